@@ -1,0 +1,32 @@
+"""Make text from drivers, files and variables safe to show."""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Cc: control characters, Cf: invisible ones that reorder text, Cs: halves of surrogate pairs, Zl and Zp: line ends.
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def printable(text: str, *, keep_newlines: bool = False) -> str:
+    r"""Return the text with every character that a terminal might obey written as an escape (`\\x1b`, `\\u202e`)."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        character
+        if character == " " or (character == "\n" and keep_newlines) or unicodedata.category(character) not in _UNSAFE
+        else character.encode("ascii", "backslashreplace").decode("ascii")
+        if ord(character) > 0x7F
+        else f"\\x{ord(character):02x}"
+        for character in text
+    )
+
+
+def is_printable(text: str) -> bool:
+    """Say whether `printable` would leave the text as it is."""
+    return printable(text) == text
+
+
+def from_bytes(data: bytes) -> str:
+    """Decode UTF-8; bytes that are not text become visible escapes."""
+    return data.decode("utf-8", "backslashreplace")
