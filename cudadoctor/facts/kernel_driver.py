@@ -1,0 +1,28 @@
+"""The NVIDIA kernel module: loaded or not, of which release, and which module files are on the disk."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cudadoctor.facts.base import Fact, Section
+
+
+class ModuleFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One nvidia.ko under /lib/modules, and the kernel release that it was built for."""
+
+    kernel_release: str
+    path: str
+
+
+class KernelDriver(Section, frozen=True, kw_only=True):
+    """The kernel half of the driver.
+
+    `loaded_release` is the driver *release* of the loaded module with all its components (580.159.04), not the
+    driver's CUDA version. `flavour` is `open` or `proprietary`.
+    """
+
+    loaded: Fact[bool]
+    loaded_release: Fact[str]
+    flavour: Fact[str]
+    module_files: tuple[ModuleFile, ...]
+    package_release: Fact[str]

@@ -1,0 +1,27 @@
+"""The user-space driver libraries on the search path: all of them, not only the first."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cudadoctor.facts.base import Fact, Section
+
+
+class LibraryFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One file that answers to a soname.
+
+    `release` is the driver release in the real file's name (`libcuda.so.580.159.04`), where it has one.
+    `found_via` says how the loader would come to it: `LD_LIBRARY_PATH`, `ld.so.cache`, a default folder.
+    """
+
+    soname: str
+    path: str
+    real_path: str
+    release: Fact[str]
+    found_via: str
+
+
+class Libraries(Section, frozen=True, kw_only=True):
+    """Files named libcuda.so.1 and libnvidia-ml.so.1, in the order in which the loader would try them."""
+
+    files: tuple[LibraryFile, ...]

@@ -1,0 +1,41 @@
+"""All facts of one machine."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cudadoctor.facts.bandwidth import Bandwidth
+from cudadoctor.facts.base import Missing
+from cudadoctor.facts.device_nodes import DeviceNodes
+from cudadoctor.facts.driver import Driver
+from cudadoctor.facts.environment import Environment
+from cudadoctor.facts.host import Host
+from cudadoctor.facts.kernel_driver import KernelDriver
+from cudadoctor.facts.ladder import Ladder
+from cudadoctor.facts.libraries import Libraries
+from cudadoctor.facts.nvml import Nvml
+from cudadoctor.facts.packages import Packages
+from cudadoctor.facts.pci import Pci
+from cudadoctor.facts.race import Race
+from cudadoctor.facts.toolkits import Toolkits
+
+_NOT_GATHERED = Missing("it was not gathered")
+_NOT_MEASURED = Missing("it was not measured")
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """One machine: each field is a section, or the reason why that section is missing."""
+
+    host: Host | Missing = _NOT_GATHERED
+    environment: Environment | Missing = _NOT_GATHERED
+    pci: Pci | Missing = _NOT_GATHERED
+    kernel_driver: KernelDriver | Missing = _NOT_GATHERED
+    device_nodes: DeviceNodes | Missing = _NOT_GATHERED
+    libraries: Libraries | Missing = _NOT_GATHERED
+    nvml: Nvml | Missing = _NOT_GATHERED
+    driver: Driver | Missing = _NOT_GATHERED
+    ladder: Ladder | Missing = _NOT_GATHERED
+    toolkits: Toolkits | Missing = _NOT_GATHERED
+    packages: Packages | Missing = _NOT_GATHERED
+    bandwidth: Bandwidth | Missing = _NOT_MEASURED
+    race: Race | Missing = _NOT_MEASURED

@@ -1,0 +1,71 @@
+"""A training race: the same network on several lanes (CPU, GPU), epoch by epoch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from cudadoctor.facts.base import Section
+
+
+class Epoch(msgspec.Struct, frozen=True, kw_only=True):
+    """One epoch as nolearn printed it: running training averages over the epoch, and wall seconds.
+
+    `loss` is cross-entropy per case in nats, `err` the fraction of training cases that were misclassified, both at
+    the Nesterov look-ahead weights. None stands for a value that is not finite.
+    """
+
+    epoch: int
+    loss: float | None
+    err: float | None
+    seconds: float
+
+
+class DigitScore(msgspec.Struct, frozen=True, kw_only=True):
+    """Precision, recall and f1 of one class on the test set; None where a ratio has no denominator."""
+
+    digit: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    support: int
+
+
+class Lane(msgspec.Struct, frozen=True, kw_only=True):
+    """One contender. `device` is `cpu` or `gpu:N`; compile time is apart and never inside an epoch."""
+
+    name: str
+    device: str
+    device_name: str
+    state: Literal["finished", "failed", "interrupted"]
+    epochs: tuple[Epoch, ...]
+    compile_seconds: float | None = None
+    test_accuracy: float | None = None
+    digits: tuple[DigitScore, ...] = ()
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+
+
+class SkippedLane(msgspec.Struct, frozen=True, kw_only=True):
+    """A contender that did not start, and why."""
+
+    name: str
+    device: str
+    reason: str
+
+
+class Race(Section, frozen=True, kw_only=True):
+    """One race. `data` is `procedural` for the generated digits."""
+
+    data: str
+    layers: tuple[int, ...]
+    batch_size: int
+    minibatches_per_epoch: int
+    epochs: int
+    seed: int
+    training_samples: int
+    test_samples: int
+    data_seconds: float
+    lanes: tuple[Lane, ...]
+    skipped: tuple[SkippedLane, ...] = ()
