@@ -1,0 +1,1 @@
+"""The only door to NVML, the driver API and numba.cuda."""

@@ -1,0 +1,135 @@
+"""Ask NVML for everything it knows: the child's side, through nvidia-ml-py."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from cudadoctor.facts.base import Known, Missing
+from cudadoctor.facts.nvml import NvmlDevice
+from cudadoctor.gpu.child import Reporter
+from cudadoctor.gpu.errors import nvml_error
+from cudadoctor.gpu.mapped import library_release, mapped_path
+from cudadoctor.text import from_bytes
+
+
+def work(arguments: dict[str, Any], reporter: Reporter) -> None:
+    """Send `library`, `system`, one `device` a GPU, or `call-failed` for the call that ended the road."""
+    import pynvml
+
+    if sys.platform.startswith("linux"):
+        # Loaded by hand first, so that the file is known even if nvmlInit then hangs. pynvml asks for the same name.
+        with reporter.step("dlopen libnvidia-ml.so.1"):
+            try:
+                ctypes.CDLL("libnvidia-ml.so.1")
+            except OSError as error:
+                # What pynvml itself would answer.
+                code, name = pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, "NVML_ERROR_LIBRARY_NOT_FOUND"
+                reporter.send("call-failed", call="dlopen libnvidia-ml.so.1", code=code, name=name, detail=str(error))
+                return
+        path = mapped_path("libnvidia-ml")
+        reporter.send("library", **msgspec.to_builtins({"path": path, "release": library_release(path)}))
+
+    with reporter.step("nvmlInit"):
+        try:
+            pynvml.nvmlInit()
+        except pynvml.NVMLError as error:
+            reporter.send(
+                "call-failed", call="nvmlInit", code=error.value, name=nvml_error(error.value).name, detail=str(error)
+            )
+            return
+
+    system = {
+        "driver_release": _ask(reporter, pynvml.nvmlSystemGetDriverVersion),
+        "nvml_version": _ask(reporter, pynvml.nvmlSystemGetNVMLVersion),
+        "cuda_version": _map(_ask(reporter, pynvml.nvmlSystemGetCudaDriverVersion_v2), cuda_version),
+        "device_count": _ask(reporter, pynvml.nvmlDeviceGetCount),
+    }
+    reporter.send("system", **msgspec.to_builtins(system))
+    count = system["device_count"]
+    for index in range(count.value if isinstance(count, Known) else 0):
+        with reporter.step("nvmlDeviceGetHandleByIndex"):
+            try:
+                handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+            except pynvml.NVMLError as error:
+                name = nvml_error(error.value).name
+                reporter.send(
+                    "call-failed", call="nvmlDeviceGetHandleByIndex", code=error.value, name=name, detail=str(error)
+                )
+                continue
+        reporter.send("device", device=msgspec.to_builtins(_device(reporter, index, handle)))
+    with reporter.step("nvmlShutdown"):
+        pynvml.nvmlShutdown()
+
+
+def cuda_version(number: int) -> str:
+    """Return `13.0` for 13000, as cuDriverGetVersion and NVML count."""
+    return f"{number // 1000}.{number % 1000 // 10}"
+
+
+def _device(reporter: Reporter, index: int, handle: Any) -> NvmlDevice:
+    import pynvml as nvml
+
+    def ask(function: Callable[..., Any], *arguments: Any) -> Any:
+        return _ask(reporter, function, handle, *arguments)
+
+    memory = ask(nvml.nvmlDeviceGetMemoryInfo)
+    return NvmlDevice(
+        index=index,
+        name=ask(nvml.nvmlDeviceGetName),
+        uuid=ask(nvml.nvmlDeviceGetUUID),
+        pci_address=_map(ask(nvml.nvmlDeviceGetPciInfo), lambda pci: short_address(_text(pci.busId))),
+        compute_capability=_map(ask(nvml.nvmlDeviceGetCudaComputeCapability), lambda pair: f"{pair[0]}.{pair[1]}"),
+        memory_total_bytes=_map(memory, lambda info: int(info.total)),
+        memory_used_bytes=_map(memory, lambda info: int(info.used)),
+        link_generation=ask(nvml.nvmlDeviceGetCurrPcieLinkGeneration),
+        link_generation_max=ask(nvml.nvmlDeviceGetMaxPcieLinkGeneration),
+        link_width=ask(nvml.nvmlDeviceGetCurrPcieLinkWidth),
+        link_width_max=ask(nvml.nvmlDeviceGetMaxPcieLinkWidth),
+        performance_state=ask(nvml.nvmlDeviceGetPerformanceState),
+        sm_clock_mhz=ask(nvml.nvmlDeviceGetClockInfo, nvml.NVML_CLOCK_SM),
+        sm_clock_max_mhz=ask(nvml.nvmlDeviceGetMaxClockInfo, nvml.NVML_CLOCK_SM),
+        memory_clock_mhz=ask(nvml.nvmlDeviceGetClockInfo, nvml.NVML_CLOCK_MEM),
+        clock_event_reasons=ask(nvml.nvmlDeviceGetCurrentClocksEventReasons),
+        temperature_c=ask(nvml.nvmlDeviceGetTemperature, nvml.NVML_TEMPERATURE_GPU),
+        power_draw_w=_map(ask(nvml.nvmlDeviceGetPowerUsage), lambda milliwatts: milliwatts / 1000),
+        power_limit_w=_map(ask(nvml.nvmlDeviceGetEnforcedPowerLimit), lambda milliwatts: milliwatts / 1000),
+        persistence_mode=_map(ask(nvml.nvmlDeviceGetPersistenceMode), bool),
+        compute_mode=ask(nvml.nvmlDeviceGetComputeMode),
+        ecc_enabled=_map(ask(nvml.nvmlDeviceGetEccMode), lambda pair: bool(pair[0])),
+        mig_enabled=_map(ask(nvml.nvmlDeviceGetMigMode), lambda pair: bool(pair[0])),
+        compute_processes=_map(ask(nvml.nvmlDeviceGetComputeRunningProcesses), len),
+    )
+
+
+def short_address(address: str) -> str:
+    """Return NVML's `00000000:01:00.0` as sysfs writes it, `0000:01:00.0`."""
+    domain, _, rest = address.lower().partition(":")
+    return f"{domain[-4:]}:{rest}"
+
+
+def _ask(reporter: Reporter, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call one NVML function; its value with its source, or the error as a reason."""
+    import pynvml
+
+    call = function.__name__
+    with reporter.step(call):
+        try:
+            value = function(*arguments)
+        except pynvml.NVMLError as error:
+            return Missing(f"{call} answered {nvml_error(error.value).name}")
+        except UnicodeDecodeError as error:
+            value = from_bytes(bytes(error.object))
+    return Known(_text(value) if isinstance(value, (bytes, str)) else value, call)
+
+
+def _map(fact: Any, convert: Callable[[Any], Any]) -> Any:
+    return Known(convert(fact.value), fact.source) if isinstance(fact, Known) else fact
+
+
+def _text(value: bytes | str) -> str:
+    return from_bytes(value) if isinstance(value, bytes) else value

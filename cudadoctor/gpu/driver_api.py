@@ -1,0 +1,348 @@
+"""The CUDA driver API through ctypes: the few functions that the ladder and the bandwidth measurement need.
+
+Nothing else opens libcuda. No setting is changed: the context is the device's primary one, which every other user of
+this process shares, with whatever flags it has.
+
+Source of the prototypes: cuda.h (CUDA 13.0). `_v2` is the form with 64-bit sizes that every 64-bit program gets.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ctypes import POINTER, c_char_p, c_float, c_int, c_size_t, c_ubyte, c_uint, c_uint64, c_void_p
+from typing import Any
+
+from cudadoctor.gpu.errors import cuda_error
+from cudadoctor.text import from_bytes
+
+LIBRARY_LINUX = "libcuda.so.1"
+LIBRARY_WINDOWS = "nvcuda.dll"
+
+ATTRIBUTE_INTEGRATED = 18
+ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR = 75
+ATTRIBUTE_COMPUTE_CAPABILITY_MINOR = 76
+ATTRIBUTE_PAGEABLE_MEMORY_ACCESS_USES_HOST_PAGE_TABLES = 100
+
+_STREAM_NON_BLOCKING = 1
+_MEMHOSTALLOC_DEVICEMAP = 2
+_EVENT_DEFAULT = 0
+
+_Device = c_int
+_DevicePointer = c_uint64
+_Handle = c_void_p
+
+_PROTOTYPES: dict[str, tuple[Any, ...]] = {
+    "cuInit": (c_uint,),
+    "cuDriverGetVersion": (POINTER(c_int),),
+    "cuDeviceGetCount": (POINTER(c_int),),
+    "cuDeviceGet": (POINTER(_Device), c_int),
+    "cuDeviceGetName": (c_char_p, c_int, _Device),
+    "cuDeviceGetUuid": (POINTER(c_ubyte * 16), _Device),
+    "cuDeviceGetUuid_v2": (POINTER(c_ubyte * 16), _Device),
+    "cuDeviceGetPCIBusId": (c_char_p, c_int, _Device),
+    "cuDeviceGetAttribute": (POINTER(c_int), c_int, _Device),
+    "cuDeviceTotalMem_v2": (POINTER(c_size_t), _Device),
+    "cuDevicePrimaryCtxRetain": (POINTER(_Handle), _Device),
+    "cuDevicePrimaryCtxRelease_v2": (_Device,),
+    "cuCtxSetCurrent": (_Handle,),
+    "cuCtxSynchronize": (),
+    "cuMemGetInfo_v2": (POINTER(c_size_t), POINTER(c_size_t)),
+    "cuMemAlloc_v2": (POINTER(_DevicePointer), c_size_t),
+    "cuMemFree_v2": (_DevicePointer,),
+    "cuMemHostAlloc": (POINTER(c_void_p), c_size_t, c_uint),
+    "cuMemHostGetDevicePointer_v2": (POINTER(_DevicePointer), c_void_p, c_uint),
+    "cuMemFreeHost": (c_void_p,),
+    "cuMemcpyHtoD_v2": (_DevicePointer, c_void_p, c_size_t),
+    "cuMemcpyDtoH_v2": (c_void_p, _DevicePointer, c_size_t),
+    "cuMemcpyHtoDAsync_v2": (_DevicePointer, c_void_p, c_size_t, _Handle),
+    "cuMemcpyDtoHAsync_v2": (c_void_p, _DevicePointer, c_size_t, _Handle),
+    "cuMemcpyDtoDAsync_v2": (_DevicePointer, _DevicePointer, c_size_t, _Handle),
+    "cuMemsetD32Async": (_DevicePointer, c_uint, c_size_t, _Handle),
+    "cuStreamCreate": (POINTER(_Handle), c_uint),
+    "cuStreamSynchronize": (_Handle,),
+    "cuStreamDestroy_v2": (_Handle,),
+    "cuEventCreate": (POINTER(_Handle), c_uint),
+    "cuEventRecord": (_Handle, _Handle),
+    "cuEventSynchronize": (_Handle,),
+    "cuEventElapsedTime": (POINTER(c_float), _Handle, _Handle),
+    "cuEventDestroy_v2": (_Handle,),
+    "cuModuleLoadDataEx": (POINTER(_Handle), c_char_p, c_uint, POINTER(c_int), POINTER(c_void_p)),
+    "cuModuleGetFunction": (POINTER(_Handle), _Handle, c_char_p),
+    "cuModuleUnload": (_Handle,),
+    "cuLaunchKernel": (_Handle, *(c_uint,) * 7, _Handle, POINTER(c_void_p), POINTER(c_void_p)),
+}
+
+
+class DriverError(Exception):
+    """A call of the driver API failed.
+
+    `call` is the function, `code` its CUresult, `name` the code's name; `code` is None if this driver lacks the call.
+    """
+
+    def __init__(self, call: str, code: int | None, name: str | None = None) -> None:
+        """Say what failed, with the meaning of the code."""
+        self.call = call
+        self.code = code
+        if code is None:
+            self.name = name or "not in this driver"
+            super().__init__(f"this driver does not have {call}")
+        else:
+            known = cuda_error(code)
+            self.name = name or known.name
+            super().__init__(f"{call} failed with {self.name} ({code}): {known.meaning}")
+
+
+def open_driver() -> Driver:
+    """Load the driver library; nothing is initialised yet.
+
+    Raises:
+        OSError: There is none, or it cannot be loaded; the text is the loader's.
+    """
+    if sys.platform == "darwin":
+        raise OSError("there is no CUDA driver for this system: macOS lost it after 10.13")
+    if sys.platform == "win32":
+        return Driver(ctypes.WinDLL(LIBRARY_WINDOWS))
+    return Driver(ctypes.CDLL(LIBRARY_LINUX))
+
+
+class Driver:
+    """The loaded driver library: each method is one call and raises `DriverError` if it fails.
+
+    Devices are ordinals (CUdevice), device memory is an integer address, and streams, events and functions are
+    integer handles. What must be given back comes as a context manager.
+    """
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        """Use a library that was loaded."""
+        self._library = library
+        self._functions: dict[str, Any] = {}
+
+    def call(self, name: str, *arguments: Any) -> None:
+        """Call one function of the table above.
+
+        Raises:
+            DriverError: It did not return CUDA_SUCCESS, or the library does not have it.
+        """
+        code = self._function(name)(*arguments)
+        if code != 0:
+            raise DriverError(name, code)
+
+    def _function(self, name: str) -> Any:
+        function = self._functions.get(name)
+        if function is None:
+            try:
+                function = getattr(self._library, name)
+            except AttributeError:
+                raise DriverError(name, None) from None
+            function.argtypes = _PROTOTYPES[name]
+            function.restype = c_int
+            self._functions[name] = function
+        return function
+
+    def _release(self, name: str, *arguments: Any) -> None:
+        """Give something back. An error is not raised: after a fault every call fails, and the first told why."""
+        try:
+            self.call(name, *arguments)
+        except DriverError:
+            return
+
+    # Start and devices
+
+    def initialise(self) -> None:
+        """Call cuInit."""
+        self.call("cuInit", 0)
+
+    def version(self) -> int:
+        """Return the driver's CUDA version as it counts, 13000 for 13.0; this needs no cuInit."""
+        number = c_int()
+        self.call("cuDriverGetVersion", ctypes.byref(number))
+        return number.value
+
+    def device_count(self) -> int:
+        """Return the number of devices that CUDA_VISIBLE_DEVICES leaves."""
+        number = c_int()
+        self.call("cuDeviceGetCount", ctypes.byref(number))
+        return number.value
+
+    def device(self, ordinal: int) -> int:
+        """Return the device of that ordinal."""
+        device = _Device()
+        self.call("cuDeviceGet", ctypes.byref(device), ordinal)
+        return device.value
+
+    def name(self, device: int) -> str:
+        """Return the device's name; bytes that are no text are escaped."""
+        buffer = ctypes.create_string_buffer(256)
+        self.call("cuDeviceGetName", buffer, len(buffer), device)
+        return from_bytes(buffer.value)
+
+    def uuid(self, device: int) -> str:
+        """Return the device's UUID as nvidia-smi writes it; with MIG it is that of the instance, without its prefix."""
+        data = (c_ubyte * 16)()
+        try:
+            self.call("cuDeviceGetUuid_v2", ctypes.byref(data), device)
+        except DriverError as error:
+            if error.code is not None:
+                raise
+            self.call("cuDeviceGetUuid", ctypes.byref(data), device)
+        digits = bytes(data).hex()
+        return f"GPU-{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+    def pci_address(self, device: int) -> str:
+        """Return the device's PCI address as sysfs writes it, `0000:3b:00.0`."""
+        buffer = ctypes.create_string_buffer(32)
+        self.call("cuDeviceGetPCIBusId", buffer, len(buffer), device)
+        return from_bytes(buffer.value).lower()
+
+    def attribute(self, number: int, device: int) -> int:
+        """Return a device attribute by its number in cuda.h (`CUdevice_attribute`)."""
+        value = c_int()
+        self.call("cuDeviceGetAttribute", ctypes.byref(value), number, device)
+        return value.value
+
+    def total_memory_bytes(self, device: int) -> int:
+        """Return the size of the device's memory."""
+        size = c_size_t()
+        self.call("cuDeviceTotalMem_v2", ctypes.byref(size), device)
+        return size.value
+
+    @contextmanager
+    def primary_context(self, device: int) -> Iterator[None]:
+        """Hold the device's primary context and make it current in this thread."""
+        context = _Handle()
+        self.call("cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
+        try:
+            self.call("cuCtxSetCurrent", context)
+            yield
+        finally:
+            self._release("cuCtxSetCurrent", None)
+            self._release("cuDevicePrimaryCtxRelease_v2", device)
+
+    def synchronize(self) -> None:
+        """Wait for all work of the current context."""
+        self.call("cuCtxSynchronize")
+
+    # Memory
+
+    def free_memory_bytes(self) -> int:
+        """Return how much of the current device's memory is free."""
+        free, total = c_size_t(), c_size_t()
+        self.call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
+        return free.value
+
+    @contextmanager
+    def device_memory(self, size_bytes: int) -> Iterator[int]:
+        """Hold device memory; yields its address."""
+        address = _DevicePointer()
+        self.call("cuMemAlloc_v2", ctypes.byref(address), size_bytes)
+        try:
+            yield address.value
+        finally:
+            self._release("cuMemFree_v2", address)
+
+    @contextmanager
+    def pinned_memory(self, size_bytes: int) -> Iterator[int]:
+        """Hold page-locked host memory that the device can also read; yields its address on the host."""
+        address = c_void_p()
+        self.call("cuMemHostAlloc", ctypes.byref(address), size_bytes, _MEMHOSTALLOC_DEVICEMAP)
+        try:
+            yield address.value or 0
+        finally:
+            self._release("cuMemFreeHost", address)
+
+    def device_address_of(self, pinned: int) -> int:
+        """Return the address under which the device sees pinned host memory."""
+        address = _DevicePointer()
+        self.call("cuMemHostGetDevicePointer_v2", ctypes.byref(address), pinned, 0)
+        return address.value
+
+    def copy_to_device(self, target: int, origin: int, size_bytes: int, stream: int | None = None) -> None:
+        """Copy host to device; without a stream the call is synchronous to the host.
+
+        From pageable memory even that call may return while the last part is still on its way from the driver's
+        staging buffer (API synchronization behavior, CUDA driver API reference): synchronise before reading a clock.
+        """
+        if stream is None:
+            self.call("cuMemcpyHtoD_v2", target, origin, size_bytes)
+        else:
+            self.call("cuMemcpyHtoDAsync_v2", target, origin, size_bytes, stream)
+
+    def copy_to_host(self, target: int, origin: int, size_bytes: int, stream: int | None = None) -> None:
+        """Copy device to host; without a stream the call returns when the data is there."""
+        if stream is None:
+            self.call("cuMemcpyDtoH_v2", target, origin, size_bytes)
+        else:
+            self.call("cuMemcpyDtoHAsync_v2", target, origin, size_bytes, stream)
+
+    def copy_on_device(self, target: int, origin: int, size_bytes: int, stream: int) -> None:
+        """Queue a copy within the device's memory."""
+        self.call("cuMemcpyDtoDAsync_v2", target, origin, size_bytes, stream)
+
+    def fill(self, target: int, word: int, words: int, stream: int) -> None:
+        """Queue the filling of device memory with a 32-bit word."""
+        self.call("cuMemsetD32Async", target, word, words, stream)
+
+    # Streams, events and kernels
+
+    @contextmanager
+    def stream(self) -> Iterator[int]:
+        """Hold a stream that does not wait for the default one."""
+        handle = _Handle()
+        self.call("cuStreamCreate", ctypes.byref(handle), _STREAM_NON_BLOCKING)
+        try:
+            yield handle.value or 0
+        finally:
+            self._release("cuStreamDestroy_v2", handle)
+
+    def synchronize_stream(self, stream: int) -> None:
+        """Wait for all work of a stream."""
+        self.call("cuStreamSynchronize", stream)
+
+    @contextmanager
+    def event(self) -> Iterator[int]:
+        """Hold an event that takes the time."""
+        handle = _Handle()
+        self.call("cuEventCreate", ctypes.byref(handle), _EVENT_DEFAULT)
+        try:
+            yield handle.value or 0
+        finally:
+            self._release("cuEventDestroy_v2", handle)
+
+    def record(self, event: int, stream: int) -> None:
+        """Queue an event."""
+        self.call("cuEventRecord", event, stream)
+
+    def synchronize_event(self, event: int) -> None:
+        """Wait for an event to pass."""
+        self.call("cuEventSynchronize", event)
+
+    def elapsed_ms(self, start: int, stop: int) -> float:
+        """Return the time between two events that have passed; the resolution is about 0.5 µs."""
+        value = c_float()
+        self.call("cuEventElapsedTime", ctypes.byref(value), start, stop)
+        return value.value
+
+    @contextmanager
+    def module(self, ptx: str) -> Iterator[int]:
+        """Hold a module that the driver compiles from PTX text."""
+        handle = _Handle()
+        self.call("cuModuleLoadDataEx", ctypes.byref(handle), ptx.encode("ascii"), 0, None, None)
+        try:
+            yield handle.value or 0
+        finally:
+            self._release("cuModuleUnload", handle)
+
+    def function(self, module: int, name: str) -> int:
+        """Return a kernel of a module."""
+        handle = _Handle()
+        self.call("cuModuleGetFunction", ctypes.byref(handle), module, name.encode("ascii"))
+        return handle.value or 0
+
+    def launch_one_thread(self, function: int, stream: int, *parameters: int) -> None:
+        """Launch a kernel of one thread whose parameters are 64-bit integers."""
+        values = [c_uint64(parameter) for parameter in parameters]
+        pointers = (c_void_p * len(values))(*(ctypes.addressof(value) for value in values))
+        self.call("cuLaunchKernel", function, 1, 1, 1, 1, 1, 1, 0, stream, pointers, None)

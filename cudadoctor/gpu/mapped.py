@@ -1,0 +1,36 @@
+"""Which library file this process really loaded."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from cudadoctor.facts.base import Known, Missing
+
+_RELEASE = re.compile(r"\.so\.(\d{2,4}\.\d+(?:\.\d+)*)$")
+
+
+def mapped_path(stem: str) -> Known[str] | Missing:
+    """Return the real path of the mapped file whose name starts with `stem` and a dot (`libcuda`).
+
+    Source: /proc/self/maps, so Linux only.
+    """
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="backslashreplace") as maps:
+            for line in maps:
+                fields = line.rstrip("\n").split(maxsplit=5)
+                if len(fields) == 6 and os.path.basename(fields[5]).startswith(stem + "."):
+                    return Known(fields[5], "/proc/self/maps")
+    except OSError as error:
+        return Missing(f"/proc/self/maps could not be read: {error.strerror}")
+    return Missing(f"no file named {stem} is mapped")
+
+
+def library_release(path: Known[str] | Missing) -> Known[str] | Missing:
+    """Return the driver release in a library's file name: `580.159.04` of `libcuda.so.580.159.04`."""
+    if isinstance(path, Missing):
+        return path
+    match = _RELEASE.search(path.value)
+    if match is None:
+        return Missing(f"the file name {os.path.basename(path.value)} has no release in it")
+    return Known(match.group(1), f"file name of {path.value}")
