@@ -1,0 +1,1 @@
+"""A fake NVIDIA driver in C, compiled by the test session and driven by a scenario file."""

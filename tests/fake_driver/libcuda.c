@@ -1,0 +1,728 @@
+/* A fake libcuda.so.1: what cudadoctor asks of one, answered from the scenario. Prototypes as in cuda.h.
+ *
+ * "Device memory" is host memory, so data really moves and can be verified. Time on a stream is virtual: a copy adds
+ * size / rate to the stream's clock, events read that clock, and a synchronisation sleeps for what was queued. The
+ * rates come from the scenario, so a test knows what a right measurement gives.
+ */
+#include "scenario.h"
+
+#include <dlfcn.h>
+
+typedef int CUresult;
+typedef int CUdevice;
+typedef unsigned long long CUdeviceptr;
+typedef struct context *CUcontext;
+typedef struct stream *CUstream;
+typedef struct event *CUevent;
+typedef struct module *CUmodule;
+typedef struct function *CUfunction;
+
+enum {
+    SUCCESS = 0,
+    INVALID_VALUE = 1,
+    OUT_OF_MEMORY = 2,
+    NOT_INITIALIZED = 3,
+    DEVICE_UNAVAILABLE = 46,
+    NO_DEVICE = 100,
+    INVALID_DEVICE = 101,
+    INVALID_CONTEXT = 201,
+    INVALID_HANDLE = 400,
+    NOT_FOUND = 500,
+};
+
+struct context {
+    int device, users;
+};
+
+struct stream {
+    double clock_s, pending_s;
+    volatile uint32_t *held_by;
+    double held_until_s;
+    struct stream *next;
+};
+
+struct event {
+    double clock_s;
+    CUstream stream;
+};
+
+struct function {
+    char name[64];
+    struct function *next;
+};
+
+struct module {
+    struct function *functions;
+};
+
+enum kind { FREE, DEVICE, PINNED };
+
+struct block {
+    enum kind kind;
+    char *start;
+    size_t size;
+    int device;
+};
+
+#define MAX_BLOCKS 4096
+
+static int initialised;
+static int visible[MAX_DEVICES];
+static int visible_count;
+static struct context contexts[MAX_DEVICES];
+static struct stream null_stream; /* and the first in the list of all */
+static struct block blocks[MAX_BLOCKS];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static __thread CUcontext current;
+
+static CUresult enter(const char *function, int needs_context) {
+    int code = misbehave(function);
+    if (code) return code;
+    if (!initialised) return NOT_INITIALIZED;
+    return needs_context && !current ? INVALID_CONTEXT : SUCCESS;
+}
+
+#define ENTER(needs_context)                                  \
+    do {                                                      \
+        trace(__func__, 0);                                   \
+        CUresult code_ = enter(__func__, needs_context);      \
+        if (code_ != SUCCESS) return code_;                   \
+    } while (0)
+
+#define ENTER_WITH(value, needs_context)                      \
+    do {                                                      \
+        trace(__func__, (unsigned long long)(value));         \
+        CUresult code_ = enter(__func__, needs_context);      \
+        if (code_ != SUCCESS) return code_;                   \
+    } while (0)
+
+/* Errors */
+
+static const struct {
+    int code;
+    const char *name, *string;
+} errors[] = {
+    {0, "CUDA_SUCCESS", "no error"},
+    {1, "CUDA_ERROR_INVALID_VALUE", "invalid argument"},
+    {2, "CUDA_ERROR_OUT_OF_MEMORY", "out of memory"},
+    {3, "CUDA_ERROR_NOT_INITIALIZED", "initialization error"},
+    {34, "CUDA_ERROR_STUB_LIBRARY", "CUDA driver is a stub library"},
+    {36, "CUDA_ERROR_CALL_REQUIRES_NEWER_DRIVER", "API call is not supported in the installed CUDA driver"},
+    {46, "CUDA_ERROR_DEVICE_UNAVAILABLE", "CUDA-capable device(s) is/are busy or unavailable"},
+    {100, "CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected"},
+    {101, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"},
+    {201, "CUDA_ERROR_INVALID_CONTEXT", "invalid device context"},
+    {209, "CUDA_ERROR_NO_BINARY_FOR_GPU", "no kernel image is available for execution on the device"},
+    {214, "CUDA_ERROR_ECC_UNCORRECTABLE", "uncorrectable ECC error encountered"},
+    {218, "CUDA_ERROR_INVALID_PTX", "a PTX JIT compilation failed"},
+    {221, "CUDA_ERROR_JIT_COMPILER_NOT_FOUND", "PTX JIT compiler library not found"},
+    {222, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION", "the provided PTX was compiled with an unsupported toolchain."},
+    {304, "CUDA_ERROR_OPERATING_SYSTEM", "OS call failed or operation not supported on this OS"},
+    {400, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
+    {500, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
+    {700, "CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access was encountered"},
+    {719, "CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"},
+    {801, "CUDA_ERROR_NOT_SUPPORTED", "operation not supported"},
+    {802, "CUDA_ERROR_SYSTEM_NOT_READY", "system not yet initialized"},
+    {803, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH", "system has unsupported display driver / cuda driver combination"},
+    {804, "CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE", "forward compatibility was attempted on non supported HW"},
+    {805, "CUDA_ERROR_MPS_CONNECTION_FAILED", "MPS client failed to connect to the MPS control daemon or the MPS server"},
+    {999, "CUDA_ERROR_UNKNOWN", "unknown error"},
+};
+
+EXPORT CUresult cuGetErrorName(CUresult code, const char **name) {
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+        if (errors[i].code == code) {
+            *name = errors[i].name;
+            return SUCCESS;
+        }
+    *name = NULL;
+    return INVALID_VALUE;
+}
+
+EXPORT CUresult cuGetErrorString(CUresult code, const char **string) {
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+        if (errors[i].code == code) {
+            *string = errors[i].string;
+            return SUCCESS;
+        }
+    *string = NULL;
+    return INVALID_VALUE;
+}
+
+/* Start and devices */
+
+/* As the real driver reads CUDA_VISIBLE_DEVICES: the first entry that names no device ends the list. */
+static void choose_visible(void) {
+    visible_count = 0;
+    const char *list = getenv("CUDA_VISIBLE_DEVICES");
+    if (!list) {
+        for (int i = 0; i < device_total(); i++) visible[visible_count++] = i;
+        return;
+    }
+    while (*list && visible_count < MAX_DEVICES) {
+        char item[64];
+        size_t length = strcspn(list, ",");
+        snprintf(item, sizeof item, "%.*s", (int)length, list);
+        char *name = trimmed(item);
+        int found = -1;
+        if (isdigit((unsigned char)*name)) {
+            found = atoi(name);
+        } else if (strlen(name) > 4) {
+            for (int i = 0; i < device_total(); i++) {
+                char uuid[64];
+                uuid_text(i, uuid, sizeof uuid);
+                if (strncmp(uuid, name, strlen(name)) == 0) found = i;
+            }
+        }
+        if (found < 0 || found >= device_total()) break;
+        visible[visible_count++] = found;
+        list += length;
+        if (*list == ',') list++;
+    }
+}
+
+EXPORT CUresult cuInit(unsigned flags) {
+    trace(__func__, flags);
+    int code = misbehave(__func__);
+    if (!code) code = outcome("cu_init");
+    if (code) return code;
+    choose_visible();
+    if (visible_count == 0) return NO_DEVICE;
+    initialised = 1;
+    return SUCCESS;
+}
+
+EXPORT CUresult cuDriverGetVersion(int *version) {
+    trace(__func__, 0);
+    int code = misbehave(__func__);
+    if (code) return code;
+    *version = (int)number("cuda_version", 13000);
+    return SUCCESS;
+}
+
+EXPORT CUresult cuDeviceGetCount(int *count) {
+    ENTER(0);
+    *count = visible_count;
+    return SUCCESS;
+}
+
+EXPORT CUresult cuDeviceGet(CUdevice *device, int ordinal) {
+    ENTER(0);
+    if (ordinal < 0 || ordinal >= visible_count) return INVALID_DEVICE;
+    *device = ordinal;
+    return SUCCESS;
+}
+
+#define PHYSICAL(device)                                                    \
+    do {                                                                    \
+        if ((device) < 0 || (device) >= visible_count) return INVALID_DEVICE; \
+        (device) = visible[device];                                         \
+    } while (0)
+
+EXPORT CUresult cuDeviceGetName(char *name, int size, CUdevice device) {
+    ENTER(0);
+    PHYSICAL(device);
+    snprintf(name, (size_t)size, "%s", device_text("name", device, DEFAULT_NAME));
+    return SUCCESS;
+}
+
+EXPORT CUresult cuDeviceGetUuid(unsigned char *uuid, CUdevice device) {
+    ENTER(0);
+    PHYSICAL(device);
+    uuid_bytes(device, uuid);
+    return SUCCESS;
+}
+
+EXPORT CUresult cuDeviceGetUuid_v2(unsigned char *uuid, CUdevice device) {
+    ENTER(0);
+    PHYSICAL(device);
+    uuid_bytes(device, uuid);
+    return SUCCESS;
+}
+
+EXPORT CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice device) {
+    ENTER(0);
+    PHYSICAL(device);
+    *bytes = (size_t)device_number("memory_total_bytes", device, DEFAULT_MEMORY_BYTES);
+    return SUCCESS;
+}
+
+EXPORT CUresult cuDeviceGetPCIBusId(char *address, int size, CUdevice device) {
+    ENTER(0);
+    PHYSICAL(device);
+    pci_address(device, 4, address, (size_t)size);
+    return SUCCESS;
+}
+
+/* Attribute numbers of cuda.h with an H100's values; `attribute.<number>` in the scenario goes first. */
+static const struct {
+    int attribute;
+    int value;
+} attributes[] = {
+    {1, 1024},    {2, 1024},     {3, 1024},     {4, 64},      {5, 2147483647}, {6, 65535},  {7, 65535},  {8, 49152},
+    {9, 65536},   {10, 32},      {11, 2147483647}, {12, 65536}, {13, 1980000}, {14, 512},   {15, 1},     {16, 132},
+    {17, 0},      {18, 0},       {19, 1},       {31, 1},      {32, 1},         {35, 0},     {36, 2619000}, {37, 5120},
+    {38, 52428800}, {39, 2048},  {40, 3},       {41, 1},      {78, 1},         {79, 1},     {80, 1},     {81, 233472},
+    {82, 65536},  {83, 1},       {84, 0},       {86, 1},      {87, 2},         {88, 0},     {89, 1},     {90, 1},
+    {91, 1},      {95, 1},       {97, 232448},  {99, 1},      {100, 0},        {101, 0},    {106, 32},   {111, 1024},
+};
+
+EXPORT CUresult cuDeviceGetAttribute(int *value, int attribute, CUdevice device) {
+    ENTER_WITH(attribute, 0);
+    PHYSICAL(device);
+    char key[64];
+    snprintf(key, sizeof key, "attribute.%d", attribute);
+    const char *wanted = text_or_null(key);
+    if (wanted) {
+        *value = (int)strtol(wanted, NULL, 0);
+        return SUCCESS;
+    }
+    switch (attribute) {
+        case 20: *value = (int)device_number("compute_mode", device, 0); return SUCCESS;
+        case 33: *value = (int)pci_bus(device); return SUCCESS;
+        case 34: *value = (int)device_number("pci_device", device, 0); return SUCCESS;
+        case 50: *value = (int)device_number("pci_domain", device, 0); return SUCCESS;
+        case 75: *value = (int)device_number("compute_capability_major", device, 9); return SUCCESS;
+        case 76: *value = (int)device_number("compute_capability_minor", device, 0); return SUCCESS;
+    }
+    for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++)
+        if (attributes[i].attribute == attribute) {
+            *value = attributes[i].value;
+            return SUCCESS;
+        }
+    return INVALID_VALUE;
+}
+
+/* Contexts */
+
+/* Compute mode 2 of cuda.h is "prohibited". */
+static CUresult take_context(CUcontext *context, int device) {
+    if (device_number("compute_mode", device, 0) == 2) return DEVICE_UNAVAILABLE;
+    contexts[device].device = device;
+    contexts[device].users++;
+    *context = &contexts[device];
+    return SUCCESS;
+}
+
+EXPORT CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device) {
+    ENTER_WITH(device, 0);
+    PHYSICAL(device);
+    return take_context(context, device);
+}
+
+EXPORT CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device) {
+    ENTER_WITH(device, 0);
+    PHYSICAL(device);
+    if (contexts[device].users == 0) return INVALID_CONTEXT;
+    contexts[device].users--;
+    return SUCCESS;
+}
+
+EXPORT CUresult cuCtxCreate_v2(CUcontext *context, unsigned flags, CUdevice device) {
+    ENTER_WITH(device, 0);
+    (void)flags;
+    PHYSICAL(device);
+    CUresult code = take_context(context, device);
+    if (code == SUCCESS) current = *context;
+    return code;
+}
+
+EXPORT CUresult cuCtxDestroy_v2(CUcontext context) {
+    ENTER(0);
+    if (!context || context->users == 0) return INVALID_CONTEXT;
+    context->users--;
+    if (current == context) current = NULL;
+    return SUCCESS;
+}
+
+EXPORT CUresult cuCtxSetCurrent(CUcontext context) {
+    ENTER(0);
+    current = context;
+    return SUCCESS;
+}
+
+EXPORT CUresult cuCtxGetCurrent(CUcontext *context) {
+    ENTER(0);
+    *context = current;
+    return SUCCESS;
+}
+
+EXPORT CUresult cuCtxGetDevice(CUdevice *device) {
+    ENTER(1);
+    for (int i = 0; i < visible_count; i++)
+        if (visible[i] == current->device) *device = i;
+    return SUCCESS;
+}
+
+/* Memory */
+
+static size_t held_bytes(enum kind kind, int device) {
+    size_t bytes = 0;
+    for (int i = 0; i < MAX_BLOCKS; i++)
+        if (blocks[i].kind == kind && (kind == PINNED || blocks[i].device == device)) bytes += blocks[i].size;
+    return bytes;
+}
+
+static CUresult take_block(enum kind kind, size_t size, size_t limit, char **start) {
+    if (size == 0) return INVALID_VALUE;
+    CUresult code = OUT_OF_MEMORY;
+    pthread_mutex_lock(&lock);
+    if (held_bytes(kind, current->device) + size <= limit)
+        for (int i = 0; i < MAX_BLOCKS; i++)
+            if (blocks[i].kind == FREE) {
+                void *memory = NULL;
+                if (posix_memalign(&memory, 4096, size) == 0) {
+                    blocks[i] = (struct block){.kind = kind, .start = memory, .size = size, .device = current->device};
+                    *start = memory;
+                    code = SUCCESS;
+                }
+                break;
+            }
+    pthread_mutex_unlock(&lock);
+    return code;
+}
+
+static CUresult give_block(enum kind kind, const void *start) {
+    CUresult code = INVALID_VALUE;
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < MAX_BLOCKS; i++)
+        if (blocks[i].kind == kind && blocks[i].start == start) {
+            free(blocks[i].start);
+            blocks[i].kind = FREE;
+            code = SUCCESS;
+        }
+    pthread_mutex_unlock(&lock);
+    return code;
+}
+
+static int inside(enum kind kind, const void *start, size_t size) {
+    int found = 0;
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < MAX_BLOCKS; i++)
+        if (blocks[i].kind == kind && (const char *)start >= blocks[i].start &&
+            (const char *)start + size <= blocks[i].start + blocks[i].size)
+            found = 1;
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
+static size_t free_bytes(int device) {
+    return (size_t)(device_number("memory_total_bytes", device, DEFAULT_MEMORY_BYTES) -
+                    device_number("memory_used_bytes", device, DEFAULT_USED_BYTES));
+}
+
+EXPORT CUresult cuMemGetInfo_v2(size_t *available, size_t *total) {
+    ENTER(1);
+    *total = (size_t)device_number("memory_total_bytes", current->device, DEFAULT_MEMORY_BYTES);
+    *available = free_bytes(current->device) - held_bytes(DEVICE, current->device);
+    return SUCCESS;
+}
+
+/* `memory_allocatable_bytes` and `host_pinnable_bytes` are the most that can be had, whatever is said to be free. */
+EXPORT CUresult cuMemAlloc_v2(CUdeviceptr *pointer, size_t size) {
+    CUresult code = enter(__func__, 1);
+    char *start = NULL;
+    size_t limit = (size_t)device_number("memory_allocatable_bytes", current ? current->device : 0, 1LL << 62);
+    if (!code && current && free_bytes(current->device) < limit) limit = free_bytes(current->device);
+    if (!code) code = take_block(DEVICE, size, limit, &start);
+    if (!code) *pointer = (CUdeviceptr)(uintptr_t)start;
+    trace(__func__, code ? 0 : (unsigned long long)(uintptr_t)start);
+    return code;
+}
+
+EXPORT CUresult cuMemFree_v2(CUdeviceptr pointer) {
+    ENTER_WITH(pointer, 1);
+    return give_block(DEVICE, (void *)(uintptr_t)pointer);
+}
+
+EXPORT CUresult cuMemHostAlloc(void **pointer, size_t size, unsigned flags) {
+    (void)flags;
+    CUresult code = enter(__func__, 1);
+    char *start = NULL;
+    if (!code) code = take_block(PINNED, size, (size_t)number("host_pinnable_bytes", 1LL << 62), &start);
+    if (!code) *pointer = start;
+    trace(__func__, code ? 0 : (unsigned long long)(uintptr_t)start);
+    return code;
+}
+
+EXPORT CUresult cuMemFreeHost(void *pointer) {
+    ENTER_WITH((uintptr_t)pointer, 1);
+    return give_block(PINNED, pointer);
+}
+
+EXPORT CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr *device, void *pointer, unsigned flags) {
+    ENTER(1);
+    if (flags || !inside(PINNED, pointer, 1)) return INVALID_VALUE;
+    *device = (CUdeviceptr)(uintptr_t)pointer;
+    return SUCCESS;
+}
+
+/* Streams, events and time */
+
+static void queue(CUstream stream, double seconds) {
+    if (!stream) stream = &null_stream;
+    stream->clock_s += seconds;
+    stream->pending_s += seconds;
+    mark_busy(stream->pending_s);
+}
+
+static void wait_for(CUstream stream) {
+    if (!stream) stream = &null_stream;
+    if (stream->held_by) {
+        while (!*stream->held_by && now_s() < stream->held_until_s) usleep(50);
+        stream->held_by = NULL;
+    }
+    if (stream->pending_s == 0) return;
+    double end = now_s() + stream->pending_s;
+    for (double left; (left = end - now_s()) > 0;)
+        if (left > 1e-3) usleep((useconds_t)((left - 5e-4) * 1e6));
+    stream->pending_s = 0;
+}
+
+EXPORT CUresult cuStreamCreate(CUstream *stream, unsigned flags) {
+    (void)flags;
+    CUresult code = enter(__func__, 1);
+    if (!code) {
+        *stream = calloc(1, sizeof **stream);
+        (*stream)->next = null_stream.next;
+        null_stream.next = *stream;
+    }
+    trace(__func__, code ? 0 : (unsigned long long)(uintptr_t)*stream);
+    return code;
+}
+
+EXPORT CUresult cuStreamDestroy_v2(CUstream stream) {
+    ENTER_WITH((uintptr_t)stream, 1);
+    wait_for(stream);
+    for (CUstream s = &null_stream; s; s = s->next)
+        if (s->next == stream) s->next = stream->next;
+    free(stream);
+    return SUCCESS;
+}
+
+EXPORT CUresult cuStreamSynchronize(CUstream stream) {
+    ENTER(1);
+    wait_for(stream);
+    return SUCCESS;
+}
+
+EXPORT CUresult cuCtxSynchronize(void) {
+    ENTER(1);
+    for (CUstream s = &null_stream; s; s = s->next) wait_for(s);
+    return SUCCESS;
+}
+
+EXPORT CUresult cuEventCreate(CUevent *event, unsigned flags) {
+    (void)flags;
+    CUresult code = enter(__func__, 1);
+    if (!code) *event = calloc(1, sizeof **event);
+    trace(__func__, code ? 0 : (unsigned long long)(uintptr_t)*event);
+    return code;
+}
+
+EXPORT CUresult cuEventDestroy_v2(CUevent event) {
+    ENTER_WITH((uintptr_t)event, 1);
+    free(event);
+    return SUCCESS;
+}
+
+EXPORT CUresult cuEventRecord(CUevent event, CUstream stream) {
+    ENTER(1);
+    event->stream = stream ? stream : &null_stream;
+    event->clock_s = event->stream->clock_s;
+    return SUCCESS;
+}
+
+EXPORT CUresult cuEventSynchronize(CUevent event) {
+    ENTER(1);
+    if (event->stream) wait_for(event->stream);
+    return SUCCESS;
+}
+
+EXPORT CUresult cuEventElapsedTime(float *milliseconds, CUevent start, CUevent end) {
+    ENTER(1);
+    if (!start->stream || !end->stream) return INVALID_HANDLE;
+    *milliseconds = (float)((end->clock_s - start->clock_s) * 1e3);
+    return SUCCESS;
+}
+
+/* Copies. `corrupt_copies` lists directions (h2d, d2h, d2d) or kinds (h2d_pinned, d2h_pageable) that flip a byte. */
+
+static double rate(const char *key, double fallback) { return real(key, fallback) * 1e9; }
+
+static double h2d_seconds(const void *host, size_t size) {
+    return (double)size / (inside(PINNED, host, size) ? rate("h2d_pinned_gb_per_s", 55.0)
+                                                      : rate("h2d_pageable_gb_per_s", 8.4));
+}
+
+static double d2h_seconds(const void *host, size_t size) {
+    return (double)size / (inside(PINNED, host, size) ? rate("d2h_pinned_gb_per_s", 55.2)
+                                                      : rate("d2h_pageable_gb_per_s", 15.9));
+}
+
+static double d2d_seconds(size_t size) { return (double)size / rate("d2d_gb_per_s", 1490.0); }
+
+static CUresult move(const char *direction, char *target, const char *origin, size_t size, const void *host) {
+    int host_to_device = strcmp(direction, "h2d") == 0, device_to_host = strcmp(direction, "d2h") == 0;
+    if (!device_to_host && !inside(DEVICE, target, size)) return INVALID_VALUE;
+    if (!host_to_device && !inside(DEVICE, origin, size)) return INVALID_VALUE;
+    memcpy(target, origin, size);
+    char kind[32];
+    snprintf(kind, sizeof kind, "%s_%s", direction, !host ? "local" : inside(PINNED, host, size) ? "pinned" : "pageable");
+    const char *corrupt = text_or_null("corrupt_copies");
+    /* Each direction flips another bit, so that two faults on one way do not undo each other. */
+    char bit = host_to_device ? 0x10 : device_to_host ? 0x20 : 0x40;
+    if (in_list(corrupt, direction) || in_list(corrupt, kind)) target[size / 3] ^= bit;
+    return SUCCESS;
+}
+
+#define POINTER(address) ((char *)(uintptr_t)(address))
+
+EXPORT CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr target, const void *origin, size_t size, CUstream stream) {
+    ENTER_WITH(size, 1);
+    CUresult code = move("h2d", POINTER(target), origin, size, origin);
+    if (!code) queue(stream, h2d_seconds(origin, size));
+    return code;
+}
+
+EXPORT CUresult cuMemcpyDtoHAsync_v2(void *target, CUdeviceptr origin, size_t size, CUstream stream) {
+    ENTER_WITH(size, 1);
+    CUresult code = move("d2h", target, POINTER(origin), size, target);
+    if (!code) queue(stream, d2h_seconds(target, size));
+    return code;
+}
+
+EXPORT CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr target, CUdeviceptr origin, size_t size, CUstream stream) {
+    ENTER_WITH(size, 1);
+    CUresult code = move("d2d", POINTER(target), POINTER(origin), size, NULL);
+    if (!code) queue(stream, d2d_seconds(size));
+    return code;
+}
+
+EXPORT CUresult cuMemcpyHtoD_v2(CUdeviceptr target, const void *origin, size_t size) {
+    ENTER_WITH(size, 1);
+    double start = now_s();
+    CUresult code = move("h2d", POINTER(target), origin, size, origin);
+    double left = h2d_seconds(origin, size) - (now_s() - start);
+    if (!code && left > 0) queue(NULL, left);
+    wait_for(NULL);
+    return code;
+}
+
+EXPORT CUresult cuMemcpyDtoH_v2(void *target, CUdeviceptr origin, size_t size) {
+    ENTER_WITH(size, 1);
+    double start = now_s();
+    CUresult code = move("d2h", target, POINTER(origin), size, target);
+    double left = d2h_seconds(target, size) - (now_s() - start);
+    if (!code && left > 0) queue(NULL, left);
+    wait_for(NULL);
+    return code;
+}
+
+EXPORT CUresult cuMemcpyDtoD_v2(CUdeviceptr target, CUdeviceptr origin, size_t size) {
+    ENTER_WITH(size, 1);
+    CUresult code = move("d2d", POINTER(target), POINTER(origin), size, NULL);
+    if (!code) queue(NULL, d2d_seconds(size));
+    wait_for(NULL);
+    return code;
+}
+
+static CUresult fill(CUdeviceptr target, const void *unit, size_t unit_size, size_t count, CUstream stream) {
+    if (!inside(DEVICE, POINTER(target), unit_size * count)) return INVALID_VALUE;
+    for (size_t i = 0; i < count; i++) memcpy(POINTER(target) + i * unit_size, unit, unit_size);
+    queue(stream, d2d_seconds(unit_size * count));
+    return SUCCESS;
+}
+
+EXPORT CUresult cuMemsetD8_v2(CUdeviceptr target, unsigned char value, size_t count) {
+    ENTER_WITH(count, 1);
+    return fill(target, &value, 1, count, NULL);
+}
+
+EXPORT CUresult cuMemsetD8Async(CUdeviceptr target, unsigned char value, size_t count, CUstream stream) {
+    ENTER_WITH(count, 1);
+    return fill(target, &value, 1, count, stream);
+}
+
+EXPORT CUresult cuMemsetD32_v2(CUdeviceptr target, unsigned value, size_t count) {
+    ENTER_WITH(count, 1);
+    return fill(target, &value, 4, count, NULL);
+}
+
+EXPORT CUresult cuMemsetD32Async(CUdeviceptr target, unsigned value, size_t count, CUstream stream) {
+    ENTER_WITH(count, 1);
+    return fill(target, &value, 4, count, stream);
+}
+
+/* Modules. No kernel runs; `hold_stream(flag, bound_ns)` holds its stream until the flag is set or the bound passed. */
+
+static CUresult load(CUmodule *module, const void *image) {
+    if (!image) return INVALID_VALUE;
+    *module = calloc(1, sizeof **module);
+    return SUCCESS;
+}
+
+EXPORT CUresult cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned count, int *options, void **values) {
+    (void)count, (void)options, (void)values;
+    ENTER(1);
+    return load(module, image);
+}
+
+EXPORT CUresult cuModuleLoadData(CUmodule *module, const void *image) {
+    ENTER(1);
+    return load(module, image);
+}
+
+EXPORT CUresult cuModuleUnload(CUmodule module) {
+    ENTER(1);
+    for (struct function *next, *f = module->functions; f; f = next) {
+        next = f->next;
+        free(f);
+    }
+    free(module);
+    return SUCCESS;
+}
+
+EXPORT CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name) {
+    ENTER(1);
+    struct function *f = calloc(1, sizeof *f);
+    snprintf(f->name, sizeof f->name, "%s", name);
+    f->next = module->functions;
+    module->functions = f;
+    *function = f;
+    return SUCCESS;
+}
+
+EXPORT CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
+                               unsigned block_y, unsigned block_z, unsigned shared, CUstream stream, void **parameters,
+                               void **extra) {
+    ENTER(1);
+    (void)shared, (void)extra;
+    if (!grid_x || !grid_y || !grid_z || !block_x || !block_y || !block_z) return INVALID_VALUE;
+    if (strcmp(function->name, "hold_stream") == 0) {
+        if (!stream) stream = &null_stream;
+        CUdeviceptr flag = *(CUdeviceptr *)parameters[0];
+        uint64_t bound_ns = *(uint64_t *)parameters[1];
+        if (!inside(PINNED, POINTER(flag), 4)) return INVALID_VALUE;
+        stream->held_by = (volatile uint32_t *)POINTER(flag);
+        stream->held_until_s = now_s() + (double)bound_ns * 1e-9;
+    }
+    return SUCCESS;
+}
+
+/* What cuda-bindings uses to find everything else; a newer form of a function goes before the plain name. */
+EXPORT CUresult cuGetProcAddress_v2(const char *symbol, void **function, int version, uint64_t flags, int *status) {
+    (void)version, (void)flags;
+    int code = misbehave(__func__);
+    if (code) return code;
+    Dl_info self;
+    void *library = dladdr((void *)&cuGetProcAddress_v2, &self) ? dlopen(self.dli_fname, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+    char newer[256];
+    snprintf(newer, sizeof newer, "%s_v2", symbol);
+    *function = library ? dlsym(library, newer) : NULL;
+    if (library && !*function) *function = dlsym(library, symbol);
+    if (library) dlclose(library);
+    if (status) *status = *function ? 0 : 1;
+    return *function ? SUCCESS : NOT_FOUND;
+}
