@@ -1,0 +1,170 @@
+"""Ask NVML and the driver API, each in a child process, both at once; and a kernel after them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import msgspec
+
+from cudadoctor.facts.base import Fact, Known, Missing
+from cudadoctor.facts.driver import Driver, DriverDevice
+from cudadoctor.facts.ladder import Step
+from cudadoctor.facts.nvml import Nvml, NvmlDevice
+from cudadoctor.gpu.ask_compute import environment_forbids
+from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S, Ending, Worker
+
+Steps = dict[str, Step]
+
+
+class DriverContact:
+    """The two children; start early, collect late, so that they work while files are read."""
+
+    def __init__(self, *, limit_s: float = DRIVER_CALL_LIMIT_S, device: int | None = None) -> None:
+        """Start both children.
+
+        Args:
+            limit_s: Longest that one driver call may take.
+            device: Index of the device on which a context is created, 0 by default.
+        """
+        self._limit_s = limit_s
+        self._device = device or 0
+        self._nvml = Worker("cudadoctor.gpu.ask_nvml:work", limit_s=limit_s, hooks=False)
+        self._driver = Worker("cudadoctor.gpu.ask_driver:work", {"device": self._device}, limit_s=limit_s, hooks=False)
+
+    def kill(self) -> None:
+        """End both children, whatever they are at."""
+        self._nvml.kill()
+        self._driver.kill()
+
+    def nvml(self) -> tuple[Nvml | Missing, Steps]:
+        """Return NVML's section, and the ladder's step `nvml`."""
+        messages = list(self._nvml)
+        ending = self._nvml.ending
+        failed = _first(messages, "call-failed")
+        step = _step("nvml", failed, ending, self._limit_s, passed=f"{len(_all(messages, 'device'))} GPUs answered")
+        reason = f"NVML: {step.detail}"
+        library, system = _first(messages, "library"), _first(messages, "system")
+        if library is None and system is None:
+            return Missing(reason), {"nvml": step}
+        count = _fact(system, "device_count", int, reason)
+        if step.state == "passed" and isinstance(count, Known) and count.value == 0:
+            step = msgspec.structs.replace(step, state="failed", call="nvmlDeviceGetCount", detail="NVML sees no GPU")
+        elif step.state == "passed" and isinstance(count, Missing):
+            step = msgspec.structs.replace(step, state="failed", call="nvmlDeviceGetCount", detail=count.reason)
+        section = Nvml(
+            library_path=_fact(library, "path", str, reason),
+            library_release=_fact(library, "release", str, reason),
+            driver_release=_fact(system, "driver_release", str, reason),
+            nvml_version=_fact(system, "nvml_version", str, reason),
+            cuda_version=_fact(system, "cuda_version", str, reason),
+            device_count=count,
+            devices=tuple(msgspec.convert(m["device"], NvmlDevice) for m in _all(messages, "device")),
+        )
+        return section, {"nvml": step}
+
+    def driver(self) -> tuple[Driver | Missing, Steps]:
+        """Return the driver API's section, and the ladder's steps `libcuda` to `context`."""
+        messages = list(self._driver)
+        ending = self._driver.ending
+        steps = _steps(messages)
+        if ending.state != "finished":
+            order = [name for name in ("libcuda", "cu-init", "device-count", "context") if name not in steps]
+            if order:
+                steps[order[0]] = _step(order[0], None, ending, self._limit_s, passed="")
+        library, version, count = (_first(messages, kind) for kind in ("library", "version", "count"))
+        last = next((step for step in reversed(list(steps.values())) if step.state != "passed"), None)
+        reason = f"driver API: {last.detail}" if last is not None else "driver API: it was not asked"
+        if library is None:
+            return Missing(reason), steps
+        return Driver(
+            library_path=_fact(library, "path", str, reason),
+            library_release=_fact(library, "release", str, reason),
+            cuda_version=_fact(version, "cuda_version", str, reason),
+            device_count=_fact(count, "device_count", int, reason),
+            devices=tuple(msgspec.convert(m["device"], DriverDevice) for m in _all(messages, "device")),
+            count_with_all_visible=self._count_with_all_visible(steps),
+        ), steps
+
+    def _count_with_all_visible(self, steps: Steps) -> Fact[int]:
+        """Ask a second child without CUDA_VISIBLE_DEVICES, where the first saw no device and the variable is set."""
+        init, count = steps.get("cu-init"), steps.get("device-count")
+        no_device = 100
+        sees_none = any(
+            step is not None and step.state == "failed" and step.code == no_device for step in (init, count)
+        )
+        if "CUDA_VISIBLE_DEVICES" not in os.environ:
+            return Missing("CUDA_VISIBLE_DEVICES is not set")
+        if not sees_none:
+            return Missing("devices were seen with CUDA_VISIBLE_DEVICES as it is")
+        environment = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
+        with Worker(
+            "cudadoctor.gpu.ask_driver:work",
+            {"count_only": True},
+            limit_s=self._limit_s,
+            environment=environment,
+            hooks=False,
+        ) as worker:
+            none = "the second process saw no device either"
+            asked: Fact[int] = _fact(_first(list(worker), "count"), "device_count", int, none)
+            return asked
+
+
+def run_kernel(device: int, *, limit_s: float = DRIVER_CALL_LIMIT_S) -> Steps:
+    """Compile and run a kernel with numba in a child process; return the steps `kernel-compile` to `copy`."""
+    forbidden = environment_forbids()
+    if forbidden is not None:
+        return {"kernel-compile": Step(name="kernel-compile", state="not reached", call="", detail=forbidden)}
+    with Worker("cudadoctor.gpu.ask_compute:work", {"device": device}, limit_s=limit_s) as worker:
+        messages = list(worker)
+    steps = _steps(messages)
+    if worker.ending.state != "finished":
+        name = next(name for name in ("kernel-compile", "kernel-result", "copy") if name not in steps)
+        steps[name] = _step(name, None, worker.ending, limit_s, passed="")
+    return steps
+
+
+def _step(name: str, failed: dict[str, Any] | None, ending: Ending, limit_s: float, *, passed: str) -> Step:
+    """Make a step of how a child ended, or of the call that it said had failed."""
+    call = ending.step or name
+    if ending.state == "timed out":
+        stuck = ", stuck in the kernel (state D)" if ending.process_state == "D" else ""
+        detail = f"{call} gave no answer within {limit_s:g} s{stuck}"
+        return Step(name=name, state="timed out", call=call, detail=detail, seconds=ending.seconds)
+    if ending.state == "crashed":
+        how = ending.signal or f"exit code {ending.exit_code}"
+        detail = f"the process died in {call} ({how})"
+        return Step(name=name, state="crashed", call=call, detail=detail, signal=ending.signal, seconds=ending.seconds)
+    if ending.state == "failed":
+        return Step(name=name, state="failed", call=call, detail=ending.detail)
+    if failed is not None:
+        return Step(
+            name=name,
+            state="failed",
+            call=failed["call"],
+            detail=failed["detail"],
+            code=failed["code"],
+            code_name=failed["name"],
+        )
+    return Step(name=name, state="passed", call=name, detail=passed, seconds=ending.seconds)
+
+
+def _steps(messages: list[dict[str, Any]]) -> Steps:
+    """Return the steps that a child reported, by name."""
+    steps = [msgspec.convert(message["step"], Step) for message in _all(messages, "step-result")]
+    return {step.name: step for step in steps}
+
+
+def _all(messages: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [message for message in messages if message["kind"] == kind]
+
+
+def _first(messages: list[dict[str, Any]], kind: str) -> dict[str, Any] | None:
+    return next(iter(_all(messages, kind)), None)
+
+
+def _fact(message: dict[str, Any] | None, key: str, kind: type, reason: str) -> Any:
+    """Decode one fact of a message; where the message never came, the reason says why."""
+    if message is None:
+        return Missing(reason)
+    return msgspec.convert(message[key], type=Known[kind] | Missing)  # type: ignore[valid-type]

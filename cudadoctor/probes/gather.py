@@ -1,0 +1,111 @@
+"""Gather all sections of one machine, in the order that answers soonest."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence, Set
+from typing import TypeVar
+
+from cudadoctor.facts.base import Known, Missing
+from cudadoctor.facts.driver import Driver
+from cudadoctor.facts.ladder import Step
+from cudadoctor.facts.machine import Machine
+from cudadoctor.facts.nvml import Nvml
+from cudadoctor.gpu.worker import Worker
+from cudadoctor.probes import device_nodes, environment, host, kernel_driver, ladder, libraries, packages, pci, toolkits
+from cudadoctor.probes.drivers import DriverContact, run_kernel
+from cudadoctor.probes.root import Root
+
+T = TypeVar("T")
+
+_OPEN_LIMIT_S = 2.0
+"""For one open(), which sets nothing in motion that would take time."""
+
+
+def machine(
+    *, areas: Set[str], left_out: str, sysroot: str | None, live: bool, device: int | None, limit_s: float
+) -> Machine:
+    """Gather the facts of one machine.
+
+    Args:
+        areas: Which of `cudadoctor.doctor.AREAS` to look at.
+        left_out: The reason that stands in the sections of the others.
+        sysroot: Folder to read files under, None for this machine's own root.
+        live: Ask the driver in spite of `sysroot`.
+        device: The driver API's index of the device for context and kernel, 0 by default.
+        limit_s: Longest that one driver call may take.
+    """
+    root = Root(sysroot)
+    ours = sysroot is None or live
+    asks = "driver" in areas and ours
+    environ = os.environ if live else None
+    contact = DriverContact(limit_s=limit_s, device=device) if asks else None
+
+    def section(area: str, gather: Callable[[], T | Missing]) -> T | Missing:
+        return gather() if area in areas else Missing(left_out)
+
+    try:
+        # Files are read while the two children import and call.
+        found_host = section("host", lambda: host.gather(root, environ))
+        found_pci = section("pci", lambda: pci.gather(root))
+        found_environment = environment.gather(root, environ)
+        found_kernel_driver = section("driver", lambda: kernel_driver.gather(root))
+        found_libraries = section("driver", lambda: libraries.gather(root, environ))
+        found_nodes = section("driver", lambda: device_nodes.gather(root, open_in_child))
+        found_toolkits = section("toolkit", lambda: toolkits.gather(root, environ))
+        found_packages = section("python", lambda: packages.gather(root, sys.path if live else None))
+        why_not = left_out if "driver" not in areas else "--sysroot: the driver of this machine is not asked"
+        nvml: Nvml | Missing = Missing(why_not)
+        driver: Driver | Missing = Missing(why_not)
+        asked: dict[str, Step] = {}
+        if contact is not None:
+            nvml, steps = contact.nvml()
+            asked.update(steps)
+            driver, steps = contact.driver()
+            asked.update(steps)
+    finally:
+        if contact is not None:
+            contact.kill()
+    if contact is not None and _passed(asked, "context"):
+        if "kernel" in areas:
+            asked.update(run_kernel(device or 0, limit_s=limit_s))
+        else:
+            why_not = left_out
+    return Machine(
+        host=found_host,
+        environment=found_environment,
+        pci=found_pci,
+        kernel_driver=found_kernel_driver,
+        device_nodes=found_nodes,
+        libraries=found_libraries,
+        nvml=nvml,
+        driver=driver,
+        ladder=ladder.build(
+            pci=found_pci, kernel_driver=found_kernel_driver, device_nodes=found_nodes, asked=asked, not_asked=why_not
+        ),
+        toolkits=found_toolkits,
+        packages=found_packages,
+    )
+
+
+def open_in_child(paths: Sequence[str]) -> dict[str, str | None]:
+    """Open device nodes in a child process: on a card that fell off the bus an open may never return."""
+    task = "cudadoctor.probes.device_nodes:work"
+    with Worker(task, {"paths": list(paths)}, limit_s=_OPEN_LIMIT_S, hooks=False) as worker:
+        return {message["path"]: message["error"] for message in worker if message["kind"] == "opened"}
+
+
+def _passed(steps: dict[str, Step], name: str) -> bool:
+    return name in steps and steps[name].state == "passed"
+
+
+def gpu_index(machine: Machine, wanted: str) -> int | None:
+    """Find the driver API's index of a GPU named by index or by UUID, or the beginning of one; None for none."""
+    if isinstance(machine.driver, Missing):
+        return None
+    for device in machine.driver.devices:
+        uuid = device.uuid.value.lower() if isinstance(device.uuid, Known) else ""
+        if wanted == str(device.index) or (wanted.lower().startswith("gpu-") and uuid.startswith(wanted.lower())):
+            return device.index
+    return None

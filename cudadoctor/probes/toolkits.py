@@ -1,0 +1,272 @@
+"""Gather the CUDA toolkits: every one that was found, and the one that numba-cuda would use."""
+
+from __future__ import annotations
+
+import os
+import re
+import site
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from cudadoctor.facts.base import Fact, Known, Missing
+from cudadoctor.facts.toolkits import Toolkit, Toolkits
+from cudadoctor.probes.distributions import installed
+from cudadoctor.probes.guard import never_raises
+from cudadoctor.probes.numba_choice import choose
+from cudadoctor.probes.root import Root, shown
+from cudadoctor.tables import TABLE_DATE, architectures_of
+from cudadoctor.tables.reader import major_minor
+from cudadoctor.tables.support import dotted
+
+NO_FOLDER = "the folder does not exist"
+"""The reason in every fact of a toolkit that a variable names but that is not there."""
+
+_VARIABLES = ("CUDA_PATH", "CUDA_HOME")
+_HEADER_BYTES = 1 << 18  # CUDA_VERSION stands in the first 20 kB of cuda.h
+_LIBRARY_FOLDERS = ("lib64", "lib", "targets/x86_64-linux/lib", "targets/sbsa-linux/lib", "targets/aarch64-linux/lib")
+
+# Folders in which a component may be, relative to the toolkit's root, and its file names there.
+_NVVM = (
+    ("nvvm/lib64", "lib", "lib64", "nvvm/lib", "lib/x86_64-linux-gnu", "nvvm/bin", "nvvm/bin/x64", "bin/x86_64", "bin"),
+    r"libnvvm\.so(\.\d+)*|nvvm\d*(_\d+_\d+)?\.dll",
+)
+_LIBDEVICE = (
+    ("nvvm/libdevice", "lib/nvidia-cuda-toolkit/libdevice", "Library/nvvm/libdevice"),
+    r"libdevice(\.compute_\d+)?\.10\.bc",
+)
+_NVRTC = (
+    (*_LIBRARY_FOLDERS, "lib/x86_64-linux-gnu", "bin", "bin/x64", "bin/x86_64"),
+    r"libnvrtc\.so(\.\d+)+|nvrtc64_\d+_\d+\.dll",
+)
+_NVJITLINK = (
+    (*_LIBRARY_FOLDERS, "lib/x86_64-linux-gnu", "bin", "bin/x64", "bin/x86_64"),
+    r"libnvJitLink\.so(\.\d+)+|nvJitLink_\d+_\d+\.dll",
+)
+
+# The wheels of CUDA 12 and before have a folder each under nvidia/, those of CUDA 13 share nvidia/cu13.
+_WHEELS_BEFORE_13 = {
+    "nvcc": (("cuda_nvcc/bin",), r"nvcc(\.exe)?"),
+    "libnvvm": (("cuda_nvcc/nvvm/lib64", "cuda_nvcc/nvvm/bin"), _NVVM[1]),
+    "libdevice": (("cuda_nvcc/nvvm/libdevice",), _LIBDEVICE[1]),
+    "nvrtc": (("cuda_nvrtc/lib", "cuda_nvrtc/bin"), _NVRTC[1]),
+    "nvjitlink": (("nvjitlink/lib", "nvjitlink/bin"), _NVJITLINK[1]),
+}
+_TOOLKIT = {
+    "nvcc": (("bin",), r"nvcc(\.exe)?"),
+    "libnvvm": _NVVM,
+    "libdevice": _LIBDEVICE,
+    "nvrtc": _NVRTC,
+    "nvjitlink": _NVJITLINK,
+}
+# The compiler's version comes first: NVVM decides which PTX the driver must understand.
+_WHEELS = ("nvidia-nvvm", "nvidia-cuda-nvcc", "nvidia-cuda-nvrtc", "nvidia-nvjitlink")
+Parts = Mapping[str, "tuple[tuple[str, ...], str]"]
+
+
+@never_raises
+def gather(
+    root: Root, environ: Mapping[str, str] | None = None, site_folders: Sequence[str] | None = None
+) -> Toolkits | Missing:
+    """Gather the toolkits section.
+
+    Args:
+        root: The machine's files.
+        environ: The variables to go by, this process's own by default, and none for another machine's files.
+        site_folders: Where Python packages are installed, this process's own by default.
+    """
+    variables = root.variables(environ)
+    sites = list(site_folders) if site_folders is not None else _site_folders() if root.is_live else []
+    by_real_path: dict[str, Toolkit] = {}
+    for path, found_via in _folders(root, variables):
+        real_path = root.resolve(path)
+        seen = by_real_path.get(real_path)
+        via = found_via if found_via == path or real_path == path else f"{found_via} ({shown(path)})"
+        if seen is None:
+            by_real_path[real_path] = _describe(root, real_path, via, _TOOLKIT)
+        elif via not in seen.found_via.split(", "):
+            by_real_path[real_path] = msgspec.structs.replace(seen, found_via=f"{seen.found_via}, {via}")
+    # A variable that names no folder is a fact; a folder that was only tried and is no toolkit is not.
+    found = [kit for kit in by_real_path.values() if _has_parts(kit) or kit.found_via.startswith(_VARIABLES)]
+    found += _of_wheels(root, sites)
+    if not root.is_live and environ is None and site_folders is None:
+        reason = "--sysroot: the variables and packages that decide it are not those of that machine"
+        return Toolkits(found=tuple(found), selected_root=Missing(reason))
+    roots = [kit.root for kit in found if _has_parts(kit)]
+    return Toolkits(found=tuple(found), selected_root=choose(root, variables, sites, roots))
+
+
+def _folders(root: Root, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield (folder, how it was found) of everything that may be a toolkit's root."""
+    for name in _VARIABLES:
+        if environ.get(name):
+            yield os.path.normpath(environ[name]), name
+    nvcc = "nvcc.exe" if root.system == "Windows" else "nvcc"
+    for folder in environ.get("PATH", "").split(os.pathsep)[:512]:
+        toolkit = _toolkit_of(root, os.path.join(folder, nvcc)) if os.path.isabs(folder) else None
+        if toolkit is not None:
+            yield toolkit, "PATH"
+    if environ.get("CONDA_PREFIX"):
+        yield _conda_root(root, environ["CONDA_PREFIX"]), "CONDA_PREFIX"
+    if root.is_live and root.is_dir(os.path.join(sys.prefix, "conda-meta")):
+        yield _conda_root(root, sys.prefix), "the conda environment of this Python"
+    if root.system == "Windows":
+        base = os.path.join(environ.get("ProgramFiles", "C:\\Program Files"), "NVIDIA GPU Computing Toolkit", "CUDA")
+        names = root.listdir(base)
+        yield from ((os.path.join(base, name), base) for name in names) if isinstance(names, list) else ()
+        return
+    names = root.listdir("/usr/local")
+    kits = [f"/usr/local/{name}" for name in names if name.startswith("cuda")] if isinstance(names, list) else []
+    for path in (*kits[:64], "/opt/cuda", "/usr/lib/cuda"):
+        if root.is_dir(path):
+            yield path, path
+
+
+def _toolkit_of(root: Root, nvcc: str) -> str | None:
+    """Return the root of the toolkit of an nvcc on PATH; distributions put a small script there that starts it."""
+    if not root.is_file(nvcc):
+        return None
+    real_path = root.resolve(nvcc)
+    head = root.read(real_path, 4096)
+    if isinstance(head, str) and head.startswith("#!"):
+        match = re.search(r"^\s*exec\s+[\"']?(/[^\s\"'$]{1,500}/nvcc)\b", head, re.MULTILINE)
+        if match and root.is_file(match[1]):
+            real_path = root.resolve(match[1])
+    folder, name = os.path.split(real_path)
+    if not name.startswith("nvcc"):
+        return None  # ccache under another name
+    # Debian: the compiler is in /usr/lib/nvidia-cuda-toolkit, its libraries and headers are in /usr.
+    return re.sub(r"/lib/nvidia-cuda-toolkit$", "", os.path.dirname(folder)) or "/"
+
+
+def _conda_root(root: Root, prefix: str) -> str:
+    return os.path.join(prefix, "Library") if root.system == "Windows" else os.path.normpath(prefix)
+
+
+def _site_folders() -> list[str]:
+    """Return the folders in cuda.pathfinder's order: in a virtual environment the user's own folder comes second."""
+    folders = site.getsitepackages()
+    if site.ENABLE_USER_SITE:
+        folders.insert(1 if sys.prefix != sys.base_prefix else 0, site.getusersitepackages())
+    return folders
+
+
+def _of_wheels(root: Root, sites: Sequence[str]) -> Iterator[Toolkit]:
+    for folder in sites:
+        base = os.path.join(folder, "nvidia")
+        names = root.listdir(base)
+        if isinstance(names, Missing):
+            continue
+        versions = {d.name: d.version for d in installed(root, [folder]) if d.name.startswith("nvidia-")}
+        for name in names:
+            if re.fullmatch(r"cu\d\d", name):
+                version = _wheel(versions, _WHEELS)
+                kit = _describe(root, os.path.join(base, name), "CUDA wheels", _TOOLKIT, version)
+                if _has_parts(kit):
+                    yield kit
+        if any(name in names for name in ("cuda_nvcc", "cuda_nvrtc", "nvjitlink")):
+            version = _wheel(versions, [f"{name}-cu{major}" for major in (12, 11) for name in _WHEELS])
+            kit = _describe(root, base, "CUDA wheels", _WHEELS_BEFORE_13, version)
+            if _has_parts(kit):
+                yield kit
+
+
+def _wheel(versions: Mapping[str, str], names: Sequence[str]) -> Fact[str]:
+    """Return the toolkit version of the first of these wheels that is installed."""
+    for name in names:
+        version = major_minor(versions.get(name, ""))
+        if version is not None:
+            return Known(version, f"{name} {versions[name]}")
+    return Missing(f"none of the wheels {', '.join(names)} is installed")
+
+
+def _describe(root: Root, folder: str, found_via: str, parts: Parts, version: Fact[str] | None = None) -> Toolkit:
+    if not root.is_dir(folder):
+        missing = Missing(NO_FOLDER)
+        facts: dict[str, Fact[str]] = dict.fromkeys(parts, missing)
+        return Toolkit(root=shown(folder), found_via=found_via, version=missing, architectures=missing, **facts)
+    facts = {name: _part(root, folder, places, pattern) for name, (places, pattern) in parts.items()}
+    version = version if version is not None else _version(root, folder, facts)
+    return Toolkit(
+        root=shown(folder), found_via=found_via, version=version, architectures=_architectures(version), **facts
+    )
+
+
+def _has_parts(kit: Toolkit) -> bool:
+    return any(isinstance(fact, Known) for fact in (kit.nvcc, kit.libnvvm, kit.nvrtc, kit.nvjitlink))
+
+
+def _part(root: Root, folder: str, places: Sequence[str], pattern: str) -> Fact[str]:
+    for place in places:
+        path = os.path.join(folder, *place.split("/"))
+        names = root.listdir(path)
+        if isinstance(names, Missing):
+            continue
+        matching = [name for name in names if re.fullmatch(pattern, name)]
+        # The shortest is the soname's link (libnvrtc.so.13), the longest the file behind it.
+        for name in sorted(matching, key=lambda name: (len(name), name)):
+            if root.is_file(os.path.join(path, name)):
+                return Known(shown(os.path.join(path, name)), shown(path))
+    return Missing(f"it is not in {shown(folder)}")
+
+
+def _version(root: Root, folder: str, parts: Mapping[str, Fact[str]]) -> Fact[str]:
+    path = os.path.join(folder, "version.json")
+    text = root.read(path)
+    # Written by NVIDIA's installer in one way only; for one number json need not be imported.
+    match = (
+        re.search(r'"cuda"\s*:\s*\{[^{}]{0,500}?"version"\s*:\s*"(\d+\.\d+)', text) if isinstance(text, str) else None
+    )
+    if match:
+        return Known(match[1], shown(path))
+    path = os.path.join(folder, "version.txt")
+    text = root.read(path, 4096)
+    match = re.search(r"CUDA Version (\d+\.\d+)", text) if isinstance(text, str) else None
+    if match:
+        return Known(match[1], shown(path))
+    for place in ("include", "targets/x86_64-linux/include", "targets/sbsa-linux/include"):
+        path = os.path.join(folder, *place.split("/"), "cuda.h")
+        text = root.read(path, _HEADER_BYTES)
+        match = re.search(r"#define CUDA_VERSION (\d{4,6})\b", text) if isinstance(text, str) else None
+        if match:
+            number = int(match[1])
+            return Known(f"{number // 1000}.{number % 1000 // 10}", shown(path))
+    nvrtc = parts["nvrtc"]
+    if isinstance(nvrtc, Known):
+        real_name = os.path.basename(root.resolve(nvrtc.value))
+        match = re.fullmatch(r"libnvrtc\.so\.(\d+\.\d+)(\.\d+)?", real_name)
+        if match:
+            return Known(match[1], shown(real_name))
+    match = re.fullmatch(r"(?:cuda-|v)(\d+\.\d+)", os.path.basename(folder))
+    return Known(match[1], "the folder's name") if match else Missing("no file of the toolkit tells it")
+
+
+def _architectures(version: Fact[str]) -> Fact[tuple[str, ...]]:
+    if isinstance(version, Missing):
+        return version
+    row = architectures_of(version.value)
+    if row is None:
+        return Missing(f"the table of {TABLE_DATE} does not have toolkit {version.value}")
+    return Known(row.capabilities, f"table of {TABLE_DATE} ({row.source})")
+
+
+def architectures_from_ptxas(path: str, limit_s: float = 5.0) -> Fact[tuple[str, ...]]:
+    """Ask a toolkit's own ptxas which compute capabilities it compiles for.
+
+    Args:
+        path: The ptxas to run; it is started with `--help` and nothing else.
+        limit_s: After so many seconds it is killed.
+    """
+    import subprocess
+
+    try:
+        result = subprocess.run(
+            [path, "--help"], stdin=subprocess.DEVNULL, capture_output=True, timeout=limit_s, check=False
+        )
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        return Missing(f"{shown(path)} --help failed: {error}")
+    numbers = {int(number) for number in re.findall(rb"'sm_(\d{2,4})'", result.stdout[: 1 << 20])}
+    if not numbers:
+        return Missing(f"{shown(path)} --help names no architecture")
+    return Known(tuple(dotted(number) for number in sorted(numbers)), f"{shown(path)} --help")

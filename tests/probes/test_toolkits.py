@@ -1,0 +1,152 @@
+"""Every toolkit, and the one that numba-cuda would load."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from cudadoctor.facts.base import Known, Missing, known
+from cudadoctor.facts.toolkits import Toolkits
+from cudadoctor.probes import toolkits
+from cudadoctor.probes.root import Root
+from tests.probes.machine_tree import MachineTree
+
+SITE = "/opt/venv/lib/python3.12/site-packages"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> MachineTree:
+    made = MachineTree(tmp_path)
+    made.linux("6.8.0", os_release="ID=ubuntu\n")
+    return made
+
+
+def gather(tree: MachineTree, **environ: str) -> Toolkits:
+    section = toolkits.gather(Root(tree.root), environ, [SITE])
+    assert isinstance(section, Toolkits)
+    return section
+
+
+def test_one_folder_under_three_names_is_one_toolkit(tree: MachineTree) -> None:
+    tree.toolkit("/usr/local/cuda-12.4", "12.4.1")
+    tree.link("/usr/local/cuda", "/usr/local/cuda-12.4")
+    (kit,) = gather(tree, CUDA_HOME="/usr/local/cuda", PATH="/bin:/usr/local/cuda/bin").found
+    assert kit.root == "/usr/local/cuda-12.4"
+    assert kit.found_via == "CUDA_HOME (/usr/local/cuda), PATH, /usr/local/cuda, /usr/local/cuda-12.4"
+    assert kit.version == Known("12.4", "/usr/local/cuda-12.4/version.json")
+    assert known(kit.nvrtc) == "/usr/local/cuda-12.4/lib64/libnvrtc.so.12"
+    assert known(kit.libdevice) == "/usr/local/cuda-12.4/nvvm/libdevice/libdevice.10.bc"
+    assert "5.0" in (known(kit.architectures) or ())
+
+
+def test_a_variable_that_names_no_folder_is_kept_with_that_reason(tree: MachineTree) -> None:
+    (kit,) = gather(tree, CUDA_HOME="/usr/local/cuda-11.8").found
+    assert (kit.root, kit.found_via) == ("/usr/local/cuda-11.8", "CUDA_HOME")
+    assert kit.version == Missing(toolkits.NO_FOLDER)
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "version"),
+    [
+        ("version.txt", "CUDA Version 10.1.243\n", "10.1"),
+        ("include/cuda.h", "#define __CUDA_API_VERSION 12080\n#define CUDA_VERSION 12080\n", "12.8"),
+        ("targets/x86_64-linux/include/cuda.h", "#define CUDA_VERSION 13000\n", "13.0"),
+    ],
+)
+def test_the_version_is_read_from_what_the_toolkit_has(
+    tree: MachineTree, path: str, content: str, version: str
+) -> None:
+    tree.write("/opt/cuda/bin/nvcc", "x")
+    tree.write(f"/opt/cuda/{path}", content)
+    (kit,) = gather(tree).found
+    assert kit.version == Known(version, f"/opt/cuda/{path}")
+
+
+def test_a_script_on_path_leads_to_the_toolkit_that_it_starts(tree: MachineTree) -> None:
+    tree.write("/usr/bin/nvcc", "#!/bin/sh\nexec /usr/lib/nvidia-cuda-toolkit/bin/nvcc\n")
+    tree.write("/usr/lib/nvidia-cuda-toolkit/bin/nvcc", "x")
+    tree.write("/usr/include/cuda.h", "#define CUDA_VERSION 12000\n")
+    (kit,) = gather(tree, PATH="/usr/bin").found
+    assert (kit.root, known(kit.version)) == ("/usr", "12.0")
+
+
+def test_wheels_of_cuda_13_are_chosen_before_any_variable(tree: MachineTree) -> None:
+    tree.wheels_cu13(SITE)
+    tree.toolkit("/usr/local/cuda-12.4", "12.4.1")
+    section = gather(tree, CUDA_HOME="/usr/local/cuda-12.4", LD_LIBRARY_PATH="/usr/local/cuda-12.4/lib64")
+    kit = section.selected()
+    assert kit is not None
+    assert kit.root == f"{SITE}/nvidia/cu13"
+    assert kit.version == Known("13.0", "nvidia-nvvm 13.0.88")
+    assert "7.0" not in (known(kit.architectures) or ())
+
+
+def test_wheels_of_cuda_12_are_one_toolkit_over_their_folders(tree: MachineTree) -> None:
+    tree.wheels_cu12(SITE)
+    kit = gather(tree).selected()
+    assert kit is not None
+    assert known(kit.version) == "12.9"
+    assert known(kit.libnvvm) == f"{SITE}/nvidia/cuda_nvcc/nvvm/lib64/libnvvm.so"
+    assert known(kit.nvjitlink) == f"{SITE}/nvidia/nvjitlink/lib/libnvJitLink.so.12"
+
+
+def test_cuda_path_decides_before_cuda_home_even_where_it_leads_nowhere(tree: MachineTree) -> None:
+    tree.toolkit("/opt/a", "12.4.1")
+    assert known(gather(tree, CUDA_HOME="/opt/a").selected_root) == "/opt/a"
+    assert isinstance(gather(tree, CUDA_HOME="/opt/a", CUDA_PATH="/opt/none").selected_root, Missing)
+
+
+def test_usr_local_cuda_alone_is_found_but_not_loaded(tree: MachineTree) -> None:
+    tree.toolkit("/usr/local/cuda", "12.4.1")
+    section = gather(tree)
+    assert len(section.found) == 1
+    assert isinstance(section.selected_root, Missing)
+    assert "no libnvvm and no libnvrtc" in section.selected_root.reason
+
+
+def test_a_toolkit_of_the_loader_cache_lends_its_nvvm(tree: MachineTree) -> None:
+    tree.toolkit("/usr/local/cuda-12.4", "12.4.1")
+    lib = "/usr/local/cuda-12.4/targets/x86_64-linux/lib"
+    tree.loader_cache([("libnvrtc.so.12", f"{lib}/libnvrtc.so.12")])
+    section = gather(tree)
+    assert isinstance(section.selected_root, Known)
+    assert section.selected_root.value == "/usr/local/cuda-12.4"
+    assert "the toolkit of libnvrtc" in section.selected_root.source
+    # With a variable set, numba-cuda leaves that detour to pathfinder, which goes by libcudart only.
+    assert isinstance(gather(tree, CUDA_HOME="/nowhere").selected_root, Missing)
+    tree.loader_cache([(name, f"{lib}/{name}") for name in ("libnvrtc.so.12", "libcudart.so.12")])
+    assert known(gather(tree, CUDA_HOME="/nowhere").selected_root) == "/usr/local/cuda-12.4"
+
+
+def test_half_a_toolkit_says_what_is_there_and_what_is_not(tree: MachineTree) -> None:
+    tree.library("/opt/a/nvvm/lib64/libnvvm.so.4")
+    reason = gather(tree, CUDA_HOME="/opt/a").selected_root
+    assert isinstance(reason, Missing)
+    assert "no libnvrtc" in reason.reason
+    assert "/opt/a/nvvm/lib64/libnvvm.so.4" in reason.reason
+
+
+def test_a_newer_toolkit_than_the_table_has_no_architectures(tree: MachineTree) -> None:
+    tree.toolkit("/opt/cuda", "99.1.0")
+    (kit,) = gather(tree).found
+    assert known(kit.version) == "99.1"
+    assert isinstance(kit.architectures, Missing)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for ptxas is a shell script")
+@pytest.mark.parametrize(
+    ("script", "architectures"),
+    [
+        ("echo \"Allowed values:  'compute_75','sm_120a','sm_75','sm_90',\n'sm_100'\"", ("7.5", "9.0", "10.0")),
+        ("echo nothing", None),
+        ("exec sleep 30", None),
+    ],
+)
+def test_ptxas_is_asked_with_a_limit(tmp_path: Path, script: str, architectures: tuple[str, ...] | None) -> None:
+    ptxas = tmp_path / "ptxas"
+    ptxas.write_text(f"#!/bin/sh\n{script}\n")
+    ptxas.chmod(0o755)
+    assert known(toolkits.architectures_from_ptxas(str(ptxas), 0.5)) == architectures
+    assert isinstance(toolkits.architectures_from_ptxas(str(tmp_path / "none")), Missing)
