@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from typing import Any
+
+from cudadoctor.bandwidth.link_watch import Reading, summarise, within
+from cudadoctor.facts.base import Known, Missing
+
+
+def readings(name: str, *values: Any) -> list[Reading]:
+    return [Reading(float(i), i + 0.5, {name: value}) for i, value in enumerate(values)]
+
+
+def test_only_readings_that_lie_within_one_copy_count() -> None:
+    all_readings = [Reading(0.0, 0.2, {}), Reading(0.9, 1.1, {}), Reading(1.2, 1.4, {}), Reading(1.9, 2.6, {})]
+    assert within(all_readings, [(1.0, 2.0), (2.0, 3.0)]) == [all_readings[2]]
+
+
+def test_a_median_of_generations_is_a_generation_that_was_read() -> None:
+    link = summarise(0, readings("generation", 1, 1, 4, 4), "")
+    assert link.generation == Known(1, "nvmlDeviceGetCurrPcieLinkGeneration during pinned copies")
+    assert link.samples == 4
+
+
+def test_a_reason_counts_if_most_readings_have_it() -> None:
+    link = summarise(0, readings("clock_event_reasons", 0b101, 0b001, 0b011), "")
+    assert link.clock_event_reasons == Known(1, "nvmlDeviceGetCurrentClocksEventReasons during pinned copies")
+
+
+def test_what_nvml_does_not_support_is_missing_with_its_error() -> None:
+    link = summarise(0, readings("width", "nvmlX answered NVML_ERROR_NOT_SUPPORTED"), "")
+    assert link.width == Missing("nvmlX answered NVML_ERROR_NOT_SUPPORTED")
+
+
+def test_without_readings_everything_is_missing_with_the_reason() -> None:
+    link = summarise(3, [], "nvmlInit failed with NVML_ERROR_LIB_RM_VERSION_MISMATCH")
+    assert (
+        link.generation == link.performance_state == Missing("nvmlInit failed with NVML_ERROR_LIB_RM_VERSION_MISMATCH")
+    )
+    assert (link.device, link.samples) == (3, 0)
