@@ -1,0 +1,1 @@
+"""From a diagnosis to text or bytes. Nothing here prints."""

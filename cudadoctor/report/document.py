@@ -1,0 +1,18 @@
+"""The diagnosis as one JSON document."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cudadoctor.facts.document import encode_json
+from cudadoctor.findings import Diagnosis
+
+_ORDER = ("schema_version", "command", "version", "status", "error", "findings", "skipped", "facts")
+
+
+def render_json(diagnosis: Diagnosis) -> bytes:
+    """Return the JSON document, keys in the order of the published contract; `error` only where there is one."""
+    document = msgspec.to_builtins(diagnosis)
+    if document["error"] is None:
+        del document["error"]
+    return encode_json({key: document[key] for key in _ORDER if key in document})

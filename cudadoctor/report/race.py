@@ -1,0 +1,118 @@
+"""A race as lines of plain text. Pure: facts in, lines out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+from cudadoctor.facts.base import Missing
+from cudadoctor.facts.race import DigitScore, Epoch, Lane, Race
+from cudadoctor.findings import Finding, Severity
+from cudadoctor.units import format_clock, format_seconds
+
+
+def data_line(race: Race) -> str:
+    """Return the sentence that says what the race trains on."""
+    total = race.training_samples + race.test_samples
+    what = "procedural digits (generated here, not MNIST)" if race.data == "procedural" else race.data
+    return f"{total:,} {what}: {race.training_samples:,} to train, {race.test_samples:,} to test"
+
+
+def network_line(race: Race) -> str:
+    """Return the sentence that says what is trained."""
+    return (
+        f"Network {'-'.join(map(str, race.layers))}, ReLU, softmax; {race.minibatches_per_epoch} minibatches of "
+        f"{race.batch_size} an epoch, drawn with replacement; float32, seed {race.seed}"
+    )
+
+
+def lane_line(lane: str, device_name: str, compile_seconds: float | None = None) -> str:
+    """Return a lane's heading."""
+    compiled = "" if compile_seconds is None else f" (compiled or loaded in {format_seconds(compile_seconds)})"
+    return f"{lane} on {device_name}{compiled}"
+
+
+def epoch_line(epoch: Epoch) -> str:
+    """Return one epoch: loss and err are running averages over the epoch, as nolearn printed them."""
+    loss = "nan" if epoch.loss is None else f"{epoch.loss:.6f}"
+    err = "nan" if epoch.err is None else f"{epoch.err:.6f}"
+    return f"Epoch {epoch.epoch:2d}:  loss {loss}  err {err}  ({format_clock_fine(epoch.seconds)})"
+
+
+def format_clock_fine(seconds: float) -> str:
+    """Return `0:00:08`, with milliseconds below ten seconds, where whole seconds would say nothing."""
+    return format_clock(seconds) if seconds >= 10 else f"0:00:{seconds:06.3f}"
+
+
+def race_lines(race: Race | Missing) -> list[str]:
+    """Return the whole race: data, lanes, epochs, scores of each digit."""
+    if isinstance(race, Missing):
+        return []
+    lines = [data_line(race), network_line(race)]
+    for lane in race.lanes:
+        lines += ["", lane_line(lane.name, lane.device_name, lane.compile_seconds)]
+        lines += ["  " + epoch_line(epoch) for epoch in lane.epochs]
+        if lane.state != "finished":
+            lines.append(f"  {lane.state}: {lane.reason}")
+    return lines + race_result_lines(race)
+
+
+def race_result_lines(race: Race) -> list[str]:
+    """Return what stands after the epochs: scores of each digit, and the lanes that did not start."""
+    lines: list[str] = []
+    scored = [lane for lane in race.lanes if lane.digits]
+    if scored:
+        lines += ["", *_score_lines(scored)]
+    lines += [""] if race.skipped else []
+    return lines + [f"{lane.name} did not start: {lane.reason}" for lane in race.skipped]
+
+
+def _score_lines(lanes: list[Lane]) -> list[str]:
+    columns = "".join(f"  {lane.name:^24}" for lane in lanes)
+    lines = [f"{'on the test set':16}{columns}".rstrip()]
+    lines.append(
+        f"{'digit':>5} {'support':>9} "
+        + "".join(f"  {'precision':>9} {'recall':>6} {'f1':>6} " for _ in lanes).rstrip()
+    )
+    for row, score in enumerate(lanes[0].digits):
+        cells = "".join(_score_cells(lane.digits[row]) for lane in lanes)
+        lines.append(f"{score.digit:5d} {score.support:9,d} {cells}".rstrip())
+    total = sum(score.support for score in lanes[0].digits)
+    accuracies = "".join(f"  {_ratio(lane.test_accuracy, 4):>9} {'':6} {'':6} " for lane in lanes)
+    lines.append(f"{'accuracy':8} {total:6,d} {accuracies}".rstrip())
+    return lines
+
+
+def _score_cells(score: DigitScore) -> str:
+    return f"  {_ratio(score.precision):>9} {_ratio(score.recall):>6} {_ratio(score.f1):>6} "
+
+
+def _ratio(value: float | None, digits: int = 3) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def seconds_per_epoch(lane: Lane) -> float | None:
+    """Return the median over epochs, in seconds; None for a lane without a whole epoch."""
+    return median(epoch.seconds for epoch in lane.epochs) if lane.epochs else None
+
+
+def race_sentence(race: Race, findings: Sequence[Finding]) -> str:
+    """Return the answer: who won and by what factor, or what stood in the way."""
+    if findings and findings[0].severity is Severity.ERROR:
+        return f"{findings[0].title}: {findings[0].summary}"
+    lanes = {lane.name: lane for lane in race.lanes if lane.state == "finished"}
+    times = {name: seconds for name, lane in lanes.items() if (seconds := seconds_per_epoch(lane)) is not None}
+    if not times:
+        return "No lane finished, so nobody won."
+    order = sorted(times, key=times.__getitem__)
+    if len(order) == 1:
+        only = order[0]
+        side = "CPU" if lanes[only].device == "cpu" else "GPU"
+        return f"Only the {side} finished, so nobody won: {only} took {format_seconds(times[only])} an epoch."
+    winner, second = order[0], order[1]
+    side = "CPU" if lanes[winner].device == "cpu" else "GPU"
+    return (
+        f"The {side} won: {winner} took {format_seconds(times[winner])} an epoch, "
+        f"{second} {format_seconds(times[second])}, {times[second] / times[winner]:.2f} times as long "
+        f"(medians of {len(lanes[winner].epochs)} epochs)."
+    )

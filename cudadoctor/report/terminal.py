@@ -1,0 +1,125 @@
+"""The report for a terminal, as Rich renderables. Colour is decoration: the text says it all without."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from cudadoctor.facts.ladder import Ladder
+from cudadoctor.findings import Diagnosis, Finding, Severity
+from cudadoctor.text import printable
+
+_STYLE = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
+_MARK = {
+    "passed": ("ok", "green"),
+    "failed": ("FAILED", "red"),
+    "timed out": ("HUNG", "red"),
+    "crashed": ("CRASHED", "red"),
+}
+
+
+def render_terminal(
+    diagnosis: Diagnosis, sentence: str, lines: Sequence[str] = (), *, verbose: int = 0, quiet: bool = False
+) -> list[RenderableType]:
+    """Return the whole report, part by part: the answer first, then findings, then the road.
+
+    Args:
+        diagnosis: What was found.
+        sentence: The answer in one or two sentences.
+        lines: A measurement, as plain lines.
+        verbose: 1 shows every step and the rules that were skipped.
+        quiet: Only the answer and the titles of the findings.
+    """
+    parts: list[RenderableType] = []
+    if lines and not quiet:
+        parts += [*(_plain(line) for line in lines), Text()]
+    parts.append(_plain(sentence, style="bold"))
+    for finding in diagnosis.findings:
+        parts.append(Text())
+        parts += [_title(finding)] if quiet else _finding(finding)
+    if not quiet and isinstance(diagnosis.facts.ladder, Ladder) and diagnosis.command == "check":
+        parts += [Text(), _road(diagnosis.facts.ladder, verbose)]
+    if verbose and diagnosis.skipped:
+        parts += [Text(), _plain("Not judged", style="bold")]
+        parts += [_plain(f"  {skipped.rule}: {skipped.reason}") for skipped in diagnosis.skipped]
+    return parts
+
+
+def _finding(finding: Finding) -> list[RenderableType]:
+    parts: list[RenderableType] = [_title(finding)]
+    parts.append(Padding(_plain(finding.summary), (0, 0, 0, 2)))
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    table.add_row("Cause", _plain(f"{finding.cause} ({finding.confidence})"))
+    for number, item in enumerate(finding.evidence):
+        value = "-" if item.value is None else str(item.value)
+        table.add_row("Seen" if number == 0 else "", _plain(f"{item.name}: {value}  [{item.source}]"))
+    table.add_row("Fix", _plain(finding.fix.text))
+    parts.append(Padding(table, (0, 0, 0, 2)))
+    # Commands are not wrapped and stand alone on their line, so that they can be pasted.
+    parts += [Text(f"      {printable(command)}", no_wrap=True, style="bold") for command in finding.fix.commands]
+    return parts
+
+
+def _title(finding: Finding) -> Text:
+    text = Text()
+    text.append(finding.severity.value, style=_STYLE[finding.severity])
+    text.append(f"  {printable(finding.title)}  ", style="bold")
+    text.append(f"[{finding.id}]", style="dim")
+    return text
+
+
+def _road(ladder: Ladder, verbose: int) -> RenderableType:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    unreached: list[str] = []
+    no_card = any(step.name == "pci-device" and step.state == "failed" for step in ladder.steps)
+    for step in ladder.steps:
+        # Without a card, that nothing else is there follows from it and need not be read.
+        follows = no_card and step.name != "pci-device" and step.state == "failed"
+        if (follows or step.state == "not reached") and not verbose:
+            unreached.append(step.name)
+            continue
+        mark, style = _MARK.get(step.state, ("-", "dim"))
+        detail = step.detail if step.code_name is None else f"{step.detail} ({step.call}: {step.code_name})"
+        table.add_row(Text(mark, style=style), step.name, _plain(detail))
+    parts: list[RenderableType] = [_plain("The road from the PCI bus to a kernel", style="bold")]
+    if table.row_count:
+        parts.append(Padding(table, (0, 0, 0, 2)))
+    if unreached:
+        parts.append(
+            Padding(
+                _plain(("not there, or not reached: " if no_card else "not reached: ") + ", ".join(unreached)),
+                (0, 0, 0, 2),
+            )
+        )
+    return Group(*parts)
+
+
+def _plain(text: str, style: str = "") -> Text:
+    return Text(printable(text), style=style)
+
+
+def to_text(report: Sequence[RenderableType], *, colour: bool, width: int | None = None) -> str:
+    """Return the report as text with or without escape codes.
+
+    Args:
+        report: What `render_terminal` returned.
+        colour: Whether the text is for a terminal; NO_COLOR and TERM=dumb still take colour away.
+        width: Columns; by default those of the terminal, 80 where there is none.
+    """
+    console = Console(
+        file=io.StringIO(), force_terminal=colour, width=width, highlight=False, emoji=False, markup=False
+    )
+    with console.capture() as capture:
+        for part in report:
+            console.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
+    return "".join(line.rstrip() + "\n" for line in capture.get().split("\n")[:-1])
