@@ -1,0 +1,94 @@
+"""What a race is asked for, and what it tells while it runs."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cudadoctor.dbn.network import Network
+from cudadoctor.facts.base import Missing
+from cudadoctor.facts.race import Epoch, Lane, Race, SkippedLane
+
+LANES = ("cpu-fast", "gpu-per-operation")
+"""The contenders, in the order in which they run."""
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """A race. The digits are always the same ones; the seed draws the weights and the minibatches.
+
+    `silence_limit_s` is how long the race may go without any sign of progress before it is taken for hung.
+    """
+
+    network: Network = Network()
+    epochs: int = 10
+    seed: int = 0
+    lanes: tuple[str, ...] = LANES
+    device: int = 0
+    training_samples: int = 46_900
+    test_samples: int = 23_100
+    silence_limit_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        layers = self.network.layers
+        if layers[0] != 784 or layers[-1] != 10:
+            raise ValueError(f"the digits need 784 inputs and 10 outputs, not {layers[0]} and {layers[-1]}")
+        if self.epochs < 1:
+            raise ValueError(f"a race needs at least one epoch, not {self.epochs}")
+        if self.seed < 0:
+            raise ValueError(f"a seed is 0 or more, not {self.seed}")
+        if self.training_samples < self.network.batch_size or self.test_samples < 0:
+            raise ValueError(f"a minibatch of {self.network.batch_size} needs at least as many training samples")
+        if not self.lanes or set(self.lanes) - set(LANES):
+            raise ValueError(f"lanes are {', '.join(LANES)}; not {', '.join(self.lanes) or 'none'}")
+
+
+class DataReady(msgspec.Struct, frozen=True, kw_only=True):
+    """The digits are there; `seconds` includes compiling or loading their renderer."""
+
+    data: str
+    training_samples: int
+    test_samples: int
+    minibatches_per_epoch: int
+    seconds: float
+
+
+class LaneStarted(msgspec.Struct, frozen=True, kw_only=True):
+    """A contender begins to prepare."""
+
+    name: str
+    device: str
+
+
+class LaneReady(msgspec.Struct, frozen=True, kw_only=True):
+    """A contender has compiled or loaded its kernels; its first epoch begins."""
+
+    name: str
+    device_name: str
+    compile_seconds: float
+    notes: tuple[str, ...]
+
+
+class EpochDone(msgspec.Struct, frozen=True, kw_only=True):
+    """A contender finished an epoch."""
+
+    name: str
+    epoch: Epoch
+
+
+class LaneDone(msgspec.Struct, frozen=True, kw_only=True):
+    """A contender is through: finished, failed or interrupted."""
+
+    lane: Lane
+
+
+class LaneSkipped(msgspec.Struct, frozen=True, kw_only=True):
+    """A contender does not run."""
+
+    skipped: SkippedLane
+
+
+Event = DataReady | LaneStarted | LaneReady | EpochDone | LaneDone | LaneSkipped | Race | Missing
+
+
+def device_of(lane: str, index: int) -> str:
+    """Return the device that a lane runs on: `cpu` or `gpu:N`."""
+    return f"gpu:{index}" if lane.startswith("gpu") else "cpu"

@@ -1,0 +1,163 @@
+"""The child's side of a race: make the digits, run the lanes one after the other, and say all of it in messages.
+
+Every lane starts from the same weights and replays the same minibatches. A lane that fails does not end the race; one
+that learns nothing is ended at once, because it timed nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from cudadoctor.dbn.events import Options, device_of
+from cudadoctor.dbn.network import Layer, first_weights, minibatches
+from cudadoctor.facts.race import Epoch
+from cudadoctor.gpu.child import Reporter
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cudadoctor.dbn.digits import Digits
+
+_HEARTBEAT_S = 1.0
+
+_LEARNED_BELOW = 0.95
+"""Part of ln(classes), the loss of guessing: after one epoch any learning network is far below it (0.29 of 2.30)."""
+
+
+class Contender(Protocol):
+    """What a lane must offer."""
+
+    device_name: str
+    notes: tuple[str, ...]
+
+    def prepare(self, tick: Callable[[], None]) -> float:
+        """Compile or load what it needs; return the seconds that took."""
+
+    def train_epoch(self, rows: NDArray[np.uint32], learn_rate: float, tick: Callable[[], None]) -> tuple[float, float]:
+        """Train on all minibatches of an epoch; return running loss and error."""
+
+    def layers(self) -> list[Layer]:
+        """Return the weights W."""
+
+
+class NothingLearnedError(Exception):
+    """The loss is what guessing gives, or not a number."""
+
+
+class UnusableDeviceError(Exception):
+    """The lane's device cannot be used at all, so the lane does not run."""
+
+
+def work(arguments: dict[str, Any], reporter: Reporter) -> None:
+    """Run a race; `arguments` are `Options` as JSON."""
+    options = msgspec.convert(arguments, Options)
+    tick = _heartbeat(reporter)
+    with reporter.step("making the digits"):
+        started = time.perf_counter()
+        from cudadoctor.dbn.digits import procedural
+
+        digits = procedural(options.training_samples, options.test_samples, tick=tick)
+        reporter.send("data", seconds=time.perf_counter() - started)
+    layers = first_weights(options.network, options.seed)
+    for name in options.lanes:
+        reporter.send("lane_started", name=name, device=device_of(name, options.device))
+        try:
+            _run_lane(name, options, layers, digits, reporter, tick)
+        except UnusableDeviceError as error:
+            reporter.send("lane_skipped", reason=str(error))
+        except NothingLearnedError as error:
+            reporter.send("lane_failed", reason=str(error))
+        except Exception as error:  # noqa: BLE001 - one lane's failure is its own; the others go on
+            reporter.send("lane_failed", reason=f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+
+def why_nothing_was_learned(loss: float, classes: int) -> str | None:
+    """Return why an epoch's running loss shows no learning, or None if it does."""
+    if not math.isfinite(loss):
+        return "nothing was learned: the loss is not a finite number"
+    guessing = math.log(classes)
+    if loss >= _LEARNED_BELOW * guessing:
+        return f"nothing was learned: the loss is {loss:.4f}, and guessing gives ln {classes} = {guessing:.4f}"
+    return None
+
+
+def _run_lane(
+    name: str,
+    options: Options,
+    layers: Sequence[Layer],
+    digits: Digits,
+    reporter: Reporter,
+    tick: Callable[[], None],
+) -> None:
+    from cudadoctor.dbn.metrics import accuracy, scores
+    from cudadoctor.dbn.reference import predict
+
+    network = options.network
+    # A driver that wakes several GPUs without persistence mode takes its time.
+    with reporter.step(f"{name}: starting", limit_s=2 * options.silence_limit_s):
+        contender = _contender(name, options, layers, digits)
+    with reporter.step(f"{name}: compiling", limit_s=2 * options.silence_limit_s):
+        compile_seconds = contender.prepare(tick)
+    reporter.send(
+        "lane_ready",
+        device_name=contender.device_name,
+        compile_seconds=compile_seconds,
+        notes=list(contender.notes),
+    )
+    stream = minibatches(network, options.training_samples, options.seed)
+    for epoch, rows in zip(range(1, options.epochs + 1), stream, strict=False):
+        with reporter.step(f"{name}: epoch {epoch}"):
+            started = time.perf_counter()
+            loss, err = contender.train_epoch(rows, network.rate(epoch), tick)
+            seconds = time.perf_counter() - started
+        finite = math.isfinite(loss)
+        # JSON has no NaN, and mistakes counted among values that are not numbers mean nothing.
+        result = Epoch(epoch=epoch, loss=loss if finite else None, err=err if finite else None, seconds=seconds)
+        reporter.send("epoch", epoch=msgspec.to_builtins(result))
+        reason = why_nothing_was_learned(loss, network.classes)
+        if reason is not None:
+            raise NothingLearnedError(f"{reason} (epoch {epoch})")
+    with reporter.step(f"{name}: test"):
+        answers = predict(contender.layers(), digits.test_pixels, tick)
+    reporter.send(
+        "lane_finished",
+        test_accuracy=accuracy(digits.test_labels, answers),
+        digits=msgspec.to_builtins(scores(digits.test_labels, answers, network.classes)),
+    )
+
+
+def _contender(name: str, options: Options, layers: Sequence[Layer], digits: Digits) -> Contender:
+    pixels, labels = digits.training_pixels, digits.training_labels
+    if name == "cpu-fast":
+        from cudadoctor.dbn.cpu import CpuFast
+
+        return CpuFast(options.network, layers, pixels, labels)
+    try:
+        from cudadoctor.dbn.gpu import GpuPerOperation, why_no_device
+    except Exception as error:  # numba refuses to import beside packages that it does not work with, and says so
+        raise UnusableDeviceError(f"numba.cuda cannot be imported: {' '.join(str(error).split())}") from error
+
+    reason = why_no_device(options.device)
+    if reason is not None:
+        raise UnusableDeviceError(reason)
+    return GpuPerOperation(options.network, layers, pixels, labels, options.device)
+
+
+def _heartbeat(reporter: Reporter) -> Callable[[], None]:
+    """Return a function to call after every piece of work; it says now and then that the work goes on."""
+    last = time.monotonic()
+
+    def tick() -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _HEARTBEAT_S:
+            last = now
+            reporter.alive()
+
+    return tick

@@ -1,0 +1,33 @@
+"""Grid arithmetic, and the cost of an operation."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+TILE = 16
+"""Side of the square tiles of the matrix products: 256 threads a block, and 2 KiB of shared memory."""
+
+BLOCK = 128
+"""Threads a block of the elementwise operations."""
+
+ROWS_BLOCK = 64
+"""Threads of the one block that sums over a minibatch: a row each for 64 rows, in turns for more."""
+
+FLOAT_BYTES = 4
+
+
+class Cost(NamedTuple):
+    """What an operation must move and compute at least: device memory read and written once, and flops."""
+
+    bytes: int
+    flops: int
+
+
+def blocks(items: int, block: int) -> int:
+    """Return how many blocks cover the items."""
+    return -(-items // block)
+
+
+def tiles(rows: int, columns: int) -> tuple[int, int]:
+    """Return the grid (x, y) of tiles that covers a matrix; x runs along the columns."""
+    return blocks(columns, TILE), blocks(rows, TILE)

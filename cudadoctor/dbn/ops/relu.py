@@ -1,0 +1,36 @@
+"""Rectified linear units, in place: h = max(0, n).
+
+h (m, units), float32, passed flat.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cudadoctor.dbn.ops.device import cuda, gpu_kernel
+from cudadoctor.dbn.ops.grid import BLOCK, FLOAT_BYTES, Cost, blocks
+
+
+def reference(n: Any) -> Any:
+    """Return h."""
+    return n * (n > 0)
+
+
+@gpu_kernel
+def kernel(h: Any) -> None:
+    """One thread per unit of a sample."""
+    i = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
+    if i < h.size:
+        h[i] = max(h[i], np.float32(0))
+
+
+def launch(h: Any, *, block: int = BLOCK) -> None:
+    """Rectify the flat array h."""
+    kernel[blocks(h.size, block), block](h)
+
+
+def cost(m: int, units: int) -> Cost:
+    """Return bytes and flops for m samples."""
+    return Cost(2 * FLOAT_BYTES * m * units, m * units)

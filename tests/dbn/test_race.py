@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from cudadoctor.dbn.events import DataReady, EpochDone, Event, LaneDone, LaneReady, LaneSkipped, LaneStarted, Options
+from cudadoctor.dbn.lanes import why_nothing_was_learned
+from cudadoctor.dbn.network import Network
+from cudadoctor.dbn.race import kernel_cache, run
+from cudadoctor.facts.base import Missing
+from cudadoctor.facts.race import Lane, Race
+
+SMALL = Network(layers=(784, 30, 10))
+NO_GPU: dict[str, Any] = {"training_samples": 3000, "test_samples": 500, "epochs": 2, "network": SMALL}
+
+
+def through(options: Options, **keywords: Any) -> tuple[list[Event], Race | Missing]:
+    *events, last = run(options, **keywords)
+    assert isinstance(last, Race | Missing)
+    return events, last
+
+
+def race_of(options: Options, **keywords: Any) -> Race:
+    _, race = through(options, **keywords)
+    assert isinstance(race, Race)
+    return race
+
+
+def misbehaving(task: str, limit_s: float = 5.0) -> tuple[list[Event], Race | Missing]:
+    return through(Options(silence_limit_s=limit_s), task=f"tests.dbn.tasks:{task}")
+
+
+@pytest.fixture(scope="module")
+def race() -> tuple[list[Event], Race]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NUMBA_ENABLE_CUDASIM", "1")
+        events, fact = through(Options(**NO_GPU))
+    assert isinstance(fact, Race)
+    return events, fact
+
+
+class TestOnTheCpu:
+    def test_events_tell_the_race_in_order(self, race: tuple[list[Event], Race]) -> None:
+        kinds = [type(event) for event in race[0]]
+        assert kinds == [DataReady, LaneStarted, LaneReady, EpochDone, EpochDone, LaneDone, LaneStarted, LaneSkipped]
+
+    def test_the_fact_says_what_was_raced(self, race: tuple[list[Event], Race]) -> None:
+        fact = race[1]
+        assert (fact.data, fact.layers, fact.batch_size) == ("procedural", (784, 30, 10), 64)
+        assert (fact.training_samples, fact.test_samples, fact.minibatches_per_epoch) == (3000, 500, 46)
+        assert fact.data_seconds > 0
+
+    def test_the_lane_learns_and_is_scored(self, race: tuple[list[Event], Race]) -> None:
+        (lane,) = race[1].lanes
+        assert (lane.name, lane.device, lane.state) == ("cpu-fast", "cpu", "finished")
+        first, second = lane.epochs
+        assert first.loss is not None
+        assert second.loss is not None
+        assert second.loss < first.loss < 2.2
+        assert second.seconds > 0
+        assert lane.compile_seconds is not None
+        assert lane.test_accuracy is not None
+        assert lane.test_accuracy > 0.5
+        assert [score.digit for score in lane.digits] == list(range(10))
+        assert sum(score.support for score in lane.digits) == 500
+
+    def test_a_lane_in_the_simulator_is_skipped_because_its_times_mean_nothing(
+        self, race: tuple[list[Event], Race]
+    ) -> None:
+        (skipped,) = race[1].skipped
+        assert (skipped.name, skipped.device) == ("gpu-per-operation", "gpu:0")
+        assert "NUMBA_ENABLE_CUDASIM" in skipped.reason
+
+    def test_the_fact_survives_json(self, race: tuple[list[Event], Race]) -> None:
+        assert msgspec.json.decode(msgspec.json.encode(race[1]), type=Race) == race[1]
+
+
+@pytest.mark.skipif(os.environ.get("CUDADOCTOR_TEST_DEVICE") != "gpu", reason="needs a CUDA device")
+def test_cpu_and_gpu_learn_alike_from_equal_weights_and_minibatches() -> None:
+    cpu, gpu = race_of(Options(**NO_GPU)).lanes
+    assert gpu.state == "finished", gpu.reason
+    for one, other in zip(cpu.epochs, gpu.epochs, strict=True):
+        assert one.loss == pytest.approx(other.loss, rel=0.02)
+
+
+def test_a_race_in_which_nothing_is_learned_fails() -> None:
+    network = msgspec.structs.replace(SMALL, learn_rate=0.0)
+    options = Options(**{**NO_GPU, "network": network}, lanes=("cpu-fast",))
+    (lane,) = race_of(options).lanes
+    assert lane.state == "failed"
+    assert "nothing was learned" in lane.reason
+    assert "2.3026" in lane.reason
+    assert len(lane.epochs) == 1
+    assert lane.test_accuracy is None
+
+
+def test_a_loss_that_is_not_a_number_fails_and_is_kept_as_none() -> None:
+    network = msgspec.structs.replace(SMALL, learn_rate=1e30)
+    (lane,) = race_of(Options(**{**NO_GPU, "network": network}, lanes=("cpu-fast",))).lanes
+    assert lane.state == "failed"
+    assert "not a finite number" in lane.reason
+    assert (lane.epochs[0].loss, lane.epochs[0].err) == (None, None)
+
+
+def test_learning_a_little_is_learning() -> None:
+    assert why_nothing_was_learned(2.18, 10) is None
+    assert why_nothing_was_learned(2.19, 10) is not None
+
+
+def test_a_hang_in_the_second_lane_keeps_the_first() -> None:
+    events, race = misbehaving("hangs_in_the_gpu_lane", limit_s=0.5)
+    assert isinstance(race, Race)
+    cpu, gpu = race.lanes
+    assert (cpu.state, cpu.test_accuracy) == ("finished", 0.9)
+    assert (gpu.state, gpu.epochs) == ("failed", ())
+    assert "no sign of life" in gpu.reason
+    assert "gpu-per-operation: starting" in gpu.reason
+    assert events[-1] == LaneDone(lane=gpu)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_crash_keeps_the_epochs_before_it_and_names_the_step() -> None:
+    _, race = misbehaving("is_killed_in_the_gpu_lane")
+    assert isinstance(race, Race)
+    gpu = race.lanes[1]
+    assert (gpu.state, len(gpu.epochs), gpu.device_name, gpu.notes) == ("failed", 1, "a GPU", ("a note",))
+    for part in ("SIGKILL", "gpu-per-operation: epoch 2", "the driver's last words"):
+        assert part in gpu.reason
+
+
+def test_lanes_that_never_started_are_skipped_with_the_reason() -> None:
+    _, race = misbehaving("hangs_in_the_first_lane", limit_s=0.5)
+    assert isinstance(race, Race)
+    assert race.lanes[0].state == "failed"
+    assert race.skipped[0].name == "gpu-per-operation"
+    assert "no sign of life" in race.skipped[0].reason
+
+
+def test_without_digits_there_is_no_race() -> None:
+    events, race = misbehaving("dies_without_digits")
+    assert isinstance(race, Missing)
+    assert "making the digits" in race.reason
+    assert "no memory for the digits" in race.reason
+    assert {type(event) for event in events} == {LaneSkipped}
+
+
+def test_a_slow_lane_that_shows_life_is_not_taken_for_hung() -> None:
+    _, race = misbehaving("beats_slowly", limit_s=1.0)
+    assert isinstance(race, Race)
+    assert race.lanes[0].state == "finished"
+
+
+def test_ctrl_c_keeps_what_was_measured() -> None:
+    race = run(Options(), task="tests.dbn.tasks:hangs_in_the_first_lane")
+    lane: Lane | None = None
+    for event in race:
+        if isinstance(event, EpochDone):
+            break
+    done = race.throw(KeyboardInterrupt())
+    assert isinstance(done, LaneDone)
+    lane = done.lane
+    assert (lane.state, len(lane.epochs)) == ("interrupted", 1)
+    *_, last = race
+    assert isinstance(last, Race)
+    assert last.lanes == (lane,)
+    assert "interrupted" in last.skipped[0].reason
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"epochs": 0},
+        {"seed": -1},
+        {"lanes": ()},
+        {"lanes": ("gpu-magic",)},
+        {"training_samples": 63},
+        {"network": Network(layers=(784, 300, 9))},
+    ],
+)
+def test_an_impossible_race_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"need|seed is|lanes are"):
+        Options(**wrong)
+
+
+def test_compiled_kernels_are_kept_where_the_user_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "chosen")
+    with kernel_cache() as environment:
+        assert environment["NUMBA_CACHE_DIR"] == "chosen"
+
+
+def test_compiled_kernels_are_kept_in_the_users_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / name)
+    with kernel_cache() as environment:
+        assert environment["NUMBA_CACHE_DIR"] == str(tmp_path / "cudadoctor" / "numba")
+
+
+def test_a_cache_that_cannot_be_written_costs_time_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / "file" / name)
+    with kernel_cache() as environment:
+        folder = Path(environment["NUMBA_CACHE_DIR"])
+        assert folder.is_dir()
+    assert not folder.exists()
+    race = race_of(Options(**{**NO_GPU, "epochs": 1}, lanes=("cpu-fast",)))
+    assert race.lanes[0].state == "finished"
