@@ -1,0 +1,114 @@
+"""The `@rule` decorator: a rule is a document that runs.
+
+A rule is a function of facts. Its parameters name the sections that it needs; a section that is missing makes the
+rule skipped, unless the parameter's annotation admits `Missing`. The module's docstring is the rule's page.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from cudadoctor.facts.base import Missing
+from cudadoctor.facts.machine import Machine
+from cudadoctor.findings import Confidence, Evidence, Finding, Fix, Severity, SkippedRule
+
+Judge = Callable[..., Iterator[Finding]]
+
+
+class CannotJudgeError(Exception):
+    """Raised by a rule that lacks more than a section; the message becomes the reason why it was skipped."""
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """A cause of trouble and how facts show it.
+
+    `needs` are the sections that must be there, `admits` those that may be missing. `explains` are the ids of
+    findings that only follow from this one; `"*"` stands for all others.
+    """
+
+    id: str
+    title: str
+    severity: Severity
+    judge: Judge
+    needs: tuple[str, ...]
+    admits: tuple[str, ...]
+    explains: tuple[str, ...]
+    page: str
+
+    def examine(self, machine: Machine) -> tuple[tuple[Finding, ...], SkippedRule | None]:
+        """Judge one machine.
+
+        Returns:
+            The findings, and a `SkippedRule` if a needed section is missing or the rule cannot judge.
+        """
+        sections: dict[str, Any] = {}
+        for name in self.needs + self.admits:
+            section = getattr(machine, name)
+            if name in self.needs and isinstance(section, Missing):
+                return (), SkippedRule(self.id, f"the section {name} is missing: {section.reason}")
+            sections[name] = section
+        try:
+            return tuple(self.judge(**sections)), None
+        except CannotJudgeError as unable:
+            return (), SkippedRule(self.id, str(unable))
+
+
+class RuleFunction:
+    """What `@rule` makes of a function: the `Rule`, and a maker of its findings."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+
+    def __call__(self, *sections: Any, **named: Any) -> Iterator[Finding]:
+        """Judge given sections directly; used by tests."""
+        return self.rule.judge(*sections, **named)
+
+
+def rule(*, id: str, title: str, severity: Severity, explains: tuple[str, ...] = ()) -> Callable[[Judge], RuleFunction]:
+    """Make a rule of a function whose parameters are named as fields of `Machine`."""
+
+    def decorate(function: Judge) -> RuleFunction:
+        names = function.__code__.co_varnames[: function.__code__.co_argcount]
+        admits = tuple(name for name in names if "Missing" in str(function.__annotations__[name]))
+        return RuleFunction(
+            Rule(
+                id=id,
+                title=title,
+                severity=severity,
+                judge=function,
+                needs=tuple(name for name in names if name not in admits),
+                admits=admits,
+                explains=explains,
+                page=sys.modules[function.__module__].__doc__ or "",
+            )
+        )
+
+    return decorate
+
+
+def finding(
+    about: RuleFunction,
+    *,
+    summary: str,
+    cause: str,
+    evidence: tuple[Evidence, ...],
+    fix: Fix,
+    confidence: Confidence = "supported",
+    severity: Severity | None = None,
+) -> Finding:
+    """Make a finding of a rule, with the rule's id, title and severity."""
+    return Finding(
+        id=about.rule.id,
+        severity=severity or about.rule.severity,
+        title=about.rule.title,
+        summary=summary,
+        cause=cause,
+        confidence=confidence,
+        evidence=evidence,
+        fix=fix,
+        docs=f"docs/findings/{about.rule.id}.md",
+    )

@@ -1,0 +1,107 @@
+"""# This user may not open the GPU's device nodes
+
+## What it checks
+Whether `/dev/nvidiactl`, `/dev/nvidia0..` and `/dev/nvidia-uvm` can be opened for reading and writing, as every CUDA
+program opens them; and whether NVML answers "insufficient permissions" (4).
+
+## Why it matters
+Without both rights the driver is invisible to this user, while the administrator sees everything working.
+
+## How to fix it
+Join the group that owns the nodes, or let the driver create them for everybody (mode 0666, its default).
+In rootless podman, keep the groups of the user.
+
+## Limits
+Nodes of single GPUs that are closed on purpose (by a batch system) are no finding while others work.
+
+## Sources
+NVIDIA driver README, chapter on device files (NVreg_DeviceFileMode and its kin).
+Met by users in:
+- <https://github.com/NVIDIA/nvidia-docker/issues/1608>
+- <https://github.com/vowstar/vowstar-overlay/issues/6>
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudadoctor.facts.base import Missing
+from cudadoctor.facts.device_nodes import DeviceNode, DeviceNodes
+from cudadoctor.facts.host import Host
+from cudadoctor.facts.ladder import Ladder
+from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.reading import container_of, nvml_error, passed, said, text_of
+
+_NEEDED = re.compile(r"/dev/(nvidiactl|nvidia\d+|nvidia-uvm|dxg)", re.ASCII)
+_GROUPS = ("video", "render", "vglusers")
+
+
+def closed_nodes(device_nodes: DeviceNodes | Missing, *errors: str) -> tuple[DeviceNode, ...]:
+    """Return the nodes that a CUDA program needs and that could not be opened for one of these reasons."""
+    if isinstance(device_nodes, Missing):
+        return ()
+    return tuple(n for n in device_nodes.nodes if text_of(n.error) in errors and _NEEDED.fullmatch(n.path))
+
+
+def node_evidence(nodes: tuple[DeviceNode, ...]) -> tuple[Evidence, ...]:
+    """Return mode, owner and error of nodes as evidence."""
+    return tuple(
+        Evidence(node.path, f"{node.mode} {node.owner}: {text_of(node.error)}", "open(O_RDWR)") for node in nodes
+    )
+
+
+@rule(
+    id="device-node-permission",
+    title="This user may not open the GPU's device nodes",
+    severity=Severity.ERROR,
+    explains=("uvm-node-missing", "mig-without-instance", "driver-call-failed"),
+)
+def device_node_permission(
+    device_nodes: DeviceNodes | Missing, ladder: Ladder | Missing, host: Host | Missing
+) -> Iterator[Finding]:
+    """Fire where nodes are closed to this user, or NVML says so, and no CUDA context could be made."""
+    refused = nvml_error(ladder, 4)
+    errors = ("EACCES",) if container_of(host) else ("EACCES", "EPERM")
+    closed = closed_nodes(device_nodes, *errors)
+    if passed(ladder, "context") or not (closed or refused):
+        return
+    which = ", ".join(node.path for node in closed[:4])
+    shown = f" ({closed[0].mode} {closed[0].owner})" if closed else ""
+    yield finding(
+        device_node_permission,
+        summary=f"{which or 'The device nodes of the driver'}{shown} cannot be opened for reading and writing by this "
+        "user.",
+        cause="The nodes belong to root and a group that this process is not in, or have a mode that shuts others out.",
+        confidence="proven" if closed else "supported",
+        evidence=node_evidence(closed[:8]) + ((said(refused),) if refused else ()),
+        fix=_fix(container_of(host), closed),
+    )
+
+
+def _fix(container: str, closed: tuple[DeviceNode, ...]) -> Fix:
+    if "podman" in container.lower():
+        return Fix(
+            "Start the container again so that it keeps your groups.",
+            ("podman run --rm --group-add keep-groups --device nvidia.com/gpu=all ubuntu nvidia-smi",),
+        )
+    if container:
+        return Fix(
+            "Run the container as a user that may open the nodes, or give it the group that owns them, from the host.",
+            ("ls -ln /dev/nvidia*; id",),
+        )
+    words = {word for node in closed for word in re.split(r"\W+", node.owner)}
+    group = next((name for name in _GROUPS if name in words), None)
+    if group:
+        return Fix(
+            f"Join the group {group}, then log in again.", (f'sudo usermod -aG {group} "$USER"', f"newgrp {group}")
+        )
+    return Fix(
+        "Let the driver create its nodes for everybody, which is its default, then reboot.",
+        (
+            "ls -l /dev/nvidia*; grep DeviceFile /proc/driver/nvidia/params; grep -rn DeviceFile /etc/modprobe.d",
+            'echo "options nvidia NVreg_DeviceFileMode=0666" | sudo tee /etc/modprobe.d/nvidia-device-mode.conf',
+            "sudo reboot",
+        ),
+    )

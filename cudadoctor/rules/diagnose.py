@@ -1,0 +1,80 @@
+"""From facts to findings: run the rules, leave out what only follows from something else, and put the worst first."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cudadoctor.facts.machine import Machine
+from cudadoctor.findings import Finding, SkippedRule
+from cudadoctor.rules.base import Rule
+from cudadoctor.rules.catalogue import RULES
+from cudadoctor.text import printable
+
+# "*" explains all findings but these: a race on the CPU and what was measured stand for themselves.
+_STAND_ALONE = frozenset(
+    {
+        "training-learned-nothing",
+        "race-lanes-disagree",
+        "race-lane-failed",
+        "bandwidth-not-verified",
+        "bandwidth-below-link",
+        "pcie-link-degraded",
+    }
+)
+
+
+def diagnose(machine: Machine, rules: tuple[Rule, ...] = RULES) -> tuple[tuple[Finding, ...], tuple[SkippedRule, ...]]:
+    """Judge a machine.
+
+    Args:
+        machine: The facts, however they were come by.
+        rules: In the order of what explains what.
+
+    Returns:
+        Findings, worst first, each with the ids of those that follow from it as `consequences`; and the rules that
+        could not be judged, with the reason. A rule that raises is one of these: it never takes the report along.
+    """
+    findings: list[tuple[int, Finding]] = []
+    skipped: list[SkippedRule] = []
+    for place, rule in enumerate(rules):
+        try:
+            found, skip = rule.examine(machine)
+        except Exception as error:  # noqa: BLE001 - a fault of one rule must not hide what the others found
+            found, skip = (), SkippedRule(rule.id, _fault(error))
+        findings += ((place, finding) for finding in found)
+        if skip is not None:
+            skipped.append(skip)
+    return _roots(findings, rules), tuple(skipped)
+
+
+def _roots(findings: list[tuple[int, Finding]], rules: tuple[Rule, ...]) -> tuple[Finding, ...]:
+    """Leave out explained findings and note their ids at the root of the chain."""
+    root_of: dict[int, int] = {}
+    consequences: dict[int, list[str]] = {}
+    for index, (place, finding) in enumerate(findings):
+        root_of[index] = index
+        for earlier in range(index):
+            explainer = rules[findings[earlier][0]]
+            if findings[earlier][0] < place and _explains(explainer, finding.id):
+                root_of[index] = root_of[earlier]
+                consequences.setdefault(root_of[earlier], []).append(finding.id)
+                break
+    roots = [
+        (finding.severity.rank, place, msgspec.structs.replace(finding, consequences=_unique(consequences.get(index))))
+        for index, (place, finding) in enumerate(findings)
+        if root_of[index] == index
+    ]
+    return tuple(finding for _, _, finding in sorted(roots, key=lambda item: item[:2]))
+
+
+def _explains(rule: Rule, finding_id: str) -> bool:
+    return finding_id in rule.explains or ("*" in rule.explains and finding_id not in _STAND_ALONE)
+
+
+def _unique(ids: list[str] | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(ids or ()))
+
+
+def _fault(error: Exception) -> str:
+    text = printable(" ".join(str(error).split()))[:200]
+    return f"this rule failed on these facts ({type(error).__name__}: {text}); please report it"

@@ -1,0 +1,136 @@
+"""# The driver is too old for the CUDA toolkit
+
+## What it checks
+Whether the toolkit that numba-cuda would use is of a later major release than the driver's CUDA version, or the
+driver's release is below the oldest that runs this major release; or whether a call answers 35 or 36.
+
+## Why it matters
+A toolkit needs a driver of its own major release.
+Within 11.x, 12.x and 13.x any driver of the family runs programs of a newer minor release (minor-version
+compatibility), so `nvidia-smi`'s CUDA version is not a ceiling there.
+
+## How to fix it
+Update the driver, or use a toolkit of the driver's own major release, which needs no administrator.
+
+## Limits
+Nothing is said where a kernel was compiled and ran.
+PTX is not covered by minor-version compatibility: see ptx-newer-than-driver.
+"Insufficient driver" (35) from a CUDA runtime can also mean that libcuda is missing, or that the card is too old for
+any update.
+
+## Sources
+CUDA compatibility guide, minor-version compatibility; driver table of the CUDA release notes (tables/drivers.tsv).
+Met by users in:
+- <https://github.com/pytorch/pytorch/issues/25581>
+- <https://github.com/guo-pu/NanoDet-PyTorch/issues/4>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cudadoctor.facts.base import Missing, known
+from cudadoctor.facts.driver import Driver
+from cudadoctor.facts.host import Host
+from cudadoctor.facts.kernel_driver import KernelDriver
+from cudadoctor.facts.ladder import Ladder
+from cudadoctor.facts.nvml import Nvml
+from cudadoctor.facts.pci import Pci
+from cudadoctor.facts.toolkits import Toolkits
+from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.commands import install_compiler, install_driver
+from cudadoctor.rules.reading import (
+    capabilities,
+    cuda_error,
+    driver_release,
+    passed,
+    said,
+    seen,
+    system_of,
+    text_of,
+    version_of,
+)
+from cudadoctor.tables.drivers import minimum_driver
+
+
+@rule(
+    id="driver-too-old",
+    title="The driver is too old for the CUDA toolkit",
+    severity=Severity.ERROR,
+    explains=("ptx-newer-than-driver", "driver-call-failed", "kernel-compile-failed", "race-lane-failed"),
+)
+def driver_too_old(
+    toolkits: Toolkits | Missing,
+    driver: Driver | Missing,
+    nvml: Nvml | Missing,
+    kernel_driver: KernelDriver | Missing,
+    pci: Pci | Missing,
+    host: Host | Missing,
+    ladder: Ladder | Missing,
+) -> Iterator[Finding]:
+    """Fire across a major release, below the family's minimum, or on 35 and 36, unless a kernel ran."""
+    if passed(ladder, "kernel-result"):
+        return
+    refused = cuda_error(ladder, 35, 36)
+    toolkit = toolkits.selected() if isinstance(toolkits, Toolkits) else None
+    cuda = driver.cuda_version if isinstance(driver, Driver) else Missing("libcuda did not tell")
+    if isinstance(cuda, Missing) and isinstance(nvml, Nvml):
+        cuda = nvml.cuda_version
+    release = driver_release(nvml, kernel_driver.loaded_release if isinstance(kernel_driver, KernelDriver) else None)
+    wanted = version_of(known(toolkit.version)) if toolkit is not None else None
+    has, runs = version_of(known(cuda)), version_of(known(release))
+    minimum = minimum_driver(known(toolkit.version) or "", system_of(host) or "Linux") if toolkit is not None else None
+    needs = version_of(minimum.run) if minimum is not None else None
+    across = wanted is not None and has is not None and _needs_newer(wanted, has)
+    below = needs is not None and runs is not None and runs < needs
+    if refused is None and not across and not below:
+        return
+    evidence: tuple[Evidence, ...] = (said(refused),) if refused else ()
+    evidence += seen("driver CUDA version", cuda) + seen("driver release", release)
+    if toolkit is not None:
+        evidence += (*seen("toolkit version", toolkit.version), Evidence("toolkit", toolkit.root, toolkit.found_via))
+    if minimum is not None:
+        evidence += (Evidence(f"oldest driver for CUDA {minimum.toolkit}", minimum.run, minimum.source),)
+    driver_is = f"driver {text_of(release) or 'here'}" + (f" (driver CUDA version {text_of(cuda)})" if has else "")
+    if wanted is not None and (across or below):
+        told = f"The toolkit is CUDA {text_of(toolkit.version) if toolkit else ''}, but {driver_is} is too old for it."
+    else:
+        told = f"A call needs a newer driver than {driver_is}."
+    if minimum is not None:
+        told += f" CUDA {minimum.toolkit} needs driver {minimum.run} or newer."
+    lowest = min((capability for _, capability, _ in capabilities(driver, nvml, pci)), default=None)
+    yield finding(
+        driver_too_old,
+        summary=told,
+        cause="A CUDA toolkit runs on drivers of its own major release and newer ones, not on those of an earlier "
+        "major release.",
+        confidence="proven" if refused is not None or _compile_failed(ladder) else "supported",
+        evidence=evidence,
+        fix=_fix(host, has, lowest),
+    )
+
+
+def _needs_newer(wanted: tuple[int, ...], has: tuple[int, ...]) -> bool:
+    """Say whether the toolkit needs a newer driver; before CUDA 11 every minor release did."""
+    if wanted[0] != has[0]:
+        return wanted[0] > has[0]
+    return wanted[0] < 11 and wanted[:2] > has[:2]
+
+
+def _compile_failed(ladder: Ladder | Missing) -> bool:
+    step = ladder.step("kernel-compile") if isinstance(ladder, Ladder) else None
+    return step is not None and step.state == "failed"
+
+
+def _fix(host: Host | Missing, has: tuple[int, ...] | None, lowest: tuple[int, int] | None) -> Fix:
+    legacy = lowest is not None and lowest < (7, 5)
+    update = install_driver(host, 580 if legacy else None)
+    which = "driver branch 580, the last that serves this card" if legacy else "a current driver"
+    if has is not None and has >= (12,):
+        return Fix(
+            f"Use the CUDA {has[0]} compiler wheels, which this driver runs and which need no administrator; or "
+            f"install {which}.",
+            (install_compiler("cu12"), *update),
+        )
+    return Fix(f"Install {which}.", update or ("nvidia-smi",))

@@ -1,0 +1,92 @@
+"""# The GPU fabric is not ready
+
+## What it checks
+Whether the driver API answers 802 (system not yet initialized).
+
+## Why it matters
+On machines with NVSwitch (HGX, DGX) the Fabric Manager must set up the switches before any GPU computes; until then
+NVML works and CUDA answers 802.
+The same code comes from a GPU in confidential-compute mode whose ready state was not set.
+
+## How to fix it
+Start `nvidia-fabricmanager`, of exactly the driver's release, and look at its log.
+On one GPU without NVSwitch: look at the confidential-compute state.
+Inside a container or a rented machine only the provider can do either.
+
+## Limits
+The rule does not see NVSwitch itself; it goes by the code, the names and the number of GPUs.
+Without 802, a Fabric Manager that does not run on a machine without NVSwitch is harmless and no finding.
+
+## Sources
+CUDA_ERROR_SYSTEM_NOT_READY (cuda.h); Fabric Manager User Guide.
+Met by users in:
+- <https://github.com/huggingface/huggingface_hub/issues/4134>
+- <https://github.com/NVIDIA/nvtrust/issues/56>
+- <https://github.com/numba/numba/issues/7187>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cudadoctor.facts.base import Missing, known
+from cudadoctor.facts.host import Host
+from cudadoctor.facts.ladder import Ladder
+from cudadoctor.facts.nvml import Nvml
+from cudadoctor.facts.pci import Pci
+from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.reading import card_evidence, card_name, cards, container_of, cuda_error, said, seen
+
+# Words in the names of boards that come with NVSwitch. The PCIe boards of the same chips say PCIe or NVL.
+_SWITCHED = ("SXM", "HGX", "80GB HBM3", "H200", "H20", "B200", "B300", "GB200", "GB300")
+
+
+@rule(
+    id="fabric-manager-not-running",
+    title="The GPU fabric is not ready",
+    severity=Severity.ERROR,
+    explains=("mig-without-instance", "driver-call-failed", "race-lane-failed"),
+)
+def fabric_manager_not_running(
+    ladder: Ladder, nvml: Nvml | Missing, pci: Pci | Missing, host: Host | Missing
+) -> Iterator[Finding]:
+    """Fire on 802."""
+    step = cuda_error(ladder, 802)
+    if step is None:
+        return
+    release = nvml.driver_release if isinstance(nvml, Nvml) else Missing("NVML did not tell")
+    if isinstance(nvml, Nvml) and nvml.devices:
+        names = [known(device.name) or "" for device in nvml.devices]
+        evidence = tuple(item for device in nvml.devices[:8] for item in seen(f"GPU {device.index}", device.name))
+    else:
+        names = [card_name(card) for card in cards(pci)]
+        evidence = tuple(card_evidence(card) for card in cards(pci)[:8])
+    switched = any(word in name for name in names for word in _SWITCHED)
+    several = len(names) > 1
+    if several:
+        hint = "Fabric Manager is not running, not ready, or of another release than the driver."
+    elif switched:
+        hint = "Either the host's Fabric Manager is not ready, or this one GPU is in confidential-compute mode and its "
+        hint += "ready state was not set."
+    else:
+        hint = "With one GPU and no NVSwitch, the likely reason is confidential-compute mode whose ready state was not "
+        hint += "set."
+    inside = container_of(host)
+    outside = " From inside this container that is for the host's administrator or provider." if inside else ""
+    yield finding(
+        fabric_manager_not_running,
+        summary=f"NVML answers, but {step.call} fails with 802: the system is not ready for CUDA.",
+        cause=hint,
+        confidence="supported" if several and switched else "possible",
+        evidence=(said(step), *seen("driver release", release), *evidence),
+        fix=Fix(
+            f"On a machine with NVSwitch, start the Fabric Manager of the same release as the driver. With a GPU in "
+            f"confidential-compute mode, set the ready state after attestation.{outside}",
+            (
+                "systemctl status nvidia-fabricmanager --no-pager",
+                "sudo systemctl enable --now nvidia-fabricmanager",
+                "nvidia-smi conf-compute -grs",
+            ),
+        ),
+    )

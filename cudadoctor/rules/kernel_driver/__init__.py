@@ -1,0 +1,1 @@
+"""Rules about the kernel half of the driver."""

@@ -1,0 +1,102 @@
+"""# No NVIDIA kernel module for the running kernel
+
+## What it checks
+Whether parts of an NVIDIA driver are installed, but no `nvidia.ko` was built for the kernel that runs.
+
+## Why it matters
+The module must fit the kernel exactly.
+After a kernel update, or with kernel headers missing, DKMS builds none, nouveau often takes the card instead, and
+everything says "could not communicate with the NVIDIA driver".
+
+## How to fix it
+Install the headers of the running kernel and build the module again, or boot a kernel that has one.
+Do not blacklist nouveau first: it is only the fallback.
+
+## Limits
+Whether a build failed, and why, is written in `/var/lib/dkms/nvidia/*/build/make.log`, which this rule does not read.
+
+## Sources
+Cases 022 and 028; dkms(8); RPM Fusion's akmods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cudadoctor.facts.base import Missing, known
+from cudadoctor.facts.device_nodes import DeviceNodes
+from cudadoctor.facts.driver import Driver
+from cudadoctor.facts.host import Host
+from cudadoctor.facts.kernel_driver import KernelDriver
+from cudadoctor.facts.ladder import Ladder
+from cudadoctor.facts.libraries import Libraries
+from cudadoctor.facts.nvml import Nvml
+from cudadoctor.facts.pci import Pci
+from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.rules.base import CannotJudgeError, finding, rule
+from cudadoctor.rules.commands import rebuild_module
+from cudadoctor.rules.kernel_driver.half import driver_is_installed, module_for_running_kernel
+from cudadoctor.rules.reading import (
+    card_evidence,
+    driver_files,
+    kernel_of,
+    names_of,
+    owns_its_driver,
+    seen,
+    sign_of_driver,
+)
+
+
+@rule(
+    id="kernel-module-missing",
+    title="No NVIDIA kernel module for the running kernel",
+    severity=Severity.ERROR,
+    explains=("libcuda-missing", "stub-libcuda-loaded", "driver-call-failed"),
+)
+def kernel_module_missing(
+    pci: Pci,
+    kernel_driver: KernelDriver,
+    host: Host | Missing,
+    libraries: Libraries | Missing,
+    device_nodes: DeviceNodes | Missing,
+    nvml: Nvml | Missing,
+    driver: Driver | Missing,
+    ladder: Ladder | Missing,
+) -> Iterator[Finding]:
+    """Fire where a driver is installed without a module for the kernel that runs."""
+    if not pci.devices or not owns_its_driver(host, device_nodes) or known(kernel_driver.loaded) is True:
+        return
+    if sign_of_driver(ladder, nvml, driver) is not None or not driver_is_installed(kernel_driver, libraries):
+        return
+    kernel = kernel_of(host)
+    if kernel is None:
+        raise CannotJudgeError("the release of the running kernel is not known")
+    if module_for_running_kernel(kernel_driver, host) is not None:
+        return
+    others = tuple(dict.fromkeys(file.kernel_release for file in kernel_driver.module_files))
+    evidence = tuple(card_evidence(card) for card in pci.devices)
+    evidence += seen("running kernel", host.kernel_release) if isinstance(host, Host) else ()
+    evidence += tuple(
+        Evidence("nvidia.ko for another kernel", f.kernel_release, f.path) for f in kernel_driver.module_files
+    )
+    evidence += seen("driver package", kernel_driver.package_release)
+    evidence += tuple(
+        Evidence("driver library", file.real_path or file.path, file.found_via) for file in driver_files(libraries)[:2]
+    )
+    bound = next((name for card in pci.devices if (name := known(card.bound_driver))), None)
+    fallback = f" {bound} holds the card only because nvidia.ko is not there." if bound else ""
+    built = f"It was built for {', '.join(others[:3])}." if others else "None was built for any kernel on this machine."
+    yield finding(
+        kernel_module_missing,
+        summary=f"An NVIDIA driver is installed, but there is no nvidia.ko for the running kernel {kernel}. {built}",
+        cause=f"The kernel was updated, or its headers are missing, and the module was not built for it.{fallback}",
+        confidence="proven",
+        evidence=evidence,
+        fix=Fix(
+            f"Build the module for {names_of(pci.devices)} anew for this kernel"
+            f"{', or boot a kernel that has one' if others else ''}. If the build fails, "
+            "/var/lib/dkms/nvidia/*/build/make.log "
+            "says why.",
+            rebuild_module(host),
+        ),
+    )

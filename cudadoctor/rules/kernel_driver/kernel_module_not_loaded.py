@@ -1,0 +1,78 @@
+"""# The NVIDIA kernel module is there but not loaded
+
+## What it checks
+Whether an `nvidia.ko` for the running kernel is on the disk and not loaded, with no driver answering.
+
+## Why it matters
+Nothing reaches the card before the module is loaded.
+It usually loads by itself at boot, so something refused it.
+
+## How to fix it
+Load it by hand and read the answer.
+"Key was rejected by service" means that Secure Boot refuses an unsigned module: enrol the signing key, or turn Secure
+Boot off.
+"No such device" means that the card is held by another driver, or is not served by this release.
+
+## Limits
+The rule sees that the module is not loaded, not why: the kernel log tells, and reading it may need root.
+
+## Sources
+Case 025; NVIDIA Driver Installation Guide, Secure Boot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cudadoctor.facts.base import Missing, known
+from cudadoctor.facts.device_nodes import DeviceNodes
+from cudadoctor.facts.driver import Driver
+from cudadoctor.facts.host import Host
+from cudadoctor.facts.kernel_driver import KernelDriver
+from cudadoctor.facts.ladder import Ladder
+from cudadoctor.facts.nvml import Nvml
+from cudadoctor.facts.pci import Pci
+from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG
+from cudadoctor.rules.kernel_driver.half import module_for_running_kernel
+from cudadoctor.rules.reading import card_evidence, kernel_of, names_of, owns_its_driver, seen, sign_of_driver
+
+
+@rule(
+    id="kernel-module-not-loaded",
+    title="The NVIDIA kernel module is there but not loaded",
+    severity=Severity.ERROR,
+    explains=("libcuda-missing", "stub-libcuda-loaded", "driver-call-failed"),
+)
+def kernel_module_not_loaded(
+    pci: Pci,
+    kernel_driver: KernelDriver,
+    host: Host | Missing,
+    device_nodes: DeviceNodes | Missing,
+    nvml: Nvml | Missing,
+    driver: Driver | Missing,
+    ladder: Ladder | Missing,
+) -> Iterator[Finding]:
+    """Fire where the module for the running kernel exists and is known not to be loaded."""
+    if not pci.devices or not owns_its_driver(host, device_nodes) or known(kernel_driver.loaded) is not False:
+        return
+    module = module_for_running_kernel(kernel_driver, host)
+    if module is None or sign_of_driver(ladder, nvml, driver) is not None:
+        return
+    yield finding(
+        kernel_module_not_loaded,
+        summary=f"nvidia.ko for the running kernel {kernel_of(host)} is on the disk but not loaded, so nothing drives "
+        f"{names_of(pci.devices)}.",
+        cause="The module normally loads at boot: Secure Boot refused it, it is blacklisted, or loading it failed.",
+        evidence=(
+            *(card_evidence(card) for card in pci.devices),
+            Evidence("nvidia.ko for the running kernel", module.path, "/lib/modules"),
+            *seen("nvidia module loaded", kernel_driver.loaded),
+        ),
+        fix=Fix(
+            'Load the module and read the answer. "Key was rejected by service" is Secure Boot: enrol the key that '
+            "signed the module (mokutil --import), or turn Secure Boot off.",
+            ("sudo modprobe nvidia", LOOK_AT_DRIVER_LOG, "mokutil --sb-state"),
+        ),
+    )

@@ -1,0 +1,188 @@
+"""# No NVIDIA driver is installed
+
+## What it checks
+Whether there is an NVIDIA card but no trace of a driver: no module loaded or on the disk, no package, no libcuda or
+libnvidia-ml that comes with a driver.
+
+## Why it matters
+CUDA libraries, toolkits and Python wheels do not contain the driver.
+Without it no program reaches the card.
+
+## How to fix it
+Install the driver of the distribution, with the branch that fits the card, and reboot.
+Maxwell, Pascal and Volta cards need branch 580 with the proprietary module; Turing and newer take the current branch
+with the open modules.
+
+## Limits
+On Windows, on WSL2 and where the PCI bus cannot be read, a missing driver library does not prove that there is a
+card: the finding then says possible.
+Inside a container nothing is to be installed: see container-no-gpu-flag.
+Stub libraries of a toolkit and cuda-compat packages are no driver.
+
+## Sources
+NVIDIA Driver Installation Guide (docs.nvidia.com/datacenter/tesla/driver-installation-guide); last driver branch of
+each architecture: tables/capabilities.tsv.
+Met by users in:
+- <https://github.com/huan/docker-wechat/issues/173>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cudadoctor.facts.base import Known, Missing, known
+from cudadoctor.facts.device_nodes import DeviceNodes
+from cudadoctor.facts.driver import Driver
+from cudadoctor.facts.host import Host
+from cudadoctor.facts.kernel_driver import KernelDriver
+from cudadoctor.facts.ladder import Ladder
+from cudadoctor.facts.libraries import Libraries
+from cudadoctor.facts.nvml import Nvml
+from cudadoctor.facts.pci import Pci, PciDevice
+from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.commands import install_driver
+from cudadoctor.rules.kernel_driver.half import driver_is_installed
+from cudadoctor.rules.reading import (
+    card_evidence,
+    cards,
+    container_of,
+    names_of,
+    nvml_error,
+    on_jetson,
+    on_wsl,
+    said,
+    sign_of_driver,
+    step_of,
+    system_of,
+    version_of,
+)
+from cudadoctor.tables.support import capability_support
+
+_TITLE = "No NVIDIA driver is installed"
+
+
+@rule(
+    id="no-driver-installed",
+    title=_TITLE,
+    severity=Severity.ERROR,
+    explains=("libcuda-missing", "stub-libcuda-loaded", "nvvm-not-found", "driver-call-failed"),
+)
+def no_driver_installed(
+    pci: Pci | Missing,
+    host: Host | Missing,
+    kernel_driver: KernelDriver | Missing,
+    libraries: Libraries | Missing,
+    device_nodes: DeviceNodes | Missing,
+    nvml: Nvml | Missing,
+    driver: Driver | Missing,
+    ladder: Ladder | Missing,
+) -> Iterator[Finding]:
+    """Fire where a card is there, or may be, and nothing of a driver is."""
+    if container_of(host) or on_jetson(host) or system_of(host) == "Darwin":
+        return
+    loaded = isinstance(kernel_driver, KernelDriver) and known(kernel_driver.loaded) is True
+    if loaded or driver_is_installed(kernel_driver, libraries) or sign_of_driver(ladder, nvml, driver) is not None:
+        return
+    found = cards(pci)
+    if found:
+        yield from _proven(found, host, kernel_driver, libraries, ladder)
+    elif isinstance(pci, Missing) or on_wsl(host, device_nodes):
+        yield from _possible(host, device_nodes, pci, ladder)
+
+
+def _proven(
+    found: tuple[PciDevice, ...],
+    host: Host | Missing,
+    kernel_driver: KernelDriver | Missing,
+    libraries: Libraries | Missing,
+    ladder: Ladder | Missing,
+) -> Iterator[Finding]:
+    looked = isinstance(kernel_driver, KernelDriver) or isinstance(libraries, Libraries)
+    unloadable = nvml_error(ladder, 12)
+    if not looked and unloadable is None:
+        return
+    evidence = tuple(card_evidence(card) for card in found)
+    if isinstance(kernel_driver, KernelDriver):
+        source = kernel_driver.loaded.source if isinstance(kernel_driver.loaded, Known) else "/lib/modules"
+        evidence += (Evidence("NVIDIA kernel modules on the disk", 0, source),)
+    if isinstance(libraries, Libraries):
+        evidence += (Evidence("driver libraries on the search path", 0, "libcuda.so.1, libnvidia-ml.so.1"),)
+    evidence += (said(unloadable),) if unloadable else ()
+    branch, why = _branch(found)
+    wanted = f"driver branch {branch}" if branch else "the current driver"
+    commands = install_driver(host, branch)
+    debian = " On Debian, first enable contrib, non-free and non-free-firmware in the apt sources."
+    other = " Take the driver from your distribution's packages, or from nvidia.com/drivers."
+    bound = next((name for card in found if (name := known(card.bound_driver)) and name != "nvidia"), None)
+    yield finding(
+        no_driver_installed,
+        summary=f"{names_of(found)} is on the PCI bus, but no NVIDIA driver is installed.",
+        cause=f"Neither a kernel module nor libcuda is on this machine"
+        f"{f'; the card is left to {bound}' if bound else ''}. {why}",
+        confidence="proven" if looked else "supported",
+        evidence=evidence,
+        fix=Fix(
+            f"Install {wanted} and reboot.{debian if _is_debian(commands) else ''}{'' if commands else other}",
+            commands or ("lspci -nnk -d 10de:",),
+        ),
+    )
+
+
+def _is_debian(commands: tuple[str, ...]) -> bool:
+    return any("firmware-misc-nonfree" in command for command in commands)
+
+
+def _branch(found: tuple[PciDevice, ...]) -> tuple[int | None, str]:
+    """Return the branch that all cards need, None for the newest, and the sentence that says why."""
+    branches = []
+    for card in found:
+        support = capability_support(known(card.compute_capability) or "")
+        if support is not None and support.last_driver_branch is not None:
+            branches.append((support.last_driver_branch, support.architecture))
+    if branches:
+        branch, architecture = min(branches)
+        return (
+            branch,
+            f"{architecture} cards were dropped after driver branch {branch}, so a newer one would not serve it.",
+        )
+    lowest = min((version_of(known(card.compute_capability)) or (99,) for card in found), default=(99,))
+    if lowest >= (10,) and lowest != (99,):
+        return None, "Blackwell cards need driver branch 570 or newer, with the open kernel modules."
+    return None, "Any current branch (580 or newer) serves it."
+
+
+def _possible(
+    host: Host | Missing, device_nodes: DeviceNodes | Missing, pci: Pci | Missing, ladder: Ladder | Missing
+) -> Iterator[Finding]:
+    unloadable, libcuda = nvml_error(ladder, 12), step_of(ladder, "libcuda")
+    if unloadable is None or libcuda is None or libcuda.state != "failed":
+        return
+    if on_wsl(host, device_nodes):
+        told = "WSL2 offers no NVIDIA driver library: Windows has no NVIDIA driver, or no NVIDIA card."
+        fix = Fix(
+            "If Windows has an NVIDIA card, install its driver in Windows, then restart WSL. Never install a Linux "
+            "driver inside WSL2.",
+            (
+                "powershell.exe -Command 'Get-CimInstance Win32_VideoController | Select-Object Name'",
+                "wsl.exe --update",
+            ),
+        )
+    elif system_of(host) == "Windows":
+        told = "Windows has no NVIDIA driver library: no NVIDIA driver is installed, or there is no NVIDIA card."
+        fix = Fix(
+            "Look whether there is an NVIDIA card; if so, install its driver from nvidia.com/drivers.",
+            ('powershell -Command "Get-CimInstance Win32_VideoController | Select-Object Name, DriverVersion"',),
+        )
+    else:
+        told = "No NVIDIA driver library was found, and the PCI bus could not be read to tell whether there is a card."
+        fix = Fix("Look whether there is an NVIDIA card before anything else.", ("lspci -nn -d 10de:",))
+    source = pci.reason if isinstance(pci, Missing) else "it does not show GPUs here"
+    yield finding(
+        no_driver_installed,
+        summary=told,
+        cause="Neither NVML nor the driver API could be loaded, and the PCI bus does not tell whether a card is there.",
+        confidence="possible",
+        evidence=(said(unloadable), said(libcuda), Evidence("PCI bus", "not known", source)),
+        fix=fix,
+    )

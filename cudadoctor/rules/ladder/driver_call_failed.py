@@ -1,0 +1,87 @@
+"""# A driver call failed
+
+## What it checks
+Whether a call into NVML or the driver API failed with a code that no other finding explains.
+
+## Why it matters
+The road to the GPU ends there.
+The code is the best lead that there is.
+
+## How to fix it
+Look the code up with `cudadoctor why`, and read what the driver wrote to the kernel log.
+
+## Limits
+This is the fallback: it names the call, the code and the name of the code, and does not claim to know the cause.
+NVML alone being absent is no finding where CUDA works.
+
+## Sources
+nvml.h and cuda.h.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cudadoctor.facts.base import Missing
+from cudadoctor.facts.ladder import Ladder, Step
+from cudadoctor.facts.pci import Pci
+from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG
+from cudadoctor.rules.ladder.kernel_result_wrong import came_out_wrong
+from cudadoctor.rules.reading import CUDA_STEPS, card_evidence, cards, said
+
+# Codes that only repeat that something before them is missing.
+_LITTLE_SAID = frozenset({("nvml", 9), ("nvml", 12), ("cu-init", 100), ("device-count", 100)})
+
+_HINTS = {
+    46: "With the default compute mode, think of a virtual GPU without a licence.",
+    100: "The driver API is there and sees no device: the driver may have failed to start the card.",
+    214: "An uncorrectable memory error: read the ECC counters, and reset or replace the card.",
+    719: "A kernel failed: the fault may lie with the card.",
+    999: "After a suspend, reloading nvidia_uvm often helps.",
+}
+
+_NO_GPU = "The driver is loaded and could not start the card; the kernel log says why (RmInitAdapter failed, BAR, Xid)."
+
+
+@rule(
+    id="driver-call-failed",
+    title="A driver call failed",
+    severity=Severity.ERROR,
+    explains=("race-lane-failed",),
+)
+def driver_call_failed(ladder: Ladder, pci: Pci | Missing) -> Iterator[Finding]:
+    """Fire on the most telling step from NVML on that failed, unless it is a matter of compiling or of a result."""
+    failed = tuple(step for name in ("nvml", *CUDA_STEPS) if _failed(step := ladder.step(name)) and step is not None)
+    works = ladder.passed("context")
+    if works:
+        failed = tuple(step for step in failed if (step.name, step.code) != ("nvml", 12))
+    if not failed:
+        return
+    step = next((step for step in failed if (step.name, step.code) not in _LITTLE_SAID), failed[0])
+    only_nvml = step.name == "nvml" and works
+    code = f" with {step.code}" if step.code is not None else ""
+    name = f" ({step.code_name})" if step.code_name else ""
+    detail = f": {step.detail}" if step.detail and step.code is None else ""
+    hint = _HINTS.get(step.code or 0, _NO_GPU if step.name == "nvml" and step.code is None else "")
+    commands: tuple[str, ...] = (LOOK_AT_DRIVER_LOG, "nvidia-smi")
+    if step.code == 999:
+        commands += ("sudo modprobe -r nvidia_uvm && sudo modprobe nvidia_uvm",)
+    yield finding(
+        driver_call_failed,
+        severity=Severity.WARNING if only_nvml else Severity.ERROR,
+        summary=f"{step.call or step.name} failed{code}{name}{detail}."
+        + (" CUDA works all the same." if only_nvml else " No program gets further than this."),
+        cause=hint or "No rule knows the cause of this answer on this machine.",
+        confidence="proven",
+        evidence=(*(said(each) for each in failed), *(card_evidence(card) for card in cards(pci)[:4])),
+        fix=Fix("Read what the driver wrote to the kernel log, and look the code up with `cudadoctor why`.", commands),
+    )
+
+
+def _failed(step: Step | None) -> bool:
+    """Say whether a step failed in a driver call: compiling in Python and wrong results have their own rules."""
+    if step is None or step.state != "failed" or came_out_wrong(step):
+        return False
+    return step.code is not None or step.name not in ("kernel-compile", "kernel-result", "copy")

@@ -1,0 +1,1 @@
+"""Rules about what NVML tells of the GPUs."""

@@ -1,0 +1,67 @@
+"""# The GPU is in exclusive mode and in use
+
+## What it checks
+Whether creating a context answers 46 (device unavailable) and a GPU is not in the default compute mode.
+
+## Why it matters
+In exclusive-process mode one process at a time may use the GPU; in prohibited mode none may.
+A second process is refused even when the first does nothing.
+
+## How to fix it
+Use another GPU, end the process that holds this one, or let an administrator set the default mode.
+
+## Limits
+46 in default mode has other causes, for example a vGPU without a licence: it is then reported as driver-call-failed.
+
+## Sources
+CUDA_ERROR_DEVICE_UNAVAILABLE (cuda.h); nvmlDeviceGetComputeMode.
+Met by users in:
+- <https://github.com/NVIDIA/DIGITS/issues/2005>
+- <https://github.com/pytorch/pytorch/issues/3871>
+- <https://github.com/microsoft/Bringing-Old-Photos-Back-to-Life/issues/28>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cudadoctor.facts.base import known
+from cudadoctor.facts.ladder import Ladder
+from cudadoctor.facts.nvml import Nvml
+from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.reading import cuda_error, said, seen
+
+_MODES = {1: "exclusive thread", 2: "prohibited", 3: "exclusive process"}
+
+
+@rule(
+    id="exclusive-compute-mode",
+    title="The GPU is in exclusive mode and in use",
+    severity=Severity.ERROR,
+    explains=("driver-call-failed", "kernel-compile-failed", "race-lane-failed"),
+)
+def exclusive_compute_mode(ladder: Ladder, nvml: Nvml) -> Iterator[Finding]:
+    """Fire on 46 where a GPU is in a mode other than the default."""
+    step = cuda_error(ladder, 46)
+    closed = tuple(device for device in nvml.devices if (known(device.compute_mode) or 0) in _MODES)
+    if step is None or not closed:
+        return
+    device = closed[0]
+    mode = _MODES[known(device.compute_mode) or 3]
+    processes = known(device.compute_processes)
+    holders = f", and {processes} process{'es use' if processes != 1 else ' uses'} it" if processes else ""
+    evidence: tuple[Evidence, ...] = (said(step),)
+    for each in closed[:8]:
+        evidence += (*seen(f"compute mode of GPU {each.index}", each.compute_mode),)
+        evidence += (*seen(f"compute processes on GPU {each.index}", each.compute_processes),)
+    yield finding(
+        exclusive_compute_mode,
+        summary=f"GPU {device.index} is in {mode} mode{holders}: {step.call} was refused with 46.",
+        cause="The compute mode allows no further process on this GPU.",
+        evidence=evidence,
+        fix=Fix(
+            "Use another GPU, end the process that holds this one, or ask an administrator for the default mode.",
+            ("nvidia-smi -q -d COMPUTE,PIDS", f"sudo nvidia-smi -i {device.index} -c DEFAULT"),
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Rules about the PCI bus and the cards on it."""

@@ -1,0 +1,1 @@
+"""Rules about CUDA toolkits and compilers."""

@@ -1,0 +1,107 @@
+"""# No CUDA compiler was found
+
+## What it checks
+Whether compiling a kernel failed because numba-cuda found no NVVM, libdevice, NVRTC or nvJitLink.
+
+## Why it matters
+The driver runs kernels but does not compile Python. numba-cuda needs a CUDA toolkit, or the compiler wheels, for
+that; programs that bring compiled code along (PyTorch) do not, and work without.
+
+## How to fix it
+Install numba-cuda with the compiler wheels that fit the driver and the card: `cu13` for a driver of CUDA 13 and
+compute capability 7.5 and above, else `cu12`.
+
+## Limits
+Nothing is said before a kernel was tried: a machine that only runs compiled programs lacks nothing.
+
+## Sources
+numba-cuda documentation, installation; cuda-pathfinder's search order.
+Met by users in:
+- <https://github.com/NVIDIA/cudf/issues/1992>
+- <https://github.com/jax-ml/jax/issues/4452>
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudadoctor.facts.base import Missing, known
+from cudadoctor.facts.driver import Driver
+from cudadoctor.facts.environment import Environment
+from cudadoctor.facts.ladder import Ladder
+from cudadoctor.facts.nvml import Nvml
+from cudadoctor.facts.pci import Pci
+from cudadoctor.facts.toolkits import Toolkits
+from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.commands import install_compiler
+from cudadoctor.rules.reading import said, seen, step_of
+from cudadoctor.rules.toolkits.choice import fitting_extra, selected, toolkit_evidence
+
+_COMPILER = re.compile(r"nvvm|libdevice|nvrtc|nvjitlink", re.IGNORECASE)
+_NOT_THERE = re.compile(
+    r"NvvmSupportError|NvrtcSupportError|DynamicLibNotFound|not (be )?found|cannot (be found|open)|missing"
+    r"|not available|unable to find|no such file|could not find|failed to load",
+    re.IGNORECASE,
+)
+_PATH_VARIABLES = ("CUDA_HOME", "CUDA_PATH", "CUDA_ROOT")
+
+
+@rule(
+    id="nvvm-not-found",
+    title="No CUDA compiler was found",
+    severity=Severity.ERROR,
+    explains=("driver-call-failed", "kernel-compile-failed", "race-lane-failed"),
+)
+def nvvm_not_found(
+    ladder: Ladder,
+    toolkits: Toolkits | Missing,
+    environment: Environment | Missing,
+    driver: Driver | Missing,
+    nvml: Nvml | Missing,
+    pci: Pci | Missing,
+) -> Iterator[Finding]:
+    """Fire where kernel-compile failed for want of a compiler part."""
+    step = step_of(ladder, "kernel-compile")
+    if step is None or step.state != "failed":
+        return
+    worded = _COMPILER.search(step.detail) is not None and _NOT_THERE.search(step.detail) is not None
+    if not worded or "compute capability" in step.detail.lower():
+        return
+    toolkit = selected(toolkits)
+    evidence = (said(step), *toolkit_evidence(toolkit))
+    lacking = []
+    if toolkit is not None:
+        for name, fact in (("libnvvm", toolkit.libnvvm), ("libdevice", toolkit.libdevice), ("NVRTC", toolkit.nvrtc)):
+            evidence += seen(name, fact)
+            if isinstance(fact, Missing):
+                lacking.append(name)
+                evidence += (Evidence(name, "not found", fact.reason),)
+        where = (
+            f"The toolkit at {toolkit.root} lacks {', '.join(lacking)}" if lacking else "The toolkit could not be used"
+        )
+    else:
+        where = "There is no CUDA toolkit here"
+    variables = environment.variables if isinstance(environment, Environment) else {}
+    named = [(name, variables[name]) for name in _PATH_VARIABLES if variables.get(name)]
+    evidence += tuple(Evidence(name, value, "environment") for name, value in named)
+    roots = {each.root.rstrip("/\\") for each in toolkits.found} if isinstance(toolkits, Toolkits) else set()
+    stale = next((name for name, value in named if value.rstrip("/\\") not in roots), None)
+    extra = fitting_extra(driver, nvml, pci)
+    cuda = known(driver.cuda_version) if isinstance(driver, Driver) else None
+    fits = f"fit this machine (driver CUDA version {cuda})" if cuda else "fit this machine"
+    yield finding(
+        nvvm_not_found,
+        summary=f"{where}, so numba-cuda cannot compile a kernel.",
+        cause=f"{stale} names a folder that holds no toolkit."
+        if stale
+        else "numba-cuda comes without a compiler; it takes one from the compiler wheels, conda or an installed "
+        "toolkit.",
+        confidence="proven",
+        evidence=evidence,
+        fix=Fix(
+            f"Install the compiler wheels {extra}, which {fits}.{f' Unset {stale}.' if stale else ''}",
+            (*((f"unset {stale}",) if stale else ()), install_compiler(extra)),
+        ),
+    )

@@ -1,0 +1,163 @@
+"""What a diagnosis comes to: its status, and one sentence that says what was proven and what was not reached."""
+
+from __future__ import annotations
+
+from cudadoctor.facts.bandwidth import Bandwidth, ExpectedLink
+from cudadoctor.facts.base import known
+from cudadoctor.facts.driver import Driver, DriverDevice
+from cudadoctor.facts.ladder import STEP_NAMES, Ladder, Step
+from cudadoctor.facts.machine import Machine
+from cudadoctor.facts.nvml import Nvml
+from cudadoctor.facts.race import Race
+from cudadoctor.findings import Finding, Severity, Status
+from cudadoctor.rules.bandwidth.hops import PINNED, largest
+from cudadoctor.rules.reading import tried_device
+from cudadoctor.text import printable
+
+_KERNEL_STEPS = ("kernel-compile", "kernel-result", "copy")
+
+# How a step reads in a sentence that says how far the road was gone.
+_SPOKEN = {
+    "pci-device": "a card on the PCI bus",
+    "kernel-driver": "the kernel driver",
+    "kernel-module": "the kernel module",
+    "device-nodes": "the device nodes",
+    "nvml": "NVML",
+    "libcuda": "loading libcuda",
+    "cu-init": "cuInit",
+    "device-count": "counting devices",
+    "context": "creating a context",
+    "kernel-compile": "compiling a kernel",
+    "kernel-result": "running a kernel",
+    "copy": "copying data",
+}
+
+
+def status(machine: Machine, findings: tuple[Finding, ...]) -> Status:
+    """Return `error` or `warning` after the worst finding, `ok` if enough was proven, else `unknown`.
+
+    Enough is: a kernel whose result was right and a copy that was; a context where an option asked for no more; or, for
+    a command that only measures, a measurement that ended well.
+    """
+    worst = min((finding.severity.rank for finding in findings), default=Severity.NOTE.rank)
+    if worst == Severity.ERROR.rank:
+        return "error"
+    if worst == Severity.WARNING.rank:
+        return "warning"
+    if isinstance(machine.ladder, Ladder):
+        return "ok" if _kernel_ran(machine.ladder) or _ended_as_asked(machine.ladder) else "unknown"
+    return "ok" if _measured(machine) else "unknown"
+
+
+def summary_sentence(machine: Machine, findings: tuple[Finding, ...]) -> str:
+    """Return one sentence for the head of a report."""
+    serious = tuple(finding for finding in findings if finding.severity is not Severity.NOTE)
+    if serious:
+        return _troubles(serious)
+    if isinstance(machine.ladder, Ladder):
+        return _road(machine, machine.ladder)
+    return _measured(machine) or "Nothing was found, and nothing was tried that could prove that the GPU works."
+
+
+def _troubles(findings: tuple[Finding, ...]) -> str:
+    counts = []
+    for severity in (Severity.ERROR, Severity.WARNING):
+        count = sum(finding.severity is severity for finding in findings)
+        if count:
+            counts.append(f"{count} {severity.value}{'s' if count > 1 else ''}")
+    first = printable(findings[0].title)
+    return f"{' and '.join(counts)}{', the first' if len(findings) > 1 else ''}: {first}."
+
+
+def _road(machine: Machine, ladder: Ladder) -> str:
+    device = tried_device(ladder, machine.driver)
+    gpu = _described(machine, device)
+    if _kernel_ran(ladder):
+        capability = known(device.compute_capability) if device is not None else None
+        target = f" compiled for {printable(capability)}" if capability else ""
+        return f"The GPU works: {gpu}: a kernel{target} ran and its result was right{_others(machine)}."
+    option = _ended_as_asked(ladder)
+    if option:
+        return (
+            f"The driver works: {gpu}: a context was created. No kernel was compiled or run ({option}), so it is not "
+            "proven that the GPU computes."
+        )
+    last, stop = _end_of_road(ladder)
+    if last is None:
+        reached = "No step of the way to the GPU was proven"
+    else:
+        reached = f"The way to the GPU was proven as far as {_SPOKEN.get(last.name, printable(last.name))}"
+    why = f": {printable(stop.detail)}" if stop is not None and stop.detail else ""
+    not_reached = f"; {_SPOKEN.get(stop.name, printable(stop.name))} was {stop.state}{why}" if stop is not None else ""
+    return f"Nothing wrong was found, but it is not known whether the GPU works. {reached}{not_reached}."
+
+
+def _kernel_ran(ladder: Ladder) -> bool:
+    return all(ladder.passed(name) for name in ("context", *_KERNEL_STEPS))
+
+
+def _ended_as_asked(ladder: Ladder) -> str:
+    """Return the option (`--quick`) that ended the ladder at its context, "" if none did."""
+    steps = [step for name in _KERNEL_STEPS if (step := ladder.step(name)) is not None]
+    if not ladder.passed("context") or any(step.state != "not reached" for step in steps):
+        return ""
+    return next((printable(step.detail.partition(":")[0]) for step in steps if step.detail.startswith("--")), "")
+
+
+def _end_of_road(ladder: Ladder) -> tuple[Step | None, Step | None]:
+    """Return the last step that passed, and the first after it that did not."""
+    order = {name: place for place, name in enumerate(STEP_NAMES)}
+    steps = sorted(ladder.steps, key=lambda step: order.get(step.name, len(order)))
+    last = next((step for step in reversed(steps) if step.state == "passed"), None)
+    after = steps[steps.index(last) + 1 :] if last is not None else steps
+    return last, next(iter(after), None)
+
+
+def _described(machine: Machine, device: DriverDevice | None) -> str:
+    name = known(device.name) if device is not None else None
+    release = known(machine.nvml.driver_release) if isinstance(machine.nvml, Nvml) else None
+    cuda = known(machine.driver.cuda_version) if isinstance(machine.driver, Driver) else None
+    told = (
+        f"driver release {printable(release)}" if release else f"driver CUDA version {printable(cuda)}" if cuda else ""
+    )
+    return printable(name or "GPU 0") + (f" ({told})" if told else "")
+
+
+def _others(machine: Machine) -> str:
+    """Say how many GPUs were seen but not tried."""
+    count = known(machine.driver.device_count) if isinstance(machine.driver, Driver) else None
+    if count is None or count < 2:
+        return ""
+    return f"; {count - 1} more {'GPU was' if count == 2 else 'GPUs were'} seen but not tried"
+
+
+def _measured(machine: Machine) -> str:
+    """Return a sentence on what was measured, "" if nothing was measured to its end."""
+    sentences = []
+    if isinstance(machine.bandwidth, Bandwidth):
+        sentences.append(_copies(machine.bandwidth))
+    if isinstance(machine.race, Race):
+        sentences.append(_lanes(machine.race))
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _copies(bandwidth: Bandwidth) -> str:
+    found = {key: result.gb_per_s for key in PINNED if (result := largest(bandwidth, key)) is not None}
+    if not found:
+        return ""
+    words = {"h2d_pinned": "to the device", "d2h_pinned": "from the device"}
+    rates = " and ".join(f"{rate:.1f} GB/s {words[key]}" for key, rate in found.items())
+    against = ", which was compared with nothing: what the link can carry is not known"
+    if isinstance(bandwidth.expected, ExpectedLink) and bandwidth.expected.gb_per_s > 0:
+        share = min(found.values()) / bandwidth.expected.gb_per_s
+        against = f", at least {share:.0%} of the line rate of the narrowest hop"
+    return f"Pinned copies reach {rates}{against}; what arrived was right."
+
+
+def _lanes(race: Race) -> str:
+    finished = [lane for lane in race.lanes if lane.state == "finished"]
+    if not finished:
+        return ""
+    idle = len(race.lanes) - len(finished) + len(race.skipped)
+    skipped = f"; {idle} did not run to the end" if idle else ""
+    return f"{len(finished)} {'lane' if len(finished) == 1 else 'lanes'} of the race finished and learned{skipped}."

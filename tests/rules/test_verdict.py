@@ -1,0 +1,88 @@
+"""The status, and the sentence at the head of a report: what was proven, and what was not reached."""
+
+from __future__ import annotations
+
+from cudadoctor.facts.machine import Machine
+from cudadoctor.findings import Severity
+from cudadoctor.rules.diagnose import diagnose
+from cudadoctor.rules.verdict import status, summary_sentence
+from tests.rules import build as b
+
+
+def verdict(machine: Machine) -> tuple[str, str]:
+    findings = diagnose(machine)[0]
+    return status(machine, findings), summary_sentence(machine, findings)
+
+
+def test_a_kernel_whose_result_was_right_is_ok_and_the_sentence_says_so() -> None:
+    told = "a kernel compiled for 9.0 ran and its result was right"
+    assert verdict(b.HEALTHY) == ("ok", f"The GPU works: {b.H100} (driver release {b.RELEASE}): {told}.")
+
+
+def test_gpus_that_were_not_tried_are_counted() -> None:
+    two = b.machine(driver=b.driver(b.driver_device(), b.driver_device(1)))
+    assert verdict(two)[1].endswith("; 1 more GPU was seen but not tried.")
+
+
+def test_the_gpu_that_was_chosen_is_the_one_that_is_named() -> None:
+    two = b.driver(b.driver_device(), b.driver_device(1, "NVIDIA L4", "8.9"))
+    ladder = b.ladder(b.step("context", "passed", detail="context on device 1"))
+    sentence = verdict(b.machine(driver=two, ladder=ladder))[1]
+    assert "NVIDIA L4" in sentence
+    assert "8.9" in sentence
+
+
+def test_quick_is_ok_but_says_that_no_kernel_was_run() -> None:
+    left_out = b.stopped(b.step("kernel-compile", "not reached", detail="--quick: it was left out"))
+    quick = b.ladder(
+        *(b.msgspec.structs.replace(s, detail="--quick: x") for s in left_out.steps if s.state != "passed")
+    )
+    state, sentence = verdict(b.machine(ladder=quick))
+    assert state == "ok"
+    assert "No kernel was compiled or run (--quick)" in sentence
+    assert "not proven" in sentence
+
+
+def test_a_road_that_ended_early_without_a_finding_is_unknown_and_says_where() -> None:
+    state, sentence = verdict(b.machine(nvml=b.NONE, driver=b.NONE, ladder=b.not_asked("under --sysroot")))
+    assert state == "unknown"
+    assert "not known whether the GPU works" in sentence
+    assert "under --sysroot" in sentence
+
+
+def test_skipped_is_not_passed() -> None:
+    no_copy = b.ladder(b.step("copy", "not reached", detail="out of time"))
+    state, sentence = verdict(b.machine(ladder=no_copy))
+    assert state == "unknown"
+    assert "running a kernel; copying data was not reached: out of time" in sentence
+
+
+def test_no_facts_are_unknown() -> None:
+    assert verdict(Machine())[0] == "unknown"
+
+
+def test_errors_and_warnings_are_counted_and_the_first_is_named() -> None:
+    state, sentence = verdict(b.DRIVERLESS)
+    assert (state, sentence) == ("error", "1 error: No NVIDIA driver is installed.")
+
+
+def test_a_note_does_not_spoil_a_healthy_machine() -> None:
+    machine = b.machine(nvml=b.nvml(b.nvml_device(name="GPU\x07")))
+    assert diagnose(machine)[0][0].severity is Severity.NOTE
+    assert verdict(machine)[0] == "ok"
+
+
+def test_a_measurement_alone_is_ok_and_compared_with_the_link() -> None:
+    state, sentence = verdict(Machine(bandwidth=b.bandwidth()))
+    assert state == "ok"
+    assert sentence.startswith(
+        "Pinned copies reach 55.0 GB/s to the device and 55.2 GB/s from the device, at least 87%"
+    )
+
+
+def test_a_race_tells_how_many_lanes_ran_to_the_end() -> None:
+    lanes = (b.lane("cpu", "cpu", (0.287, 0.084)), b.lane("gpu", "gpu:0", state="interrupted"))
+    assert verdict(Machine(race=b.race(*lanes))) == (
+        "ok",
+        "1 lane of the race finished and learned; 1 did not run to the end.",
+    )
