@@ -20,7 +20,7 @@ from cudadoctor.gpu.driver_api import (
     open_driver,
 )
 from cudadoctor.gpu.errors import cuda_error
-from cudadoctor.gpu.mapped import library_release, mapped_path
+from cudadoctor.gpu.mapped import mapped_path, mapped_release
 
 ATTRIBUTE_MULTIPROCESSOR_COUNT = 16
 
@@ -57,7 +57,7 @@ class _Climb:
                 self._result("libcuda", call, "failed", str(error))
                 return None
         path = mapped_path("libcuda")
-        self._reporter.send("library", **msgspec.to_builtins({"path": path, "release": library_release(path)}))
+        self._reporter.send("library", **msgspec.to_builtins({"path": path, "release": mapped_release(path)}))
         self._result("libcuda", call, "passed", path.value if isinstance(path, Known) else "loaded")
         # Asked before cuInit, which it does not need: the version explains many a failure of cuInit.
         self._reporter.send(
@@ -115,7 +115,7 @@ class _Climb:
 
     def context(self, driver: Driver, index: int) -> None:
         def create() -> None:
-            with driver.primary_context(driver.device(index)):
+            with driver.any_context(driver.device(index)):
                 driver.synchronize()
 
         started = time.perf_counter()

@@ -13,7 +13,7 @@ from cudadoctor.facts.base import Known, Missing
 from cudadoctor.facts.nvml import NvmlDevice
 from cudadoctor.gpu.child import Reporter
 from cudadoctor.gpu.errors import nvml_error
-from cudadoctor.gpu.mapped import library_release, mapped_path
+from cudadoctor.gpu.mapped import mapped_path, mapped_release
 from cudadoctor.text import from_bytes
 
 
@@ -32,7 +32,7 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
                 reporter.send("call-failed", call="dlopen libnvidia-ml.so.1", code=code, name=name, detail=str(error))
                 return
         path = mapped_path("libnvidia-ml")
-        reporter.send("library", **msgspec.to_builtins({"path": path, "release": library_release(path)}))
+        reporter.send("library", **msgspec.to_builtins({"path": path, "release": mapped_release(path)}))
 
     with reporter.step("nvmlInit"):
         try:

@@ -35,6 +35,10 @@ class Reporter:
         yield
         self.send("end", step=name)
 
+    def wait(self) -> None:
+        """Wait until the parent says go (by closing this process's standard input), or has died."""
+        sys.stdin.buffer.read()
+
     def alive(self) -> None:
         """Say that the step under way is still at work."""
         self.send("alive")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from ctypes import POINTER, c_char_p, c_float, c_int, c_size_t, c_ubyte, c_uint, c_uint64, c_void_p
 from typing import Any
 
@@ -47,6 +47,8 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "cuDeviceTotalMem_v2": (POINTER(c_size_t), _Device),
     "cuDevicePrimaryCtxRetain": (POINTER(_Handle), _Device),
     "cuDevicePrimaryCtxRelease_v2": (_Device,),
+    "cuCtxCreate_v2": (POINTER(_Handle), c_uint, _Device),
+    "cuCtxDestroy_v2": (_Handle,),
     "cuCtxSetCurrent": (_Handle,),
     "cuCtxSynchronize": (),
     "cuMemGetInfo_v2": (POINTER(c_size_t), POINTER(c_size_t)),
@@ -117,7 +119,7 @@ class Driver:
 
     def __init__(self, library: ctypes.CDLL) -> None:
         """Use a library that was loaded."""
-        self._library = library
+        self._loaded = library
         self._functions: dict[str, Any] = {}
 
     def call(self, name: str, *arguments: Any) -> None:
@@ -134,7 +136,7 @@ class Driver:
         function = self._functions.get(name)
         if function is None:
             try:
-                function = getattr(self._library, name)
+                function = getattr(self._loaded, name)
             except AttributeError:
                 raise DriverError(name, None) from None
             function.argtypes = _PROTOTYPES[name]
@@ -220,6 +222,20 @@ class Driver:
         finally:
             self._release("cuCtxSetCurrent", None)
             self._release("cuDevicePrimaryCtxRelease_v2", device)
+
+    @contextmanager
+    def any_context(self, device: int) -> Iterator[None]:
+        """Hold the primary context, or a new one where the driver is older than primary contexts (before CUDA 7)."""
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self.primary_context(device))
+            except DriverError as error:
+                if error.code is not None:
+                    raise
+                context = _Handle()
+                self.call("cuCtxCreate_v2", ctypes.byref(context), 0, device)
+                stack.callback(self._release, "cuCtxDestroy_v2", context)
+            yield
 
     def synchronize(self) -> None:
         """Wait for all work of the current context."""

@@ -26,7 +26,7 @@ def mapped_path(stem: str) -> Known[str] | Missing:
     return Missing(f"no file named {stem} is mapped")
 
 
-def library_release(path: Known[str] | Missing) -> Known[str] | Missing:
+def mapped_release(path: Known[str] | Missing) -> Known[str] | Missing:
     """Return the driver release in a library's file name: `580.159.04` of `libcuda.so.580.159.04`."""
     if isinstance(path, Missing):
         return path

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from numba import cuda
+from typing import Any
 
-__all__ = ["cuda"]
+from numba import cuda as _cuda
+
+# numba-cuda's annotations know neither shared memory nor barriers, and leave half of its functions untyped.
+cuda: Any = _cuda

@@ -71,6 +71,7 @@ class Worker:
         limit_s: float = DRIVER_CALL_LIMIT_S,
         environment: Mapping[str, str] | None = None,
         hooks: bool = True,
+        waits: bool = False,
     ) -> None:
         """Start the child.
 
@@ -81,6 +82,7 @@ class Worker:
             environment: The child's environment, this process's own by default.
             hooks: Whether import hooks of installed packages run first (`site`), as numba-cuda needs to be found as
                 `numba.cuda`. A child that needs none starts 20 ms sooner without.
+            waits: Whether the task calls `Reporter.wait`, and goes on only when `go` is called here.
         """
         self.ending = Ending(state="failed", detail="the task was not run to its end")
         self._limit_s = limit_s
@@ -91,7 +93,7 @@ class Worker:
         command += [json.dumps(dict(arguments or {})), str(os.getpid())]
         self._process = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if waits else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             env=None if environment is None else dict(environment),
@@ -147,6 +149,12 @@ class Worker:
                 self.ending = Ending(state="finished", seconds=self._age())
                 return
             yield message
+
+    def go(self) -> None:
+        """Let a child go on that waits."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):  # it has died; reading its messages will tell how
+            self._process.stdin.close()
 
     def kill(self) -> None:
         """Kill the child and what it started; do not wait for one that the kernel cannot stop."""

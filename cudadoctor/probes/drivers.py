@@ -42,7 +42,7 @@ class DriverContact:
         messages = list(self._nvml)
         ending = self._nvml.ending
         failed = _first(messages, "call-failed")
-        step = _step("nvml", failed, ending, self._limit_s, passed=f"{len(_all(messages, 'device'))} GPUs answered")
+        step = _step("nvml", failed, ending, self._limit_s, passed=_counted(len(_all(messages, "device"))))
         reason = f"NVML: {step.detail}"
         library, system = _first(messages, "library"), _first(messages, "system")
         if library is None and system is None:
@@ -53,8 +53,8 @@ class DriverContact:
         elif step.state == "passed" and isinstance(count, Missing):
             step = msgspec.structs.replace(step, state="failed", call="nvmlDeviceGetCount", detail=count.reason)
         section = Nvml(
-            library_path=_fact(library, "path", str, reason),
-            library_release=_fact(library, "release", str, reason),
+            mapped_path=_fact(library, "path", str, reason),
+            mapped_release=_fact(library, "release", str, reason),
             driver_release=_fact(system, "driver_release", str, reason),
             nvml_version=_fact(system, "nvml_version", str, reason),
             cuda_version=_fact(system, "cuda_version", str, reason),
@@ -78,8 +78,8 @@ class DriverContact:
         if library is None:
             return Missing(reason), steps
         return Driver(
-            library_path=_fact(library, "path", str, reason),
-            library_release=_fact(library, "release", str, reason),
+            mapped_path=_fact(library, "path", str, reason),
+            mapped_release=_fact(library, "release", str, reason),
             cuda_version=_fact(version, "cuda_version", str, reason),
             device_count=_fact(count, "device_count", int, reason),
             devices=tuple(msgspec.convert(m["device"], DriverDevice) for m in _all(messages, "device")),
@@ -110,13 +110,24 @@ class DriverContact:
             return asked
 
 
-def run_kernel(device: int, *, limit_s: float = DRIVER_CALL_LIMIT_S) -> Steps:
-    """Compile and run a kernel with numba in a child process; return the steps `kernel-compile` to `copy`."""
-    forbidden = environment_forbids()
-    if forbidden is not None:
+def start_kernel(device: int, *, limit_s: float = DRIVER_CALL_LIMIT_S) -> Worker | None:
+    """Start the child that compiles and runs a kernel; it imports numba, and waits before it asks the driver.
+
+    Returns:
+        The child, or None where the environment forbids that a kernel is tried.
+    """
+    if environment_forbids() is not None:
+        return None
+    return Worker("cudadoctor.gpu.ask_compute:work", {"device": device}, limit_s=limit_s, waits=True)
+
+
+def run_kernel(worker: Worker | None, *, limit_s: float = DRIVER_CALL_LIMIT_S) -> Steps:
+    """Let the child go on, and return the steps `kernel-compile` to `copy`."""
+    if worker is None:
+        forbidden = environment_forbids() or "no kernel was tried"
         return {"kernel-compile": Step(name="kernel-compile", state="not reached", call="", detail=forbidden)}
-    with Worker("cudadoctor.gpu.ask_compute:work", {"device": device}, limit_s=limit_s) as worker:
-        messages = list(worker)
+    worker.go()
+    messages = list(worker)
     steps = _steps(messages)
     if worker.ending.state != "finished":
         name = next(name for name in ("kernel-compile", "kernel-result", "copy") if name not in steps)
@@ -147,6 +158,10 @@ def _step(name: str, failed: dict[str, Any] | None, ending: Ending, limit_s: flo
             code_name=failed["name"],
         )
     return Step(name=name, state="passed", call=name, detail=passed, seconds=ending.seconds)
+
+
+def _counted(gpus: int) -> str:
+    return f"{gpus} GPU answered" if gpus == 1 else f"{gpus} GPUs answered"
 
 
 def _steps(messages: list[dict[str, Any]]) -> Steps:

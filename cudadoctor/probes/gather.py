@@ -12,9 +12,10 @@ from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.ladder import Step
 from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.nvml import Nvml
+from cudadoctor.facts.pci import Pci
 from cudadoctor.gpu.worker import Worker
 from cudadoctor.probes import device_nodes, environment, host, kernel_driver, ladder, libraries, packages, pci, toolkits
-from cudadoctor.probes.drivers import DriverContact, run_kernel
+from cudadoctor.probes.drivers import DriverContact, run_kernel, start_kernel
 from cudadoctor.probes.root import Root
 
 T = TypeVar("T")
@@ -41,6 +42,7 @@ def machine(
     asks = "driver" in areas and ours
     environ = os.environ if live else None
     contact = DriverContact(limit_s=limit_s, device=device) if asks else None
+    kernel: Worker | None = None
 
     def section(area: str, gather: Callable[[], T | Missing]) -> T | Missing:
         return gather() if area in areas else Missing(left_out)
@@ -49,6 +51,9 @@ def machine(
         # Files are read while the two children import and call.
         found_host = section("host", lambda: host.gather(root, environ))
         found_pci = section("pci", lambda: pci.gather(root))
+        likely = asks and "kernel" in areas and ((isinstance(found_pci, Pci) and found_pci.devices) or _has_node())
+        if likely:
+            kernel = start_kernel(device or 0, limit_s=limit_s)
         found_environment = environment.gather(root, environ)
         found_kernel_driver = section("driver", lambda: kernel_driver.gather(root))
         found_libraries = section("driver", lambda: libraries.gather(root, environ))
@@ -64,14 +69,16 @@ def machine(
             asked.update(steps)
             driver, steps = contact.driver()
             asked.update(steps)
+        if contact is not None and _passed(asked, "context"):
+            if "kernel" in areas:
+                kernel = kernel or start_kernel(device or 0, limit_s=limit_s)
+                asked.update(run_kernel(kernel, limit_s=limit_s))
+            else:
+                why_not = left_out
     finally:
-        if contact is not None:
-            contact.kill()
-    if contact is not None and _passed(asked, "context"):
-        if "kernel" in areas:
-            asked.update(run_kernel(device or 0, limit_s=limit_s))
-        else:
-            why_not = left_out
+        for child in (contact, kernel):
+            if child is not None:
+                child.kill()
     return Machine(
         host=found_host,
         environment=found_environment,
@@ -87,6 +94,11 @@ def machine(
         toolkits=found_toolkits,
         packages=found_packages,
     )
+
+
+def _has_node() -> bool:
+    """Say whether there is a device node of a driver, where the PCI bus may be hidden (containers, WSL2)."""
+    return os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/dxg")
 
 
 def open_in_child(paths: Sequence[str]) -> dict[str, str | None]:

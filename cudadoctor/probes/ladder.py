@@ -54,7 +54,9 @@ def _pci_device(pci: Pci | Missing, asked: Mapping[str, Step]) -> Step:
     answered = [name for name in ("nvml", "device-count") if name in asked and asked[name].state == "passed"]
     if isinstance(pci, Pci) and pci.devices:
         names = [known(device.name) for device in pci.devices]
-        cards = [f"{name or 'NVIDIA card'} at {device.address}" for name, device in zip(names, pci.devices, strict=True)]
+        cards = [
+            f"{name or 'NVIDIA card'} at {device.address}" for name, device in zip(names, pci.devices, strict=True)
+        ]
         shown = ", ".join(cards[:4]) + (f" and {len(cards) - 4} more" if len(cards) > 4 else "")
         return Step(name="pci-device", state="passed", call=pci.source, detail=shown)
     if answered:

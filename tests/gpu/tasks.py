@@ -62,3 +62,9 @@ def long_but_alive(arguments: dict[str, Any], reporter: Reporter) -> None:
 
 def names(arguments: dict[str, Any], reporter: Reporter) -> None:
     reporter.send("answer", value=[sys.path, dict(os.environ).get("CUDADOCTOR_NAME")])
+
+
+def wait_for_the_word(arguments: dict[str, Any], reporter: Reporter) -> None:
+    reporter.send("answer", value="ready")
+    reporter.wait()
+    reporter.send("answer", value="gone on")

@@ -87,3 +87,19 @@ def test_the_child_has_the_parents_import_path_and_the_given_environment() -> No
     with Worker(TASKS + "names", environment=environment) as worker:
         (answer,) = list(worker)
     assert answer["value"] == [sys.path, "x"]
+
+
+def test_a_child_that_waits_goes_on_only_when_it_is_told() -> None:
+    with Worker(TASKS + "wait_for_the_word", waits=True) as worker:
+        messages = iter(worker)
+        assert next(messages)["value"] == "ready"
+        time.sleep(0.2)
+        assert worker._messages.empty()
+        worker.go()
+        assert next(messages)["value"] == "gone on"
+
+
+def test_a_child_that_waits_ends_with_its_parent() -> None:
+    with Worker(TASKS + "wait_for_the_word", waits=True) as worker:
+        assert next(iter(worker))["value"] == "ready"
+    assert worker._process.poll() is not None

@@ -1,0 +1,77 @@
+"""All commands together, and what happens to mistakes: one line, exit code 2, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from cudadoctor import __version__
+from cudadoctor.cli import bandwidth, check, race
+from cudadoctor.cli.delivery import RefusedError, refuse
+
+app = typer.Typer(
+    name="cudadoctor",
+    help="Says what is wrong with a CUDA environment, and why the GPU may be slower than the CPU.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("check")(check.check)
+app.command("bandwidth")(bandwidth.bandwidth)
+app.command("dbn-race")(race.dbn_race)
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"cudadoctor {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    try:
+        result: Any = typer.main.get_command(app).main(arguments, prog_name="cudadoctor", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except RefusedError as refusal:
+        return refuse(arguments, str(refusal), refusal.exit_code)
+    except BrokenPipeError:
+        # The reader has gone (`| head`). Python would complain once more when it closes standard output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return refuse(arguments, "interrupted", 130)
+    except Exception as error:  # noqa: BLE001 - the user gets one line; the traceback is for who asks for it
+        return _explain(arguments, error)
+
+
+def _explain(arguments: list[str], error: Exception) -> int:
+    """Tell a usage error from a defect of cudadoctor."""
+    if type(error).__name__ == "Abort":
+        return refuse(arguments, "interrupted", 130)
+    message = getattr(error, "format_message", None)
+    if message is not None:
+        context = getattr(error, "ctx", None)
+        help_command = f"{context.command_path} --help" if context is not None else "cudadoctor --help"
+        text = " ".join(str(message()).split())
+        return refuse(arguments, text if not text else f"{text.rstrip('.')}. See `{help_command}`", 2) if text else 2
+    if os.environ.get("CUDADOCTOR_TRACEBACK"):
+        raise error
+    return refuse(
+        arguments,
+        f"a defect of cudadoctor: {type(error).__name__}: {error}. "
+        "Run again with CUDADOCTOR_TRACEBACK=1 and report what it prints",
+        3,
+    )

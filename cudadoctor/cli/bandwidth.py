@@ -1,0 +1,111 @@
+"""`cudadoctor bandwidth`: what the link carries, measured, verified and judged."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import msgspec
+
+from cudadoctor.cli import options as opt
+from cudadoctor.cli.delivery import check_writable, deliver
+from cudadoctor.cli.options import FailOn, Format, ReportOptions
+from cudadoctor.cli.source import choose_device, examination, load_or_examine
+from cudadoctor.doctor import AREAS, diagnose, usable_gpu
+from cudadoctor.facts.base import Missing
+from cudadoctor.facts.machine import Machine
+from cudadoctor.findings import Diagnosis, Refusal
+from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
+from cudadoctor.report.bandwidth import bandwidth_lines, bandwidth_progress, bandwidth_sentence
+
+
+def bandwidth(
+    facts: opt.FactsOption = None,
+    device: opt.DeviceOption = None,
+    timeout: opt.TimeoutOption = DRIVER_CALL_LIMIT_S,
+    format: opt.FormatOption = Format.TEXT,
+    output: opt.OutputOption = None,
+    save: opt.SaveOption = None,
+    fail_on: opt.FailOnOption = FailOn.ERROR,
+    redact: opt.RedactOption = None,
+    verbose: opt.VerboseOption = 0,
+    quiet: opt.QuietOption = False,
+) -> int:
+    """Measure copies between host and device and compare them with what this link can carry.
+
+    Pinned and pageable memory in both directions, and copies within the device. What arrived is compared after every
+    sample. Exit code 3: there is no GPU to measure.
+    """
+    check_writable(output, save)
+    report = ReportOptions(
+        command="bandwidth",
+        format=format,
+        output=output,
+        save=save,
+        fail_on=fail_on,
+        redact=redact,
+        verbose=verbose,
+        quiet=quiet,
+    )
+    # A kernel need not be compiled to copy memory.
+    areas = frozenset(AREAS) - {"kernel"}
+    left_out = "bandwidth does not run a kernel with numba: it was left out"
+    what = examination(sysroot=None, live=False, limit_s=timeout, areas=areas, left_out=left_out)
+    machine = load_or_examine(facts, what, device)
+    if facts is None and usable_gpu(machine):
+        tell = _progress(quiet)
+        machine = _measure(machine, choose_device(machine, device), timeout, tell)
+        tell("")
+    if isinstance(machine.bandwidth, Missing):
+        return deliver(*_refusal(machine, facts, report))
+    diagnosis = diagnose(machine, "bandwidth")
+    if not machine.bandwidth.results and not diagnosis.findings:
+        reasons = dict.fromkeys(item.reason for item in machine.bandwidth.skipped)
+        error = Refusal(f"Nothing could be measured: {'; '.join(reasons)}", 3)
+        diagnosis = msgspec.structs.replace(diagnosis, status="unknown", error=error)
+    sentence = bandwidth_sentence(machine.bandwidth, diagnosis.findings)
+    return deliver(diagnosis, report, sentence, bandwidth_lines(machine.bandwidth))
+
+
+def _refusal(machine: Machine, facts: str | None, report: ReportOptions) -> tuple[Diagnosis, ReportOptions, str]:
+    """Say why there is no measurement, with what `check` finds."""
+    if facts is not None:
+        why = (
+            f"{facts} holds no bandwidth measurement: {machine.bandwidth.reason}"
+            if isinstance(machine.bandwidth, Missing)
+            else ""
+        )
+    elif usable_gpu(machine) and isinstance(machine.bandwidth, Missing):
+        why = f"Nothing was measured: {machine.bandwidth.reason}"
+    else:
+        why = "Nothing was measured: there is no GPU here that a CUDA program can use."
+    found = diagnose(machine)
+    return msgspec.structs.replace(found, command="bandwidth", error=Refusal(why, 3)), report, why
+
+
+def _measure(machine: Machine, device: int, limit_s: float, tell: Callable[[str], None]) -> Machine:
+    """Measure, and return the machine with the measurement among its facts."""
+    from cudadoctor.bandwidth.measure import BandwidthError, Finished, Measured, Sampled, run
+    from cudadoctor.bandwidth.plan import Options, Plan
+
+    try:
+        for event in run(Options(plan=Plan(device=device), pci=machine.pci), limit_s=limit_s):
+            if isinstance(event, Finished):
+                return msgspec.structs.replace(machine, bandwidth=event.bandwidth)
+            if isinstance(event, (Sampled, Measured)):
+                tell(bandwidth_progress(event.key if isinstance(event, Sampled) else event.result.key))
+    except BandwidthError as error:
+        return msgspec.structs.replace(machine, bandwidth=Missing(str(error)))
+    return machine
+
+
+def _progress(quiet: bool) -> Callable[[str], None]:
+    """Return what shows on one line of a terminal what is being measured; nothing elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        return lambda text: None
+
+    def tell(text: str) -> None:
+        # Written over at once by the next line, and cleared by an empty one.
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+    return tell

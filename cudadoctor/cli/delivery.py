@@ -1,0 +1,173 @@
+"""Deliver a report: to the screen or a file, with the facts saved beside it, and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import itertools
+import os
+import stat
+import sys
+import tempfile
+from typing import TYPE_CHECKING
+
+from cudadoctor import __version__
+from cudadoctor.findings import Diagnosis, Refusal, Severity
+
+if TYPE_CHECKING:
+    from cudadoctor.cli.options import ReportOptions
+
+
+class RefusedError(Exception):
+    """The command cannot do what was asked; the message is one line that says what to do."""
+
+    def __init__(self, message: str, exit_code: int = 2) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def refuse(arguments: list[str], message: str, exit_code: int) -> int:
+    """Say in one line why nothing was done; with `--format json`, as a document on standard output too."""
+    from cudadoctor.text import printable
+
+    print(f"cudadoctor: {printable(message)}", file=sys.stderr)
+    if _wants_json(arguments):
+        from cudadoctor.report.document import render_json
+
+        command = next((word for word in arguments if not word.startswith("-")), "")
+        error = Refusal(message, exit_code)
+        diagnosis = Diagnosis(command=printable(command), version=__version__, status="unknown", error=error)
+        with contextlib.suppress(BrokenPipeError):
+            _write_stdout(render_json(diagnosis))
+    return exit_code
+
+
+def _wants_json(arguments: list[str]) -> bool:
+    return "--format=json" in arguments or ("--format", "json") in itertools.pairwise(arguments)
+
+
+def check_writable(*paths: str | None) -> None:
+    """Refuse at once, before anything is measured, a file that could not be written at the end.
+
+    Raises:
+        RefusedError: With the reason, for the first such path.
+    """
+    for path in paths:
+        if path is None:
+            continue
+        folder = os.path.dirname(path) or "."
+        if not os.path.isdir(folder):
+            raise RefusedError(f"cannot write {path}: there is no folder {folder}")
+        if os.path.isdir(path):
+            raise RefusedError(f"cannot write {path}: it is a folder")
+        if not os.access(path if os.path.exists(path) else folder, os.W_OK):
+            raise RefusedError(f"cannot write {path}: permission denied")
+
+
+def deliver(diagnosis: Diagnosis, options: ReportOptions, sentence: str, lines: list[str] | None = None) -> int:
+    """Write the report and save the facts; return the exit code.
+
+    Args:
+        diagnosis: What to report.
+        options: How.
+        sentence: The answer in one or two sentences.
+        lines: The measurement as plain lines, as far as it is not on the screen already.
+    """
+    code = exit_code(diagnosis, options)
+    shared = _redacted(diagnosis) if options.redacts else diagnosis
+    data = _render(shared, options, sentence, lines or [])
+    unwritten: list[str] = []
+    if options.output is not None:
+        try:
+            write_file(options.output, data)
+        except OSError as error:
+            unwritten.append(f"cannot write {options.output}: {error.strerror}; the report stands on standard output")
+            _write_stdout(data)
+    else:
+        _write_stdout(data)
+    if options.save is not None:
+        from cudadoctor.facts.document import encode_facts
+
+        facts = diagnosis.facts if options.redact is False else _redacted(diagnosis).facts
+        now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        try:
+            write_file(options.save, encode_facts(facts, version=__version__, recorded_at=now))
+        except OSError as error:
+            unwritten.append(f"cannot write {options.save}: {error.strerror}; the facts were not saved")
+    for message in unwritten:
+        print(f"cudadoctor: {message}", file=sys.stderr)
+    return 2 if unwritten else code
+
+
+def exit_code(diagnosis: Diagnosis, options: ReportOptions) -> int:
+    """Return 0, 1 for a finding at or above `--fail-on`, or the code of a refusal."""
+    if diagnosis.error is not None:
+        return diagnosis.error.exit_code
+    if options.fail_on.value == "never":
+        return 0
+    limit = Severity(options.fail_on.value).rank
+    return 1 if any(finding.severity.rank <= limit for finding in diagnosis.findings) else 0
+
+
+def write_file(path: str, data: bytes) -> None:
+    """Write a file whole or not at all; what stood there stays until the new one is complete."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            with open(path, "wb") as file:  # a pipe or a device cannot be replaced
+                file.write(data)
+            return
+    path = os.path.realpath(path)
+    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".cudadoctor-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _render(diagnosis: Diagnosis, options: ReportOptions, sentence: str, lines: list[str]) -> bytes:
+    if options.format.value == "json":
+        from cudadoctor.report.document import render_json
+
+        return render_json(diagnosis)
+    if options.format.value == "markdown":
+        from cudadoctor.report.markdown import render_markdown
+
+        return render_markdown(diagnosis, sentence, lines).encode()
+    from cudadoctor.report.terminal import render_terminal, to_text
+
+    report = render_terminal(diagnosis, sentence, lines, verbose=options.verbose, quiet=options.quiet)
+    on_screen = options.output is None and sys.stdout.isatty()
+    return to_text(report, colour=on_screen).encode(_encoding(on_screen), "replace")
+
+
+def _encoding(on_screen: bool) -> str:
+    return (sys.stdout.encoding or "utf-8") if on_screen else "utf-8"
+
+
+def _redacted(diagnosis: Diagnosis) -> Diagnosis:
+    import getpass
+    import platform
+
+    from cudadoctor.report.redact import redacted
+
+    names = [platform.node(), platform.node().split(".")[0]]
+    with contextlib.suppress(Exception):  # no entry in the password database, as in some containers
+        names.append(getpass.getuser())
+    return redacted(diagnosis, names=names)
+
+
+def _write_stdout(data: bytes) -> None:
+    sys.stdout.flush()
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None:  # replaced by a test or a notebook
+        sys.stdout.write(data.decode())
+    else:
+        buffer.write(data)
+    sys.stdout.flush()

@@ -1,0 +1,111 @@
+"""The options that commands share, with their help texts."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import msgspec
+import typer
+
+
+class Format(str, Enum):
+    """How the report is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+class FailOn(str, Enum):
+    """From which severity on the exit code is 1."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NEVER = "never"
+
+
+_REPORT = "Report"
+_INPUT = "Where facts come from"
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How to write the report.", rich_help_panel=_REPORT)]
+OutputOption = Annotated[
+    str | None,
+    typer.Option(
+        "--output", metavar="FILE", help="Write the report to FILE instead of the screen.", rich_help_panel=_REPORT
+    ),
+]
+SaveOption = Annotated[
+    str | None,
+    typer.Option(
+        "--save", metavar="FILE", help="Save the facts to FILE, to be read with --facts.", rich_help_panel=_REPORT
+    ),
+]
+FailOnOption = Annotated[
+    FailOn, typer.Option("--fail-on", help="Exit with 1 from this severity on.", rich_help_panel=_REPORT)
+]
+RedactOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--redact/--no-redact",
+        help="Take home folders, user and host names out. On for all but text on the screen.",
+        show_default=False,
+        rich_help_panel=_REPORT,
+    ),
+]
+VerboseOption = Annotated[
+    int,
+    typer.Option(
+        "-v", "--verbose", count=True, help="Show all steps and what was not judged.", rich_help_panel=_REPORT
+    ),
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", help="Only the answer and the titles of findings.", rich_help_panel=_REPORT)
+]
+FactsOption = Annotated[
+    str | None,
+    typer.Option("--facts", metavar="FILE", help="Read a saved machine; no device is touched.", rich_help_panel=_INPUT),
+]
+SysrootOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sysroot",
+        metavar="DIR",
+        help="Read /proc, /sys, /etc, /dev, /lib under DIR; the driver is not asked.",
+        rich_help_panel=_INPUT,
+    ),
+]
+LiveOption = Annotated[
+    bool,
+    typer.Option(
+        "--live",
+        help="With --sysroot: ask this machine's driver all the same (a container that sees its host under DIR).",
+        rich_help_panel=_INPUT,
+    ),
+]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option("--device", metavar="INDEX|UUID", help="The GPU to use, 0 by default.", rich_help_panel=_INPUT),
+]
+TimeoutOption = Annotated[
+    float,
+    typer.Option("--timeout", min=0.5, max=600, help="Seconds that one driver call may take.", rich_help_panel=_INPUT),
+]
+
+
+class ReportOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command was told about its report."""
+
+    command: str
+    format: Format = Format.TEXT
+    output: str | None = None
+    save: str | None = None
+    fail_on: FailOn = FailOn.ERROR
+    redact: bool | None = None
+    verbose: int = 0
+    quiet: bool = False
+
+    @property
+    def redacts(self) -> bool:
+        """Whether names are taken out: as told, or else for everything but text on the screen."""
+        return self.redact if self.redact is not None else self.format is not Format.TEXT or self.output is not None

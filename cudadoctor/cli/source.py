@@ -1,0 +1,100 @@
+"""Where a command's facts come from: a saved file, or this machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Set
+
+import msgspec
+
+from cudadoctor.cli.delivery import RefusedError
+from cudadoctor.doctor import AREAS, Examination, examine
+from cudadoctor.facts.base import Known, Missing
+from cudadoctor.facts.document import MAX_BYTES, FactsError, decode_facts
+from cudadoctor.facts.machine import Machine
+
+_DEVICE = re.compile(r"\d{1,4}|(?:GPU|MIG)-[0-9a-fA-F-]{4,}", re.ASCII)
+
+
+def examination(
+    *, sysroot: str | None, live: bool, limit_s: float, areas: Set[str] = frozenset(AREAS), left_out: str = ""
+) -> Examination:
+    """Return what to look at.
+
+    Raises:
+        RefusedError: `--sysroot` names no folder, or `--live` stands alone.
+    """
+    if sysroot is not None and not os.path.isdir(sysroot):
+        raise RefusedError(f"--sysroot {sysroot}: there is no such folder")
+    if live and sysroot is None:
+        raise RefusedError("--live goes with --sysroot: without it the driver is asked anyway")
+    return Examination(areas=frozenset(areas), left_out=left_out, sysroot=sysroot, live=live, limit_s=limit_s)
+
+
+def load_or_examine(facts: str | None, what: Examination, device: str | None) -> Machine:
+    """Return a saved machine, or examine this one.
+
+    Raises:
+        RefusedError: The file cannot be read, two sources were named, or no GPU is called `device`.
+    """
+    check_device_word(device)
+    if facts is None:
+        index = int(device) if device is not None and device.isdigit() else None
+        machine = examine(msgspec.structs.replace(what, device=index))
+        if device is not None:
+            gpu = choose_device(machine, device)
+            if index is None and gpu:  # named by UUID, and not the one that was tried
+                machine = examine(msgspec.structs.replace(what, device=gpu))
+        return machine
+    if what.sysroot is not None:
+        raise RefusedError("--facts and --sysroot are two machines: name one of them")
+    return read_facts(facts)
+
+
+def read_facts(path: str) -> Machine:
+    """Read a facts file, `-` for standard input.
+
+    Raises:
+        RefusedError: It cannot be read, or holds no facts.
+    """
+    name = "standard input" if path == "-" else path
+    try:
+        if path == "-":
+            data = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with open(path, "rb") as file:
+                data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise RefusedError(f"cannot read {name}: {error.strerror}") from None
+    try:
+        return decode_facts(data)
+    except FactsError as error:
+        raise RefusedError(f"{name} {error}") from None
+
+
+def check_device_word(device: str | None) -> None:
+    """Refuse a `--device` that is neither an index nor a UUID."""
+    if device is not None and _DEVICE.fullmatch(device) is None:
+        raise RefusedError(f"--device {device}: give an index such as 0, or a UUID such as GPU-0ef4b282")
+
+
+def choose_device(machine: Machine, device: str | None) -> int:
+    """Return the driver API's index of the wanted GPU.
+
+    Raises:
+        RefusedError: There are GPUs, but none of that name.
+    """
+    from cudadoctor.probes.gather import gpu_index
+
+    if device is None or isinstance(machine.driver, Missing) or not machine.driver.devices:
+        return 0
+    index = gpu_index(machine, device)
+    if index is None:
+        there = ", ".join(
+            f"{gpu.index} ({gpu.name.value if isinstance(gpu.name, Known) else 'name unknown'})"
+            for gpu in machine.driver.devices[:8]
+        )
+        raise RefusedError(f"--device {device}: there is no such GPU; this process sees {there}")
+    return index

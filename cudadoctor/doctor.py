@@ -1,0 +1,75 @@
+"""Gather facts, judge them, return a diagnosis."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cudadoctor import __version__
+from cudadoctor.facts.base import Missing
+from cudadoctor.facts.machine import Machine
+from cudadoctor.findings import Diagnosis
+from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
+
+AREAS = ("host", "pci", "driver", "toolkit", "python", "kernel")
+"""What `--only` and `--skip` choose from: `driver` asks NVML and the driver API, `kernel` runs one with numba."""
+
+
+class Examination(msgspec.Struct, frozen=True, kw_only=True):
+    """What to look at, and how.
+
+    `areas` are members of `AREAS`. With `sysroot`, files are read under that folder and the driver is asked only if
+    `live`. `device` is the driver API's index of the GPU that is to run the kernel. `limit_s` bounds each driver call.
+    """
+
+    areas: frozenset[str] = frozenset(AREAS)
+    left_out: str = "it was left out"
+    sysroot: str | None = None
+    live: bool = False
+    device: int | None = None
+    limit_s: float = DRIVER_CALL_LIMIT_S
+
+
+def examine(examination: Examination) -> Machine:
+    """Gather the facts of this machine; whatever cannot be read is a `Missing` with its reason."""
+    from cudadoctor.probes import gather
+
+    return gather.machine(
+        areas=examination.areas,
+        left_out=examination.left_out,
+        sysroot=examination.sysroot,
+        live=examination.live,
+        device=examination.device,
+        limit_s=examination.limit_s,
+    )
+
+
+def diagnose(machine: Machine, command: str = "check") -> Diagnosis:
+    """Judge the facts of a machine.
+
+    Args:
+        machine: Facts, live or saved.
+        command: `check` judges the environment and any measurement in the facts; `bandwidth` and `dbn-race` only
+            their own measurement.
+    """
+    from cudadoctor.rules.catalogue import RULES
+    from cudadoctor.rules.diagnose import diagnose as judge
+    from cudadoctor.rules.verdict import status
+
+    section = {"bandwidth": "bandwidth", "dbn-race": "race"}.get(command)
+    rules = RULES if section is None else tuple(rule for rule in RULES if section in rule.needs + rule.admits)
+    findings, skipped = judge(machine, rules)
+    # A measurement stands for itself: how far the check of the environment came does not make it better or worse.
+    judged = machine if section is None else Machine(bandwidth=machine.bandwidth, race=machine.race)
+    return Diagnosis(
+        command=command,
+        version=__version__,
+        status=status(judged, findings),
+        findings=findings,
+        skipped=skipped,
+        facts=machine,
+    )
+
+
+def usable_gpu(machine: Machine) -> bool:
+    """Say whether the ladder came as far as a context: a CUDA program can use a GPU here."""
+    return not isinstance(machine.ladder, Missing) and machine.ladder.passed("context")

@@ -1,0 +1,156 @@
+"""Mistakes get one clear line and exit code 2, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Doctor
+from tests.fake_driver.build import FakeDriver
+
+COMMANDS = ("check", "bandwidth", "dbn-race")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["check", "--no-such-option"], "--no-such-option"),
+        (["check", "--format", "xml"], "xml"),
+        (["check", "--only", "nonsense"], "there is no such area"),
+        (["check", "--only", "pci", "--skip", "pci"], "leave nothing"),
+        (["check", "--sysroot", "/no/such/folder"], "there is no such folder"),
+        (["check", "--facts", "/no/such/file"], "No such file"),
+        (["check", "--facts", "/"], "directory"),
+        (["check", "--live"], "--sysroot"),
+        (["check", "--timeout", "0"], "--timeout"),
+        (["check", "--device", "banana"], "--device banana"),
+        (["check", "--device", "-1"], "--device -1"),
+        (["bandwidth", "--device", "1.5"], "--device 1.5"),
+        (["dbn-race", "--epochs", "-1"], "--epochs"),
+        (["dbn-race", "--epochs", "0"], "--epochs"),
+        (["dbn-race", "--epochs", "many"], "--epochs"),
+        (["dbn-race", "--seed", "-3"], "--seed"),
+        (["no-such-command"], "no-such-command"),
+    ],
+    ids=" ".join,
+)
+def test_a_mistake_is_one_line_and_exit_code_2(doctor: Doctor, arguments: list[str], said: str) -> None:
+    run = doctor(*arguments)
+    assert run.code == 2
+    assert run.out == ""
+    assert run.err.startswith("cudadoctor: ")
+    assert run.err.count("\n") == 1
+    assert said in run.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["check", "--nonsense"], ["dbn-race", "--epochs", "-1"], ["bandwidth", "--device", "x"]]
+)
+def test_with_json_a_mistake_is_a_document_too(doctor: Doctor, arguments: list[str]) -> None:
+    run = doctor(*arguments, "--format", "json")
+    assert run.code == 2
+    assert run.document["command"] == arguments[0]
+    assert run.document["error"]["exit_code"] == 2
+    assert run.document["findings"] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "is not JSON"),
+        ('{"kind": "cudadoctor-facts", "schema_version": 1, "facts": {"pci"', "damaged"),
+        ('{"hello": "world"}', "not a facts file"),
+        ('{"kind": "cudadoctor-facts", "schema_version": 99, "facts": {}}', "newer cudadoctor"),
+        ('{"kind": "cudadoctor-facts", "schema_version": 1, "facts": {"ladder": [1]}}', "damaged"),
+    ],
+)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_bad_facts_file_is_named(doctor: Doctor, tmp_path: Path, command: str, content: str, said: str) -> None:
+    file = tmp_path / "facts.json"
+    file.write_text(content, encoding="utf-8")
+    run = doctor(command, "--facts", file)
+    assert (run.code, run.out, run.err.count("\n")) == (2, "", 1)
+    assert said in run.err
+    assert str(file) in run.err
+
+
+@pytest.mark.parametrize("option", ["--output", "--save"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_could_not_be_written_is_refused_before_anything_is_measured(
+    doctor: Doctor, tmp_path: Path, command: str, option: str
+) -> None:
+    for path, said in ((tmp_path / "no" / "file", "there is no folder"), (tmp_path, "it is a folder")):
+        run = doctor(command, option, path)
+        assert (run.code, run.out) == (2, "")
+        assert said in run.err
+        assert run.seconds < 5
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_report_that_cannot_be_written_at_the_end_is_not_lost(doctor: Doctor) -> None:
+    run = doctor("check", "--output", "/dev/full", "--format", "json")
+    assert run.code == 2
+    assert run.document["command"] == "check"
+    assert "No space left" in run.err
+
+
+def test_a_file_is_replaced_whole_and_keeps_its_place(doctor: Doctor, tmp_path: Path) -> None:
+    file, link = tmp_path / "report.json", tmp_path / "link.json"
+    file.write_text("old", encoding="utf-8")
+    link.symlink_to(file)
+    run = doctor("check", "--format", "json", "--output", link)
+    assert run.out == ""
+    assert json.loads(file.read_text(encoding="utf-8"))["command"] == "check"
+    assert link.is_symlink()
+    assert sorted(os.listdir(tmp_path)) == ["link.json", "report.json"]
+
+
+def test_an_unknown_device_names_those_that_are_there(doctor: Doctor, fake_driver: FakeDriver) -> None:
+    environment = fake_driver.scenario()
+    for command in COMMANDS:
+        run = doctor(command, "--device", "9", env=environment)
+        assert (run.code, run.out) == (2, "")
+        assert "there is no such GPU" in run.err
+        assert "NVIDIA H100" in run.err
+
+
+def test_a_device_can_be_named_by_the_beginning_of_its_uuid(doctor: Doctor, fake_driver: FakeDriver) -> None:
+    environment = fake_driver.scenario(device_count=2)
+    devices = doctor("check", "--quick", "--format", "json", env=environment).document["facts"]["driver"]["devices"]
+    uuid = devices[1]["uuid"]["value"]
+    run = doctor("check", "--quick", "--device", uuid[:12], "--format", "json", env=environment)
+    assert run.step("context")["detail"] == "context on device 1"
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    command = f"{sys.executable} -m cudadoctor check --format json | head -1"
+    run = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert run.stdout == "{\n"
+    assert run.stderr == ""
+
+
+def test_help_of_every_command_fits_80_columns(doctor: Doctor) -> None:
+    for arguments in ([], *([command] for command in COMMANDS)):
+        run = doctor(*arguments, "--help")
+        assert run.code == 0
+        assert max(len(line) for line in run.out.splitlines()) <= 80
+        assert "Usage" in run.out
+
+
+def test_version_is_the_packages() -> None:
+    import subprocess
+    import sys
+
+    from cudadoctor import __version__
+
+    for arguments in (["--version"], ["--version", "check"]):
+        run = subprocess.run(
+            [sys.executable, "-m", "cudadoctor", *arguments], capture_output=True, text=True, check=True
+        )
+        assert run.stdout == f"cudadoctor {__version__}\n"

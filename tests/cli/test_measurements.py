@@ -1,0 +1,158 @@
+"""`bandwidth` and `dbn-race` through the real command line, with the fake driver or without any."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Doctor
+from tests.fake_driver.build import FakeDriver
+from tests.probes.machine_tree import machine_without_card
+
+KEYS = ["h2d_pinned", "d2h_pinned", "h2d_pageable", "d2h_pageable", "d2d_local"]
+
+
+def no_driver() -> dict[str, str]:
+    """An environment in which no driver library is found, wherever the tests run."""
+    import os
+
+    return {name: value for name, value in os.environ.items() if name != "LD_LIBRARY_PATH"} | {
+        "CUDA_VISIBLE_DEVICES": ""
+    }
+
+
+def test_bandwidth_without_a_gpu_says_why_and_exits_with_3(doctor: Doctor) -> None:
+    run = doctor("bandwidth", env=no_driver())
+    assert run.code == 3
+    assert run.out.startswith("Nothing was measured: ")
+    document = doctor("bandwidth", "--format", "json", env=no_driver()).document
+    assert document["error"]["exit_code"] == 3
+    assert document["findings"]
+    assert document["facts"]["bandwidth"]["state"] == "missing"
+
+
+def test_bandwidth_of_a_healthy_card(doctor: Doctor, fake_driver: FakeDriver, tmp_path: Path) -> None:
+    file = tmp_path / "facts.json"
+    environment = fake_driver.scenario(memory_allocatable_bytes=2**26)
+    run = doctor("bandwidth", "--format", "json", "--save", file, env=environment)
+    assert (run.code, run.ids, run.document["status"]) == (0, [], "ok")
+    results = run.document["facts"]["bandwidth"]["results"]
+    assert [result["key"] for result in results] == KEYS
+    for result in results:
+        assert result["verified"] is True
+        assert min(result["samples_gb_per_s"]) <= result["gb_per_s"] <= max(result["samples_gb_per_s"])
+        assert len(result["samples_gb_per_s"]) >= 3
+    expected = run.document["facts"]["bandwidth"]["expected"]
+    assert (expected["gb_per_s"], expected["generation"], expected["width"]) == (63.0, 5, 16)
+    again = doctor("bandwidth", "--facts", file, "--format", "json")
+    assert again.document["facts"]["bandwidth"]["results"] == results
+    text = doctor("bandwidth", "--facts", file).out
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert "host to device, pinned" in text
+
+
+def test_a_slow_link_is_a_finding(doctor: Doctor, fake_driver: FakeDriver) -> None:
+    environment = fake_driver.scenario(memory_allocatable_bytes=2**26, h2d_pinned_gb_per_s=12, d2h_pinned_gb_per_s=12)
+    run = doctor("bandwidth", "--format", "json", env=environment)
+    assert (run.code, run.ids) == (1, ["bandwidth-below-link"])
+
+
+def test_a_link_that_trained_down_is_the_finding_and_not_the_bandwidth(doctor: Doctor, fake_driver: FakeDriver) -> None:
+    environment = fake_driver.scenario(
+        memory_allocatable_bytes=2**26, link_generation=1, h2d_pinned_gb_per_s=3.2, d2h_pinned_gb_per_s=3.3
+    )
+    run = doctor("bandwidth", "--format", "json", env=environment)
+    assert (run.code, run.ids) == (1, ["pcie-link-degraded"])
+
+
+def test_what_arrived_wrong_is_not_reported(doctor: Doctor, fake_driver: FakeDriver) -> None:
+    environment = fake_driver.scenario(memory_allocatable_bytes=2**26, corrupt_copies="h2d_pageable")
+    run = doctor("bandwidth", "--format", "json", env=environment)
+    assert run.code == 1
+    assert run.ids == ["bandwidth-not-verified"]
+    assert "h2d_pageable" not in [result["key"] for result in run.document["facts"]["bandwidth"]["results"]]
+
+
+def test_a_card_that_hangs_in_a_copy_does_not_hang_the_measurement(doctor: Doctor, fake_driver: FakeDriver) -> None:
+    environment = fake_driver.scenario(memory_allocatable_bytes=2**26, hang_in="cuMemcpyHtoD_v2")
+    run = doctor("bandwidth", "--format", "json", "--timeout", "2", env=environment)
+    keys = [result["key"] for result in run.document["facts"]["bandwidth"]["results"]]
+    assert keys == ["h2d_pinned"]
+    assert (run.code, run.ids) == (1, ["driver-call-hung"])
+    assert "cuMemcpyHtoD" in str(run.document["facts"]["bandwidth"]["skipped"])
+
+
+def test_facts_without_a_measurement_cannot_be_shown(doctor: Doctor, tmp_path: Path) -> None:
+    file = tmp_path / "facts.json"
+    doctor("check", "--sysroot", machine_without_card(tmp_path / "tree").root, "--save", file)
+    for command in ("bandwidth", "dbn-race"):
+        run = doctor(command, "--facts", file)
+        assert run.code == 3
+        assert "holds no" in run.out
+
+
+@pytest.fixture(scope="module")
+def race_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("race") / "race.json"
+
+
+def test_without_a_gpu_the_cpu_races_alone(doctor: Doctor, race_file: Path) -> None:
+    run = doctor("dbn-race", "--epochs", "2", "--format", "json", "--save", race_file, env=no_driver())
+    assert run.code == 0, run.err
+    race = run.document["facts"]["race"]
+    assert (race["data"], race["layers"], race["batch_size"]) == ("procedural", [784, 300, 10], 64)
+    assert (race["minibatches_per_epoch"], race["seed"]) == (732, 0)
+    (lane,) = race["lanes"]
+    assert (lane["name"], lane["device"], lane["state"]) == ("cpu-fast", "cpu", "finished")
+    assert [epoch["epoch"] for epoch in lane["epochs"]] == [1, 2]
+    assert lane["epochs"][1]["loss"] < lane["epochs"][0]["loss"] < 0.35
+    assert lane["test_accuracy"] > 0.94
+    assert race["skipped"][0]["name"] == "gpu-per-operation"
+    # Progress goes to standard error, as nolearn printed it.
+    assert re.search(r"Epoch +1: +loss 0\.\d{6} +err 0\.\d{6} +\(0:00:", run.err)
+
+
+def test_a_saved_race_is_shown_again_without_training(doctor: Doctor, race_file: Path) -> None:
+    run = doctor("dbn-race", "--facts", race_file)
+    assert run.code == 0
+    assert run.seconds < 5
+    assert "Epoch  2:" in run.out
+    assert "gpu-per-operation did not start" in run.out
+    assert re.search(r"^ +9 +2,\d{3} +0\.\d{3}", run.out, re.MULTILINE)
+    assert max(len(line) for line in run.out.splitlines()) <= 80
+
+
+def test_a_required_gpu_that_is_not_there_is_exit_code_3(doctor: Doctor) -> None:
+    run = doctor("dbn-race", "--require-gpu", "--format", "json", env=no_driver())
+    assert run.code == 3
+    assert run.document["error"]["exit_code"] == 3
+    assert run.document["findings"]
+
+
+def edited(race_file: Path, tmp_path: Path, **lane: object) -> Path:
+    """The saved race with its lane edited."""
+    document = json.loads(race_file.read_text(encoding="utf-8"))
+    document["facts"]["race"]["lanes"][0] |= lane
+    file = tmp_path / "edited.json"
+    file.write_text(json.dumps(document), encoding="utf-8")
+    return file
+
+
+def test_a_race_in_which_nothing_was_learned_fails_loudly(doctor: Doctor, race_file: Path, tmp_path: Path) -> None:
+    epochs = [{"epoch": 1, "loss": 2.3026, "err": 0.9, "seconds": 0.4}]
+    reason = "nothing was learned: the loss is 2.3026, and guessing gives ln 10 = 2.3026 (epoch 1)"
+    file = edited(race_file, tmp_path, epochs=epochs, state="failed", reason=reason, digits=[], test_accuracy=None)
+    run = doctor("dbn-race", "--facts", file, "--format", "json")
+    assert (run.code, run.ids) == (1, ["training-learned-nothing"])
+
+
+def test_a_gpu_that_dies_in_the_race_leaves_the_cpu_lane(doctor: Doctor, fake_driver: FakeDriver) -> None:
+    # numba meets a driver without half of its functions: whatever it does then, the CPU's result stands.
+    run = doctor("dbn-race", "--epochs", "1", "--format", "json", env=fake_driver.scenario())
+    lanes = run.document["facts"]["race"]["lanes"]
+    assert (lanes[0]["name"], lanes[0]["state"]) == ("cpu-fast", "finished")
+    others = lanes[1:] + run.document["facts"]["race"]["skipped"]
+    assert others[0]["reason"]
