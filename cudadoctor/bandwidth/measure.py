@@ -13,6 +13,7 @@ from cudadoctor.bandwidth.expected import expected_link
 from cudadoctor.bandwidth.plan import KEYS, Options, Plan
 from cudadoctor.facts.bandwidth import Bandwidth, BandwidthResult, LinkUnderLoad, SkippedMeasurement
 from cudadoctor.facts.base import Missing
+from cudadoctor.facts.ladder import Step, StepState
 from cudadoctor.facts.pci import Pci, PciDevice
 from cudadoctor.gpu.child import Reporter
 from cudadoctor.gpu.driver_api import (
@@ -146,6 +147,7 @@ def run(
             expected=expected,
             link_under_load=link,
             seconds=time.monotonic() - began,
+            cut_short=_cut_short(worker.ending, reason),
         )
     )
 
@@ -173,6 +175,15 @@ def _reason(ending: Ending) -> str:
     if ending.state == "crashed":
         return f"the driver crashed in {where} ({ending.signal or f'exit code {ending.exit_code}'})"
     return printable(ending.detail.strip().partition("\n")[0]) or "the measurement ended without a reason"
+
+
+def _cut_short(ending: Ending, reason: str) -> Step | None:
+    """Return the call in which the driver hung or died, None if it did neither."""
+    if ending.state not in ("timed out", "crashed"):
+        return None
+    call = ending.step or "the measurement"
+    state: StepState = "timed out" if ending.state == "timed out" else "crashed"
+    return Step(name="bandwidth", state=state, call=call, detail=reason, signal=ending.signal, seconds=ending.seconds)
 
 
 def _on_bus(pci: Pci | Missing, address: str) -> PciDevice | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from cudadoctor.facts.base import Fact, Missing, Section
+from cudadoctor.facts.ladder import Step
 
 
 class BandwidthResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +68,10 @@ class LinkUnderLoad(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bandwidth(Section, frozen=True, kw_only=True):
-    """One run of the bandwidth measurement on one GPU."""
+    """One run of the bandwidth measurement on one GPU.
+
+    `cut_short` is the call in which the driver hung or died, if it did; what had been measured before stands.
+    """
 
     device: int
     device_name: str
@@ -78,6 +82,7 @@ class Bandwidth(Section, frozen=True, kw_only=True):
     expected: ExpectedLink | Missing
     link_under_load: LinkUnderLoad | None
     seconds: float
+    cut_short: Step | None = None
 
     def result(self, key: str) -> BandwidthResult | None:
         """Return the first measurement with that key, or None."""

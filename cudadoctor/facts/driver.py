@@ -30,8 +30,8 @@ class Driver(Section, frozen=True, kw_only=True):
     only where the first count was zero and the variable is set.
     """
 
-    library_path: Fact[str]
-    library_release: Fact[str]
+    mapped_path: Fact[str]
+    mapped_release: Fact[str]
     cuda_version: Fact[str]
     device_count: Fact[int]
     devices: tuple[DriverDevice, ...]

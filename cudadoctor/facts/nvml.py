@@ -37,10 +37,10 @@ class NvmlDevice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Nvml(Section, frozen=True, kw_only=True):
-    """NVML itself. `library_release` is the release in the name of the file that was really mapped."""
+    """NVML itself. `mapped_release` is the release in the name of the file that was really mapped."""
 
-    library_path: Fact[str]
-    library_release: Fact[str]
+    mapped_path: Fact[str]
+    mapped_release: Fact[str]
     driver_release: Fact[str]
     nvml_version: Fact[str]
     cuda_version: Fact[str]

@@ -96,6 +96,18 @@ def seconds_per_epoch(lane: Lane) -> float | None:
     return median(epoch.seconds for epoch in lane.epochs) if lane.epochs else None
 
 
+def _fast_quarter(lane: Lane) -> float:
+    """Return the seconds below which a quarter of a lane's epochs lie."""
+    seconds = sorted(epoch.seconds for epoch in lane.epochs)
+    return seconds[len(seconds) // 4]
+
+
+def _slow_quarter(lane: Lane) -> float:
+    """Return the seconds above which a quarter of a lane's epochs lie."""
+    seconds = sorted(epoch.seconds for epoch in lane.epochs)
+    return seconds[-1 - len(seconds) // 4]
+
+
 def race_sentence(race: Race, findings: Sequence[Finding]) -> str:
     """Return the answer: who won and by what factor, or what stood in the way."""
     if findings and findings[0].severity is Severity.ERROR:
@@ -111,6 +123,11 @@ def race_sentence(race: Race, findings: Sequence[Finding]) -> str:
         return f"Only the {side} finished, so nobody won: {only} took {format_seconds(times[only])} an epoch."
     winner, second = order[0], order[1]
     side = "CPU" if lanes[winner].device == "cpu" else "GPU"
+    if _slow_quarter(lanes[winner]) >= _fast_quarter(lanes[second]):
+        return (
+            f"Nobody won: {winner} took {format_seconds(times[winner])} an epoch and {second} "
+            f"{format_seconds(times[second])}, which differ by less than the epochs of either among themselves."
+        )
     return (
         f"The {side} won: {winner} took {format_seconds(times[winner])} an epoch, "
         f"{second} {format_seconds(times[second])}, {times[second] / times[winner]:.2f} times as long "

@@ -111,14 +111,14 @@ class MachineTree:
         self.write("/proc/driver/nvidia/version", line.format(release) + COMPILER)
         self.write("/sys/module/nvidia/version", release + "\n")
 
-    def library(self, path: str, *, machine: int = 62, bits: int = 64) -> None:
+    def elf_library(self, path: str, *, machine: int = 62, bits: int = 64) -> None:
         """Write the head of an ELF library (machine 62 is x86-64, 183 aarch64)."""
         head = b"\x7fELF" + bytes([2 if bits == 64 else 1, 1, 1]) + bytes(9) + struct.pack("<HH", 3, machine)
         self.write(path, head + bytes(44))
 
     def driver_libraries(self, release: str, folder: str = "/usr/lib/x86_64-linux-gnu") -> None:
         for name in ("libcuda.so", "libnvidia-ml.so"):
-            self.library(f"{folder}/{name}.{release}")
+            self.elf_library(f"{folder}/{name}.{release}")
             self.link(f"{folder}/{name}.1", f"{name}.{release}")
             self.link(f"{folder}/{name}", f"{name}.1")
 
@@ -145,12 +145,12 @@ class MachineTree:
             f"{folder}/version.json", f'{{\n "cuda" : {{\n  "name" : "CUDA SDK",\n  "version" : "{version}"\n }}\n}}'
         )
         self.write(f"{folder}/bin/nvcc", b"\x7fELF")
-        self.library(f"{folder}/nvvm/lib64/libnvvm.so.4.0.0")
+        self.elf_library(f"{folder}/nvvm/lib64/libnvvm.so.4.0.0")
         self.link(f"{folder}/nvvm/lib64/libnvvm.so.4", "libnvvm.so.4.0.0")
         self.write(f"{folder}/nvvm/libdevice/libdevice.10.bc", b"BC")
         self.link(f"{folder}/lib64", "targets/x86_64-linux/lib")
         for name in ("libnvrtc", "libnvJitLink", "libcudart"):
-            self.library(f"{folder}/targets/x86_64-linux/lib/{name}.so.{version}")
+            self.elf_library(f"{folder}/targets/x86_64-linux/lib/{name}.so.{version}")
             self.link(f"{folder}/targets/x86_64-linux/lib/{name}.so.{major}", f"{name}.so.{version}")
 
     def distribution(self, site: str, name: str, version: str, requires: Sequence[str] = ()) -> None:
@@ -163,18 +163,18 @@ class MachineTree:
     def wheels_cu13(self, site: str, version: str = "13.0.88") -> None:
         for name in ("nvidia-nvvm", "nvidia-cuda-nvrtc", "nvidia-nvjitlink"):
             self.distribution(site, name, version)
-        self.library(f"{site}/nvidia/cu13/lib/libnvvm.so.4")
-        self.library(f"{site}/nvidia/cu13/lib/libnvrtc.so.13")
-        self.library(f"{site}/nvidia/cu13/lib/libnvJitLink.so.13")
+        self.elf_library(f"{site}/nvidia/cu13/lib/libnvvm.so.4")
+        self.elf_library(f"{site}/nvidia/cu13/lib/libnvrtc.so.13")
+        self.elf_library(f"{site}/nvidia/cu13/lib/libnvJitLink.so.13")
         self.write(f"{site}/nvidia/cu13/nvvm/libdevice/libdevice.10.bc", b"BC")
 
     def wheels_cu12(self, site: str, version: str = "12.9.86") -> None:
         for name in ("nvidia-cuda-nvcc-cu12", "nvidia-cuda-nvrtc-cu12", "nvidia-nvjitlink-cu12"):
             self.distribution(site, name, version)
-        self.library(f"{site}/nvidia/cuda_nvcc/nvvm/lib64/libnvvm.so")
+        self.elf_library(f"{site}/nvidia/cuda_nvcc/nvvm/lib64/libnvvm.so")
         self.write(f"{site}/nvidia/cuda_nvcc/nvvm/libdevice/libdevice.10.bc", b"BC")
-        self.library(f"{site}/nvidia/cuda_nvrtc/lib/libnvrtc.so.12")
-        self.library(f"{site}/nvidia/nvjitlink/lib/libnvJitLink.so.12")
+        self.elf_library(f"{site}/nvidia/cuda_nvrtc/lib/libnvrtc.so.12")
+        self.elf_library(f"{site}/nvidia/nvjitlink/lib/libnvJitLink.so.12")
 
 
 def _up(folder: str) -> str:
@@ -251,7 +251,7 @@ def wsl2(folder: Path) -> MachineTree:
     tree = MachineTree(folder)
     tree.linux("5.15.167.4-microsoft-standard-WSL2", os_release=UBUNTU)
     for name in ("libcuda.so.1.1", "libnvidia-ml.so.1"):
-        tree.library(f"/usr/lib/wsl/lib/{name}")
+        tree.elf_library(f"/usr/lib/wsl/lib/{name}")
     tree.link("/usr/lib/wsl/lib/libcuda.so.1", "libcuda.so.1.1")
     tree.loader_cache([(name, f"/usr/lib/wsl/lib/{name}") for name in ("libnvidia-ml.so.1", "libcuda.so.1")])
     tree.write("/dev/dxg")
@@ -272,7 +272,7 @@ def jetson(folder: Path) -> MachineTree:
     (folder / "sys/module/nvidia").mkdir()
     tree.write("/usr/lib/modules/5.15.148-tegra/updates/opensrc-disp/nvidia.ko", b"\x7fELF")
     nvidia = "/usr/lib/aarch64-linux-gnu/nvidia"
-    tree.library(f"{nvidia}/libcuda.so.1.1", machine=183)
+    tree.elf_library(f"{nvidia}/libcuda.so.1.1", machine=183)
     tree.link(f"{nvidia}/libcuda.so.1", "libcuda.so.1.1")
     tree.loader_cache([("libcuda.so.1", f"{nvidia}/libcuda.so.1")], flags=0x0A03)
     return tree

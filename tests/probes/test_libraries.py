@@ -34,7 +34,7 @@ def gather(tree: MachineTree, **environ: str) -> tuple[LibraryFile, ...]:
 def test_all_files_are_kept_in_the_loaders_order(tree: MachineTree) -> None:
     tree.driver_libraries("580.159.04")
     tree.loader_cache([("libcuda.so.1", f"{MULTIARCH}/libcuda.so.1")])
-    tree.library("/usr/local/cuda-12.4/compat/libcuda.so.550.54.15")
+    tree.elf_library("/usr/local/cuda-12.4/compat/libcuda.so.550.54.15")
     tree.link("/usr/local/cuda-12.4/compat/libcuda.so.1", "libcuda.so.550.54.15")
     files = gather(tree, LD_LIBRARY_PATH="/nowhere:/usr/local/cuda-12.4/compat")
     assert [(file.soname, known(file.release), file.found_via) for file in files] == [
@@ -48,7 +48,7 @@ def test_all_files_are_kept_in_the_loaders_order(tree: MachineTree) -> None:
 
 def test_a_stub_on_the_path_is_seen_by_the_name_that_numba_asks_for_first(tree: MachineTree) -> None:
     tree.driver_libraries("580.159.04")
-    tree.library("/usr/local/cuda/lib64/stubs/libcuda.so")
+    tree.elf_library("/usr/local/cuda/lib64/stubs/libcuda.so")
     (stub,) = [file for file in gather(tree) if "stubs" in file.path]
     assert (stub.soname, stub.found_via) == ("libcuda.so", libraries.NOT_ON_SEARCH_PATH)
     (stub,) = [file for file in gather(tree, LD_LIBRARY_PATH="/usr/local/cuda/lib64/stubs") if "stubs" in file.path]
@@ -61,7 +61,7 @@ def test_the_name_for_linkers_says_nothing_new_of_the_same_file(tree: MachineTre
 
 
 def test_32_bit_files_are_passed_over_and_empty_ones_are_not(tree: MachineTree) -> None:
-    tree.library("/usr/lib/libcuda.so.1", bits=32, machine=3)
+    tree.elf_library("/usr/lib/libcuda.so.1", bits=32, machine=3)
     assert gather(tree) == ()
     tree.write(f"{MULTIARCH}/libcuda.so.1", b"")
     (file,) = gather(tree)

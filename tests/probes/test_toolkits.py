@@ -121,7 +121,7 @@ def test_a_toolkit_of_the_loader_cache_lends_its_nvvm(tree: MachineTree) -> None
 
 
 def test_half_a_toolkit_says_what_is_there_and_what_is_not(tree: MachineTree) -> None:
-    tree.library("/opt/a/nvvm/lib64/libnvvm.so.4")
+    tree.elf_library("/opt/a/nvvm/lib64/libnvvm.so.4")
     reason = gather(tree, CUDA_HOME="/opt/a").selected_root
     assert isinstance(reason, Missing)
     assert "no libnvrtc" in reason.reason

@@ -1,0 +1,48 @@
+"""Recorded machines: saved facts, and the report word for word.
+
+To add one: `cudadoctor check --save tests/machines/<name>/facts.json` there, write `provenance.md`, run
+`pytest --accept`, and read the report as that machine's user would.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MACHINES = Path(__file__).parent / "machines"
+
+
+def recorded() -> list[Path]:
+    return sorted(path.parent for path in MACHINES.glob("*/facts.json"))
+
+
+def report(command: str, machine: Path) -> str:
+    run = subprocess.run(
+        [sys.executable, "-m", "cudadoctor", command, "--facts", str(machine / "facts.json")],
+        capture_output=True,
+        encoding="utf-8",
+        env={"PATH": "", "COLUMNS": "100", "PYTHONPATH": ":".join(sys.path), "PYTHONUTF8": "1"},
+        check=False,
+    )
+    assert run.stderr == ""
+    return f"{run.stdout}\nexit code {run.returncode}\n"
+
+
+@pytest.mark.parametrize("machine", recorded(), ids=lambda path: path.name)
+def test_the_report_of_a_recorded_machine_stands_word_for_word(machine: Path, request: pytest.FixtureRequest) -> None:
+    for path in sorted(machine.glob("report*.txt")) or [machine / "report.txt"]:
+        command = path.stem.removeprefix("report").removeprefix("-") or "check"
+        text = report(command, machine)
+        if request.config.getoption("--accept"):
+            path.write_text(text, encoding="utf-8")
+        assert path.read_text(encoding="utf-8") == text
+
+
+def test_every_recorded_machine_says_where_it_comes_from() -> None:
+    assert recorded()
+    for machine in recorded():
+        text = (machine / "provenance.md").read_text(encoding="utf-8")
+        assert text.startswith(("Recorded", "Edited from")), machine.name
