@@ -17,11 +17,13 @@ app = typer.Typer(
     help="Says what is wrong with a CUDA environment, and why the GPU may be slower than the CPU.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    # Plain help answers in half the time, and reads well in 80 columns.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("check")(check.check)
-app.command("bandwidth")(bandwidth.bandwidth)
-app.command("dbn-race")(race.dbn_race)
+app.command("check", short_help="Find what is wrong, from the PCI bus to a kernel that runs.")(check.check)
+app.command("bandwidth", short_help="Measure copies to and from the GPU, and judge them.")(bandwidth.bandwidth)
+app.command("dbn-race", short_help="Race the CPU against the GPU on the network of 2014.")(race.dbn_race)
 
 
 def _version(value: bool) -> None:

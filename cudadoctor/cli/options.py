@@ -25,46 +25,32 @@ class FailOn(str, Enum):
     NEVER = "never"
 
 
-_REPORT = "Report"
-_INPUT = "Where facts come from"
-
-FormatOption = Annotated[Format, typer.Option("--format", help="How to write the report.", rich_help_panel=_REPORT)]
+FormatOption = Annotated[Format, typer.Option("--format", help="How to write the report.")]
 OutputOption = Annotated[
     str | None,
-    typer.Option(
-        "--output", metavar="FILE", help="Write the report to FILE instead of the screen.", rich_help_panel=_REPORT
-    ),
+    typer.Option("--output", metavar="FILE", help="Write the report to FILE instead of the screen."),
 ]
 SaveOption = Annotated[
     str | None,
-    typer.Option(
-        "--save", metavar="FILE", help="Save the facts to FILE, to be read with --facts.", rich_help_panel=_REPORT
-    ),
+    typer.Option("--save", metavar="FILE", help="Save the facts to FILE, to be read with --facts."),
 ]
-FailOnOption = Annotated[
-    FailOn, typer.Option("--fail-on", help="Exit with 1 from this severity on.", rich_help_panel=_REPORT)
-]
+FailOnOption = Annotated[FailOn, typer.Option("--fail-on", help="Exit with 1 from this severity on.")]
 RedactOption = Annotated[
     bool | None,
     typer.Option(
         "--redact/--no-redact",
         help="Take home folders, user and host names out. On for all but text on the screen.",
         show_default=False,
-        rich_help_panel=_REPORT,
     ),
 ]
 VerboseOption = Annotated[
     int,
-    typer.Option(
-        "-v", "--verbose", count=True, help="Show all steps and what was not judged.", rich_help_panel=_REPORT
-    ),
+    typer.Option("-v", "--verbose", count=True, help="Show all steps and what was not judged."),
 ]
-QuietOption = Annotated[
-    bool, typer.Option("--quiet", help="Only the answer and the titles of findings.", rich_help_panel=_REPORT)
-]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Only the answer and the titles of findings.")]
 FactsOption = Annotated[
     str | None,
-    typer.Option("--facts", metavar="FILE", help="Read a saved machine; no device is touched.", rich_help_panel=_INPUT),
+    typer.Option("--facts", metavar="FILE", help="Read a saved machine; no device is touched."),
 ]
 SysrootOption = Annotated[
     str | None,
@@ -72,7 +58,6 @@ SysrootOption = Annotated[
         "--sysroot",
         metavar="DIR",
         help="Read /proc, /sys, /etc, /dev, /lib under DIR; the driver is not asked.",
-        rich_help_panel=_INPUT,
     ),
 ]
 LiveOption = Annotated[
@@ -80,16 +65,15 @@ LiveOption = Annotated[
     typer.Option(
         "--live",
         help="With --sysroot: ask this machine's driver all the same (a container that sees its host under DIR).",
-        rich_help_panel=_INPUT,
     ),
 ]
 DeviceOption = Annotated[
     str | None,
-    typer.Option("--device", metavar="INDEX|UUID", help="The GPU to use, 0 by default.", rich_help_panel=_INPUT),
+    typer.Option("--device", metavar="INDEX|UUID", help="The GPU to use, 0 by default."),
 ]
 TimeoutOption = Annotated[
     float,
-    typer.Option("--timeout", min=0.5, max=600, help="Seconds that one driver call may take.", rich_help_panel=_INPUT),
+    typer.Option("--timeout", min=0.5, max=600, help="Seconds that one driver call may take."),
 ]
 
 

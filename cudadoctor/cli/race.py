@@ -68,7 +68,7 @@ def dbn_race(
             return deliver(*_refusal(machine, "There is no GPU here that a CUDA program can use", report))
         streamed = not quiet
         on_screen = format is Format.TEXT and output is None
-        tell = _teller(sys.stdout if on_screen else sys.stderr) if streamed else _silent
+        tell = _teller(sys.stdout if on_screen else sys.stderr, seed) if streamed else _silent
         machine = _race(machine, epochs, seed, choose_device(machine, device) if gpu else None, tell)
         streamed = streamed and on_screen
     race = machine.race
@@ -133,10 +133,11 @@ def _refusal(machine: Machine, why: str, report: ReportOptions) -> tuple[Diagnos
     return msgspec.structs.replace(found, command="dbn-race", error=Refusal(why, 3)), report, f"{why}."
 
 
-def _teller(stream: object) -> Callable[[Event], None]:
+def _teller(stream: object, seed: int) -> Callable[[Event], None]:
     """Return what prints a race line by line while it runs."""
     from cudadoctor.dbn.events import DataReady, EpochDone, LaneDone, LaneReady, LaneStarted
-    from cudadoctor.report.race import epoch_line, lane_line
+    from cudadoctor.dbn.network import Network
+    from cudadoctor.report.race import data_line, epoch_line, lane_line, network_line
     from cudadoctor.text import printable
 
     def say(text: str) -> None:
@@ -144,7 +145,9 @@ def _teller(stream: object) -> Callable[[Event], None]:
 
     def tell(event: Event) -> None:
         if isinstance(event, DataReady):
-            say(f"{event.training_samples + event.test_samples:,} digits ready")
+            say(data_line(event.data, event.training_samples, event.test_samples))
+            network = Network()
+            say(network_line(network.layers, network.batch_size, event.minibatches_per_epoch, seed))
         elif isinstance(event, LaneStarted):
             say("")
         elif isinstance(event, LaneReady):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Set
 from typing import Any
 
 import msgspec
@@ -16,29 +17,43 @@ from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S, Ending, Worker
 
 Steps = dict[str, Step]
 
+NVML_LIBRARY, CUDA_LIBRARY = "libnvidia-ml.so.1", "libcuda.so.1"
+
 
 class DriverContact:
     """The two children; start early, collect late, so that they work while files are read."""
 
-    def __init__(self, *, limit_s: float = DRIVER_CALL_LIMIT_S, device: int | None = None) -> None:
+    def __init__(
+        self, *, limit_s: float = DRIVER_CALL_LIMIT_S, device: int | None = None, absent: Set[str] = frozenset()
+    ) -> None:
         """Start both children.
 
         Args:
             limit_s: Longest that one driver call may take.
             device: Index of the device on which a context is created, 0 by default.
+            absent: Libraries that are nowhere on this machine: there is nothing to call, so no child is started.
         """
         self._limit_s = limit_s
         self._device = device or 0
-        self._nvml = Worker("cudadoctor.gpu.ask_nvml:work", limit_s=limit_s, hooks=False)
-        self._driver = Worker("cudadoctor.gpu.ask_driver:work", {"device": self._device}, limit_s=limit_s, hooks=False)
+        self._nvml = self._driver = None
+        if NVML_LIBRARY not in absent:
+            self._nvml = Worker("cudadoctor.gpu.ask_nvml:work", limit_s=limit_s, hooks=False)
+        if CUDA_LIBRARY not in absent:
+            self._driver = Worker(
+                "cudadoctor.gpu.ask_driver:work", {"device": self._device}, limit_s=limit_s, hooks=False
+            )
 
     def kill(self) -> None:
         """End both children, whatever they are at."""
-        self._nvml.kill()
-        self._driver.kill()
+        for worker in (self._nvml, self._driver):
+            if worker is not None:
+                worker.kill()
 
     def nvml(self) -> tuple[Nvml | Missing, Steps]:
         """Return NVML's section, and the ladder's step `nvml`."""
+        if self._nvml is None:
+            not_found = {"code": 12, "code_name": "NVML_ERROR_LIBRARY_NOT_FOUND"}  # as NVML's callers know it
+            return _nowhere("nvml", NVML_LIBRARY, **not_found)
         messages = list(self._nvml)
         ending = self._nvml.ending
         failed = _first(messages, "call-failed")
@@ -65,6 +80,8 @@ class DriverContact:
 
     def driver(self) -> tuple[Driver | Missing, Steps]:
         """Return the driver API's section, and the ladder's steps `libcuda` to `context`."""
+        if self._driver is None:
+            return _nowhere("libcuda", CUDA_LIBRARY)
         messages = list(self._driver)
         ending = self._driver.ending
         steps = _steps(messages)
@@ -108,6 +125,12 @@ class DriverContact:
             none = "the second process saw no device either"
             asked: Fact[int] = _fact(_first(list(worker), "count"), "device_count", int, none)
             return asked
+
+
+def _nowhere(name: str, soname: str, **code: Any) -> tuple[Missing, Steps]:
+    """Return what stands for a library that is nowhere on this machine."""
+    detail = f"there is no {soname} on this machine"
+    return Missing(detail), {name: Step(name=name, state="failed", call=f"search for {soname}", detail=detail, **code)}
 
 
 def start_kernel(device: int, *, limit_s: float = DRIVER_CALL_LIMIT_S) -> Worker | None:

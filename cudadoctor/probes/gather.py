@@ -10,12 +10,13 @@ from typing import TypeVar
 from cudadoctor.facts.base import Known, Missing
 from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.ladder import Step
+from cudadoctor.facts.libraries import Libraries
 from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
 from cudadoctor.gpu.worker import Worker
 from cudadoctor.probes import device_nodes, environment, host, kernel_driver, ladder, libraries, packages, pci, toolkits
-from cudadoctor.probes.drivers import DriverContact, run_kernel, start_kernel
+from cudadoctor.probes.drivers import CUDA_LIBRARY, NVML_LIBRARY, DriverContact, run_kernel, start_kernel
 from cudadoctor.probes.root import Root
 
 T = TypeVar("T")
@@ -41,11 +42,17 @@ def machine(
     ours = sysroot is None or live
     asks = "driver" in areas and ours
     environ = os.environ if live else None
-    contact = DriverContact(limit_s=limit_s, device=device) if asks else None
-    kernel: Worker | None = None
 
     def section(area: str, gather: Callable[[], T | Missing]) -> T | Missing:
         return gather() if area in areas else Missing(left_out)
+
+    found_libraries = section("driver", lambda: libraries.gather(root, environ))
+    contact: DriverContact | None = None
+    if asks:
+        # A library that only another machine's files lack is none that this machine lacks.
+        absent = _nowhere(found_libraries) if sysroot is None else frozenset[str]()
+        contact = DriverContact(limit_s=limit_s, device=device, absent=absent)
+    kernel: Worker | None = None
 
     try:
         # Files are read while the two children import and call.
@@ -56,7 +63,6 @@ def machine(
             kernel = start_kernel(device or 0, limit_s=limit_s)
         found_environment = environment.gather(root, environ)
         found_kernel_driver = section("driver", lambda: kernel_driver.gather(root))
-        found_libraries = section("driver", lambda: libraries.gather(root, environ))
         found_nodes = section("driver", lambda: device_nodes.gather(root, open_in_child))
         found_toolkits = section("toolkit", lambda: toolkits.gather(root, environ))
         found_packages = section("python", lambda: packages.gather(root, sys.path if live else None))
@@ -94,6 +100,17 @@ def machine(
         toolkits=found_toolkits,
         packages=found_packages,
     )
+
+
+def _nowhere(found: Libraries | Missing) -> frozenset[str]:
+    """Return the driver libraries of which no file was found, on the loader's search path or off it.
+
+    Only where the loader's cache was there to be read: another C library than glibc may look elsewhere.
+    """
+    if isinstance(found, Missing) or not os.path.exists("/etc/ld.so.cache") or "NUMBA_CUDA_DRIVER" in os.environ:
+        return frozenset()
+    there = {file.soname for file in found.files}
+    return frozenset(name for name in (NVML_LIBRARY, CUDA_LIBRARY) if name not in there)
 
 
 def _has_node() -> bool:

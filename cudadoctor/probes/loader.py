@@ -36,7 +36,7 @@ _MACHINES = {62: "x86_64", 183: "aarch64"}
 
 def candidates(root: Root, environ: Mapping[str, str], soname: str, cache: Cache) -> Iterator[tuple[str, str]]:
     """Yield (path, how the loader comes to it) of each file of that name, in the order in which it would try them."""
-    for folder in mapped_path(environ):
+    for folder in variable_folders(environ):
         path = f"{folder.rstrip('/')}/{soname}"
         if is_loadable(root, path):
             yield path, "LD_LIBRARY_PATH"
@@ -49,7 +49,7 @@ def candidates(root: Root, environ: Mapping[str, str], soname: str, cache: Cache
             yield path, f"default folder {folder}"
 
 
-def mapped_path(environ: Mapping[str, str]) -> list[str]:
+def variable_folders(environ: Mapping[str, str]) -> list[str]:
     """Return the folders of LD_LIBRARY_PATH; an empty entry stands for the working directory."""
     value = environ.get("LD_LIBRARY_PATH", "")
     if not value:

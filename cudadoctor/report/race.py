@@ -11,18 +11,18 @@ from cudadoctor.findings import Finding, Severity
 from cudadoctor.units import format_clock, format_seconds
 
 
-def data_line(race: Race) -> str:
+def data_line(data: str, training_samples: int, test_samples: int) -> str:
     """Return the sentence that says what the race trains on."""
-    total = race.training_samples + race.test_samples
-    what = "procedural digits (generated here, not MNIST)" if race.data == "procedural" else race.data
-    return f"{total:,} {what}: {race.training_samples:,} to train, {race.test_samples:,} to test"
+    what = "procedural digits (made here, not MNIST)" if data == "procedural" else data
+    total = training_samples + test_samples
+    return f"{total:,} {what}: {training_samples:,} to train, {test_samples:,} to test"
 
 
-def network_line(race: Race) -> str:
+def network_line(layers: Sequence[int], batch_size: int, minibatches_per_epoch: int, seed: int) -> str:
     """Return the sentence that says what is trained."""
     return (
-        f"Network {'-'.join(map(str, race.layers))}, ReLU, softmax; {race.minibatches_per_epoch} minibatches of "
-        f"{race.batch_size} an epoch, drawn with replacement; float32, seed {race.seed}"
+        f"{'-'.join(map(str, layers))}, ReLU, softmax, float32; {minibatches_per_epoch} minibatches of {batch_size} "
+        f"an epoch; seed {seed}"
     )
 
 
@@ -48,7 +48,10 @@ def race_lines(race: Race | Missing) -> list[str]:
     """Return the whole race: data, lanes, epochs, scores of each digit."""
     if isinstance(race, Missing):
         return []
-    lines = [data_line(race), network_line(race)]
+    lines = [
+        data_line(race.data, race.training_samples, race.test_samples),
+        network_line(race.layers, race.batch_size, race.minibatches_per_epoch, race.seed),
+    ]
     for lane in race.lanes:
         lines += ["", lane_line(lane.name, lane.device_name, lane.compile_seconds)]
         lines += ["  " + epoch_line(epoch) for epoch in lane.epochs]

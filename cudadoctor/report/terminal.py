@@ -46,7 +46,11 @@ def render_terminal(
         parts += [Text(), _road(diagnosis.facts.ladder, verbose)]
     if verbose and diagnosis.skipped:
         parts += [Text(), _plain("Not judged", style="bold")]
-        parts += [_plain(f"  {skipped.rule}: {skipped.reason}") for skipped in diagnosis.skipped]
+        reasons: dict[str, list[str]] = {}
+        for skipped in diagnosis.skipped:
+            reasons.setdefault(skipped.reason, []).append(skipped.rule)
+        for reason, rules in reasons.items():
+            parts.append(Padding(_plain(f"{', '.join(rules)}: {reason}"), (0, 0, 0, 2)))
     return parts
 
 
