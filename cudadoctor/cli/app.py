@@ -45,7 +45,8 @@ def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     try:
         result: Any = typer.main.get_command(app).main(arguments, prog_name="cudadoctor", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except RefusedError as refusal:
         return refuse(arguments, str(refusal), refusal.exit_code)

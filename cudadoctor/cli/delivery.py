@@ -34,9 +34,10 @@ def refuse(arguments: list[str], message: str, exit_code: int) -> int:
     if _wants_json(arguments):
         from cudadoctor.report.document import render_json
 
-        command = next((word for word in arguments if not word.startswith("-")), "")
+        # The command is the first word; what follows an unknown option in its place is none.
+        command = "" if not arguments or arguments[0].startswith("-") else printable(arguments[0])
         error = Refusal(message, exit_code)
-        diagnosis = Diagnosis(command=printable(command), version=__version__, status="unknown", error=error)
+        diagnosis = Diagnosis(command=command, version=__version__, status="unknown", error=error)
         with contextlib.suppress(BrokenPipeError):
             _write_stdout(render_json(diagnosis))
     return exit_code
@@ -164,6 +165,8 @@ def _redacted(diagnosis: Diagnosis) -> Diagnosis:
 
 
 def _write_stdout(data: bytes) -> None:
+    if sys.stdout is None:  # the caller closed it (`>&-`)
+        return
     sys.stdout.flush()
     buffer = getattr(sys.stdout, "buffer", None)
     if buffer is None:  # replaced by a test or a notebook

@@ -50,7 +50,9 @@ def load_or_examine(facts: str | None, what: Examination, device: str | None) ->
         return machine
     if what.sysroot is not None:
         raise RefusedError("--facts and --sysroot are two machines: name one of them")
-    return read_facts(facts)
+    machine = read_facts(facts)
+    choose_device(machine, device)
+    return machine
 
 
 def read_facts(path: str) -> Machine:

@@ -35,7 +35,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     `call` is the function or file that decided it. `code` and `code_name` are the error of a failed call
     (18, `NVML_ERROR_LIB_RM_VERSION_MISMATCH`); `signal` is that of a crashed process (`SIGSEGV`). `detail` is a
-    phrase: what was seen, or why the step was not reached.
+    phrase: what was seen, or why the step was not reached. `device` is the driver API's index of the device on which a
+    step from `context` on was tried.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     code_name: str | None = None
     signal: str | None = None
     seconds: float | None = None
+    device: int | None = None
 
 
 class Ladder(Section, frozen=True, kw_only=True):

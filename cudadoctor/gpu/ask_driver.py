@@ -120,14 +120,17 @@ class _Climb:
 
         started = time.perf_counter()
         failure = self._try("cuCtxCreate", create)
-        self._step("context", "cuCtxCreate", failure, f"context on device {index}", time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        self._step("context", "cuCtxCreate", failure, f"context on device {index}", seconds, device=index)
 
-    def _step(self, step: str, call: str, failure: DriverError | None, passed: str, seconds: float) -> bool:
+    def _step(
+        self, step: str, call: str, failure: DriverError | None, passed: str, seconds: float, **more: Any
+    ) -> bool:
         if failure is None:
-            self._result(step, call, "passed", passed, seconds=seconds)
+            self._result(step, call, "passed", passed, seconds=seconds, **more)
         else:
             said = str(failure) if failure.code is None else cuda_error(failure.code).meaning
-            self._result(step, failure.call, "failed", said, code=failure.code, code_name=failure.name)
+            self._result(step, failure.call, "failed", said, code=failure.code, code_name=failure.name, **more)
         return failure is None
 
     def _result(self, step: str, call: str, state: str, detail: str, **more: Any) -> None:

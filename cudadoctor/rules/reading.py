@@ -26,7 +26,6 @@ _CUDA_WITHOUT_DRIVER = frozenset({34, 100})
 _OFF_THE_PATH = "not on the search path"
 _EMPTY = "the file is empty"
 
-_CONTEXT_ON = re.compile(r"device (\d{1,4})\b", re.ASCII)
 _VERSION = re.compile(r"\d{1,6}(?:\.\d{1,6}){0,5}", re.ASCII)
 
 
@@ -238,10 +237,9 @@ def mapped_libcuda(driver: Driver | Missing, libraries: Libraries | Missing) -> 
 
 
 def tried_device(ladder: Ladder | Missing, driver: Driver | Missing) -> DriverDevice | None:
-    """Return the device on which the context was made and the kernel ran; the step's detail names its index."""
+    """Return the device on which the context was made and the kernel ran."""
     if not isinstance(driver, Driver) or not driver.devices:
         return None
     step = step_of(ladder, "context")
-    match = _CONTEXT_ON.search(step.detail) if step is not None else None
-    index = int(match[1]) if match else 0
+    index = step.device if step is not None else None
     return next((device for device in driver.devices if device.index == index), driver.devices[0])

@@ -120,13 +120,19 @@ def _described(machine: Machine, device: DriverDevice | None) -> str:
     told = (
         f"driver release {printable(release)}" if release else f"driver CUDA version {printable(cuda)}" if cuda else ""
     )
-    return printable(name or "GPU 0") + (f" ({told})" if told else "")
+    index = "" if device is None or _count(machine) < 2 else f"GPU {device.index}, "
+    return index + printable(name or "GPU 0") + (f" ({told})" if told else "")
+
+
+def _count(machine: Machine) -> int:
+    """Return how many devices the driver API shows."""
+    return (known(machine.driver.device_count) or 0) if isinstance(machine.driver, Driver) else 0
 
 
 def _others(machine: Machine) -> str:
     """Say how many GPUs were seen but not tried."""
-    count = known(machine.driver.device_count) if isinstance(machine.driver, Driver) else None
-    if count is None or count < 2:
+    count = _count(machine)
+    if count < 2:
         return ""
     return f"; {count - 1} more {'GPU was' if count == 2 else 'GPUs were'} seen but not tried"
 

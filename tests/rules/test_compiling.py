@@ -156,7 +156,7 @@ def test_a_second_card_that_the_toolkit_dropped_is_a_warning_beside_one_that_wor
 
 def test_the_card_that_ran_the_kernel_is_the_one_of_the_context() -> None:
     both = b.driver(b.driver_device(0, "GTX 1080", "6.1"), b.driver_device(1))
-    ran = b.ladder(b.step("context", "passed", detail="context on device 1"))
+    ran = b.ladder(b.step("context", "passed", device=1))
     assert "GTX 1080" in b.only(b.machine(driver=both, ladder=ran)).summary
 
 

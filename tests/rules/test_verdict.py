@@ -26,7 +26,7 @@ def test_gpus_that_were_not_tried_are_counted() -> None:
 
 def test_the_gpu_that_was_chosen_is_the_one_that_is_named() -> None:
     two = b.driver(b.driver_device(), b.driver_device(1, "NVIDIA L4", "8.9"))
-    ladder = b.ladder(b.step("context", "passed", detail="context on device 1"))
+    ladder = b.ladder(b.step("context", "passed", device=1))
     sentence = verdict(b.machine(driver=two, ladder=ladder))[1]
     assert "NVIDIA L4" in sentence
     assert "8.9" in sentence
