@@ -144,7 +144,7 @@ def _render(diagnosis: Diagnosis, options: ReportOptions, sentence: str, lines: 
     from cudadoctor.report.terminal import render_terminal, to_text
 
     report = render_terminal(diagnosis, sentence, lines, verbose=options.verbose, quiet=options.quiet)
-    on_screen = options.output is None and sys.stdout.isatty()
+    on_screen = options.output is None and sys.stdout is not None and sys.stdout.isatty()
     return to_text(report, colour=on_screen).encode(_encoding(on_screen), "replace")
 
 
