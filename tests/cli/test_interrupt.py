@@ -1,0 +1,34 @@
+"""Ctrl-C keeps what was measured and leaves no process behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+def test_an_interrupted_race_keeps_its_epochs_and_says_what_is_missing(tmp_path: Path) -> None:
+    file = tmp_path / "race.json"
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONUNBUFFERED": "1"}
+    race = subprocess.Popen(
+        [sys.executable, "-m", "cudadoctor", "dbn-race", "--epochs", "900", "--save", str(file)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert race.stdout is not None
+    assert any("Epoch  1:" in line for line in race.stdout)
+    race.send_signal(signal.SIGINT)
+    out, err = race.communicate(timeout=30)
+    assert race.returncode == 3, err
+    assert "interrupted" in out
+    lane = json.loads(file.read_text(encoding="utf-8"))["facts"]["race"]["lanes"][0]
+    assert lane["state"] == "interrupted"
+    assert lane["epochs"][0]["epoch"] == 1
