@@ -7,7 +7,7 @@ import msgspec
 from cudadoctor import __version__
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.machine import Machine
-from cudadoctor.findings import Diagnosis
+from cudadoctor.findings import Diagnosis, Refusal
 from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
 
 AREAS = ("host", "pci", "driver", "toolkit", "python", "kernel")
@@ -68,6 +68,11 @@ def diagnose(machine: Machine, command: str = "check") -> Diagnosis:
         skipped=skipped,
         facts=machine,
     )
+
+
+def refusal(machine: Machine, command: str, why: str) -> Diagnosis:
+    """Return the outcome of a command that could not be done here: why, with what `check` finds."""
+    return msgspec.structs.replace(diagnose(machine), command=command, error=Refusal(why, 3))
 
 
 def usable_gpu(machine: Machine) -> bool:

@@ -11,10 +11,10 @@ from cudadoctor.cli import options as opt
 from cudadoctor.cli.delivery import check_writable, deliver
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
 from cudadoctor.cli.source import choose_device, examination, load_or_examine
-from cudadoctor.doctor import AREAS, diagnose, usable_gpu
+from cudadoctor.doctor import AREAS, diagnose, refusal, usable_gpu
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.machine import Machine
-from cudadoctor.findings import Diagnosis, Refusal
+from cudadoctor.findings import Refusal
 from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
 from cudadoctor.report.bandwidth import bandwidth_lines, bandwidth_progress, bandwidth_sentence
 
@@ -57,7 +57,7 @@ def bandwidth(
         machine = _measure(machine, choose_device(machine, device), timeout, tell)
         tell("")
     if isinstance(machine.bandwidth, Missing):
-        return deliver(*_refusal(machine, facts, report))
+        return deliver(refusal(machine, "bandwidth", _why_nothing(machine, facts)), report)
     diagnosis = diagnose(machine, "bandwidth")
     if not machine.bandwidth.results and not diagnosis.findings:
         reasons = dict.fromkeys(item.reason for item in machine.bandwidth.skipped)
@@ -67,20 +67,13 @@ def bandwidth(
     return deliver(diagnosis, report, sentence, bandwidth_lines(machine.bandwidth))
 
 
-def _refusal(machine: Machine, facts: str | None, report: ReportOptions) -> tuple[Diagnosis, ReportOptions, str]:
-    """Say why there is no measurement, with what `check` finds."""
+def _why_nothing(machine: Machine, facts: str | None) -> str:
+    reason = machine.bandwidth.reason if isinstance(machine.bandwidth, Missing) else ""
     if facts is not None:
-        why = (
-            f"{facts} holds no bandwidth measurement: {machine.bandwidth.reason}"
-            if isinstance(machine.bandwidth, Missing)
-            else ""
-        )
-    elif usable_gpu(machine) and isinstance(machine.bandwidth, Missing):
-        why = f"Nothing was measured: {machine.bandwidth.reason}"
-    else:
-        why = "Nothing was measured: there is no GPU here that a CUDA program can use."
-    found = diagnose(machine)
-    return msgspec.structs.replace(found, command="bandwidth", error=Refusal(why, 3)), report, why
+        return f"{facts} holds no bandwidth measurement: {reason}"
+    if usable_gpu(machine):
+        return f"Nothing was measured: {reason}"
+    return "Nothing was measured: there is no GPU here that a CUDA program can use"
 
 
 def _measure(machine: Machine, device: int, limit_s: float, tell: Callable[[str], None]) -> Machine:

@@ -65,16 +65,18 @@ def check_writable(*paths: str | None) -> None:
             raise RefusedError(f"cannot write {path}: permission denied")
 
 
-def deliver(diagnosis: Diagnosis, options: ReportOptions, sentence: str, lines: list[str] | None = None) -> int:
+def deliver(diagnosis: Diagnosis, options: ReportOptions, sentence: str = "", lines: list[str] | None = None) -> int:
     """Write the report and save the facts; return the exit code.
 
     Args:
         diagnosis: What to report.
         options: How.
-        sentence: The answer in one or two sentences.
+        sentence: The answer in one or two sentences; why there is none takes its place.
         lines: The measurement as plain lines, as far as it is not on the screen already.
     """
     code = exit_code(diagnosis, options)
+    if diagnosis.error is not None:
+        sentence = diagnosis.error.message.rstrip(".") + "."
     shared = _redacted(diagnosis) if options.redacts else diagnosis
     data = _render(shared, options, sentence, lines or [])
     unwritten: list[str] = []

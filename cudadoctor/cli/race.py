@@ -13,11 +13,11 @@ from cudadoctor.cli import options as opt
 from cudadoctor.cli.delivery import check_writable, deliver
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
 from cudadoctor.cli.source import choose_device, examination, load_or_examine
-from cudadoctor.doctor import AREAS, diagnose, usable_gpu
+from cudadoctor.doctor import AREAS, diagnose, refusal, usable_gpu
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.race import Race, SkippedLane
-from cudadoctor.findings import Diagnosis, Refusal
+from cudadoctor.findings import Refusal
 from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def dbn_race(
     if facts is None:
         gpu = usable_gpu(machine)
         if require_gpu and not gpu:
-            return deliver(*_refusal(machine, "There is no GPU here that a CUDA program can use", report))
+            why = "--require-gpu: there is no GPU here that a CUDA program can use"
+            return deliver(refusal(machine, "dbn-race", why), report)
         streamed = not quiet
         on_screen = format is Format.TEXT and output is None
         tell = _teller(sys.stdout if on_screen else sys.stderr, seed) if streamed else _silent
@@ -74,7 +75,7 @@ def dbn_race(
     race = machine.race
     if isinstance(race, Missing):
         why = f"{facts} holds no race: {race.reason}" if facts is not None else f"The race did not start: {race.reason}"
-        return deliver(*_refusal(machine, why, report))
+        return deliver(refusal(machine, "dbn-race", why), report)
     diagnosis = diagnose(machine, "dbn-race")
     sentence = race_sentence(race, diagnosis.findings)
     missing = _what_is_missing(race, require_gpu)
@@ -126,11 +127,6 @@ def _what_is_missing(race: Race, require_gpu: bool) -> str | None:
     if require_gpu and not any(lane.state == "finished" for lane in race.lanes if lane.device != "cpu"):
         return "--require-gpu: no GPU lane finished"
     return None
-
-
-def _refusal(machine: Machine, why: str, report: ReportOptions) -> tuple[Diagnosis, ReportOptions, str]:
-    found = diagnose(machine)
-    return msgspec.structs.replace(found, command="dbn-race", error=Refusal(why, 3)), report, f"{why}."
 
 
 def _teller(stream: object, seed: int) -> Callable[[Event], None]:

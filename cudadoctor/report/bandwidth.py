@@ -78,7 +78,7 @@ def bandwidth_sentence(bandwidth: Bandwidth, findings: Sequence[Finding]) -> str
     """Return the answer: whether the link carries what it should."""
     worst = findings[0] if findings else None
     if worst is not None and worst.severity is not Severity.NOTE:
-        return f"{worst.title}: {worst.summary}"
+        return f"{worst.title}."
     copies = [bandwidth.result("h2d_pinned"), bandwidth.result("d2h_pinned")]
     speeds = " and ".join(
         f"{result.gb_per_s:.1f} GB/s {'to' if result.key.startswith('h2d') else 'from'} the device"

@@ -114,7 +114,7 @@ def _slow_quarter(lane: Lane) -> float:
 def race_sentence(race: Race, findings: Sequence[Finding]) -> str:
     """Return the answer: who won and by what factor, or what stood in the way."""
     if findings and findings[0].severity is Severity.ERROR:
-        return f"{findings[0].title}: {findings[0].summary}"
+        return f"{findings[0].title}."
     lanes = {lane.name: lane for lane in race.lanes if lane.state == "finished"}
     times = {name: seconds for name, lane in lanes.items() if (seconds := seconds_per_epoch(lane)) is not None}
     if not times:

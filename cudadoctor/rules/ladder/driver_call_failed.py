@@ -8,7 +8,7 @@ The road to the GPU ends there.
 The code is the best lead that there is.
 
 ## How to fix it
-Look the code up with `cudadoctor why`, and read what the driver wrote to the kernel log.
+Read what the driver wrote to the kernel log at the time of the call, and search for that line and the code.
 
 ## Limits
 This is the fallback: it names the call, the code and the name of the code, and does not claim to know the cause.
@@ -35,11 +35,11 @@ from cudadoctor.rules.reading import CUDA_STEPS, card_evidence, cards, said
 _LITTLE_SAID = frozenset({("nvml", 9), ("nvml", 12), ("cu-init", 100), ("device-count", 100)})
 
 _HINTS = {
-    46: "With the default compute mode, think of a virtual GPU without a licence.",
+    46: "In the default compute mode, a virtual GPU without a licence answers so.",
     100: "The driver API is there and sees no device: the driver may have failed to start the card.",
-    214: "An uncorrectable memory error: read the ECC counters, and reset or replace the card.",
+    214: "An uncorrectable memory error; the ECC counters tell more.",
     719: "A kernel failed: the fault may lie with the card.",
-    999: "After a suspend, reloading nvidia_uvm often helps.",
+    999: "The driver has this code for many troubles; after a suspend it is often nvidia_uvm, and a reload helps.",
 }
 
 _NO_GPU = "The driver is loaded and could not start the card; the kernel log says why (RmInitAdapter failed, BAR, Xid)."
@@ -73,10 +73,10 @@ def driver_call_failed(ladder: Ladder, pci: Pci | Missing) -> Iterator[Finding]:
         severity=Severity.WARNING if only_nvml else Severity.ERROR,
         summary=f"{step.call or step.name} failed{code}{name}{detail}."
         + (" CUDA works all the same." if only_nvml else " No program gets further than this."),
-        cause=hint or "No rule knows the cause of this answer on this machine.",
-        confidence="proven",
+        cause=hint or "Nothing else on this machine explains this answer.",
+        confidence="possible",
         evidence=(*(said(each) for each in failed), *(card_evidence(card) for card in cards(pci)[:4])),
-        fix=Fix("Read what the driver wrote to the kernel log, and look the code up with `cudadoctor why`.", commands),
+        fix=Fix("Read what the driver wrote to the kernel log, and search for that line and the code.", commands),
     )
 
 

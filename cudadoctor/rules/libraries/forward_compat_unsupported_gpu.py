@@ -85,13 +85,19 @@ def forward_compat_unsupported_gpu(
         names = tuple(card_evidence(card) for card in cards(pci)[:4])
     theirs, ours = version_of(known(release)), version_of(kernel)
     verb = "is newer than" if theirs is not None and ours is not None and theirs > ours else "was loaded on"
+    same = theirs is not None and theirs == ours and not is_compat(path)
     yield finding(
         forward_compat_unsupported_gpu,
-        summary=f"libcuda{f' ({library})' if library else ''} {verb} "
+        summary=f"cuInit answers 804, although libcuda and the kernel driver are both of {kernel}."
+        if same
+        else f"libcuda{f' ({library})' if library else ''} {verb} "
         f"{f'driver {kernel}' if kernel else 'the kernel driver'}, and this card does not allow that: error 804.",
-        cause="A cuda-compat libcuda is loaded in place of the driver's own; forward compatibility exists only for "
+        cause="The answer stands for a cuda-compat libcuda on a card without forward compatibility. None is loaded; "
+        "it also comes after a driver update, before the reboot."
+        if same
+        else "A cuda-compat libcuda is loaded in place of the driver's own; forward compatibility exists only for "
         "data-centre cards and some workstation cards.",
-        confidence="proven" if is_compat(path) else "supported",
+        confidence="possible" if same else "proven" if is_compat(path) else "supported",
         evidence=evidence + names,
         fix=Fix(
             "Take the compat libcuda off the search path, or update the host's driver to the release of that libcuda. "
