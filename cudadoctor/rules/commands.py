@@ -16,9 +16,9 @@ REBOOT = "sudo reboot"
 LOOK_AT_DRIVER_LOG = "sudo dmesg | grep -iE 'nvrm|nvidia|xid'"
 
 # The ranges that work together; the same as in this project's own pyproject.toml.
-NUMBA = "numba>=0.61,<0.69"
-NUMBA_CUDA = "numba-cuda>=0.24,<0.31"
-NUMPY = "numpy>=1.26,<2.5"
+NUMBA = "numba>=0.68,<0.69"
+NUMBA_CUDA = "numba-cuda>=0.30,<0.31"
+NUMPY = "numpy>=2.2,<2.5"
 
 _FAMILIES = (
     ("ubuntu", ("ubuntu", "linuxmint", "pop", "zorin", "elementary", "neon")),
