@@ -78,7 +78,8 @@ def _why_nothing(machine: Machine, facts: str | None) -> str:
 
 def _measure(machine: Machine, device: int, limit_s: float, tell: Callable[[str], None]) -> Machine:
     """Measure, and return the machine with the measurement among its facts."""
-    from cudadoctor.bandwidth.measure import BandwidthError, Finished, Measured, Sampled, run
+    from cudadoctor.bandwidth.events import Finished, Measured, Sampled
+    from cudadoctor.bandwidth.measure import BandwidthError, run
     from cudadoctor.bandwidth.plan import Options, Plan
 
     try:

@@ -2,8 +2,6 @@
 
 Nothing else opens libcuda. No setting is changed: the context is the device's primary one, which every other user of
 this process shares, with whatever flags it has.
-
-Source of the prototypes: cuda.h (CUDA 13.0). `_v2` is the form with 64-bit sizes that every 64-bit program gets.
 """
 
 from __future__ import annotations
@@ -12,9 +10,10 @@ import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from ctypes import POINTER, c_char_p, c_float, c_int, c_size_t, c_ubyte, c_uint, c_uint64, c_void_p
+from ctypes import c_float, c_int, c_size_t, c_ubyte, c_uint64, c_void_p
 from typing import Any
 
+from cudadoctor.gpu.driver_prototypes import PROTOTYPES, Device, DevicePointer, Handle
 from cudadoctor.gpu.errors import cuda_error
 from cudadoctor.text import from_bytes
 
@@ -29,53 +28,6 @@ ATTRIBUTE_PAGEABLE_MEMORY_ACCESS_USES_HOST_PAGE_TABLES = 100
 _STREAM_NON_BLOCKING = 1
 _MEMHOSTALLOC_DEVICEMAP = 2
 _EVENT_DEFAULT = 0
-
-_Device = c_int
-_DevicePointer = c_uint64
-_Handle = c_void_p
-
-_PROTOTYPES: dict[str, tuple[Any, ...]] = {
-    "cuInit": (c_uint,),
-    "cuDriverGetVersion": (POINTER(c_int),),
-    "cuDeviceGetCount": (POINTER(c_int),),
-    "cuDeviceGet": (POINTER(_Device), c_int),
-    "cuDeviceGetName": (c_char_p, c_int, _Device),
-    "cuDeviceGetUuid": (POINTER(c_ubyte * 16), _Device),
-    "cuDeviceGetUuid_v2": (POINTER(c_ubyte * 16), _Device),
-    "cuDeviceGetPCIBusId": (c_char_p, c_int, _Device),
-    "cuDeviceGetAttribute": (POINTER(c_int), c_int, _Device),
-    "cuDeviceTotalMem_v2": (POINTER(c_size_t), _Device),
-    "cuDevicePrimaryCtxRetain": (POINTER(_Handle), _Device),
-    "cuDevicePrimaryCtxRelease_v2": (_Device,),
-    "cuCtxCreate_v2": (POINTER(_Handle), c_uint, _Device),
-    "cuCtxDestroy_v2": (_Handle,),
-    "cuCtxSetCurrent": (_Handle,),
-    "cuCtxSynchronize": (),
-    "cuMemGetInfo_v2": (POINTER(c_size_t), POINTER(c_size_t)),
-    "cuMemAlloc_v2": (POINTER(_DevicePointer), c_size_t),
-    "cuMemFree_v2": (_DevicePointer,),
-    "cuMemHostAlloc": (POINTER(c_void_p), c_size_t, c_uint),
-    "cuMemHostGetDevicePointer_v2": (POINTER(_DevicePointer), c_void_p, c_uint),
-    "cuMemFreeHost": (c_void_p,),
-    "cuMemcpyHtoD_v2": (_DevicePointer, c_void_p, c_size_t),
-    "cuMemcpyDtoH_v2": (c_void_p, _DevicePointer, c_size_t),
-    "cuMemcpyHtoDAsync_v2": (_DevicePointer, c_void_p, c_size_t, _Handle),
-    "cuMemcpyDtoHAsync_v2": (c_void_p, _DevicePointer, c_size_t, _Handle),
-    "cuMemcpyDtoDAsync_v2": (_DevicePointer, _DevicePointer, c_size_t, _Handle),
-    "cuMemsetD32Async": (_DevicePointer, c_uint, c_size_t, _Handle),
-    "cuStreamCreate": (POINTER(_Handle), c_uint),
-    "cuStreamSynchronize": (_Handle,),
-    "cuStreamDestroy_v2": (_Handle,),
-    "cuEventCreate": (POINTER(_Handle), c_uint),
-    "cuEventRecord": (_Handle, _Handle),
-    "cuEventSynchronize": (_Handle,),
-    "cuEventElapsedTime": (POINTER(c_float), _Handle, _Handle),
-    "cuEventDestroy_v2": (_Handle,),
-    "cuModuleLoadDataEx": (POINTER(_Handle), c_char_p, c_uint, POINTER(c_int), POINTER(c_void_p)),
-    "cuModuleGetFunction": (POINTER(_Handle), _Handle, c_char_p),
-    "cuModuleUnload": (_Handle,),
-    "cuLaunchKernel": (_Handle, *(c_uint,) * 7, _Handle, POINTER(c_void_p), POINTER(c_void_p)),
-}
 
 
 class DriverError(Exception):
@@ -139,7 +91,7 @@ class Driver:
                 function = getattr(self._loaded, name)
             except AttributeError:
                 raise DriverError(name, None) from None
-            function.argtypes = _PROTOTYPES[name]
+            function.argtypes = PROTOTYPES[name]
             function.restype = c_int
             self._functions[name] = function
         return function
@@ -171,7 +123,7 @@ class Driver:
 
     def device(self, ordinal: int) -> int:
         """Return the device of that ordinal."""
-        device = _Device()
+        device = Device()
         self.call("cuDeviceGet", ctypes.byref(device), ordinal)
         return device.value
 
@@ -214,7 +166,7 @@ class Driver:
     @contextmanager
     def primary_context(self, device: int) -> Iterator[None]:
         """Hold the device's primary context and make it current in this thread."""
-        context = _Handle()
+        context = Handle()
         self.call("cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
         try:
             self.call("cuCtxSetCurrent", context)
@@ -232,7 +184,7 @@ class Driver:
             except DriverError as error:
                 if error.code is not None:
                     raise
-                context = _Handle()
+                context = Handle()
                 self.call("cuCtxCreate_v2", ctypes.byref(context), 0, device)
                 stack.callback(self._release, "cuCtxDestroy_v2", context)
             yield
@@ -252,7 +204,7 @@ class Driver:
     @contextmanager
     def device_memory(self, size_bytes: int) -> Iterator[int]:
         """Hold device memory; yields its address."""
-        address = _DevicePointer()
+        address = DevicePointer()
         self.call("cuMemAlloc_v2", ctypes.byref(address), size_bytes)
         try:
             yield address.value
@@ -271,7 +223,7 @@ class Driver:
 
     def device_address_of(self, pinned: int) -> int:
         """Return the address under which the device sees pinned host memory."""
-        address = _DevicePointer()
+        address = DevicePointer()
         self.call("cuMemHostGetDevicePointer_v2", ctypes.byref(address), pinned, 0)
         return address.value
 
@@ -306,7 +258,7 @@ class Driver:
     @contextmanager
     def stream(self) -> Iterator[int]:
         """Hold a stream that does not wait for the default one."""
-        handle = _Handle()
+        handle = Handle()
         self.call("cuStreamCreate", ctypes.byref(handle), _STREAM_NON_BLOCKING)
         try:
             yield handle.value or 0
@@ -320,7 +272,7 @@ class Driver:
     @contextmanager
     def event(self) -> Iterator[int]:
         """Hold an event that takes the time."""
-        handle = _Handle()
+        handle = Handle()
         self.call("cuEventCreate", ctypes.byref(handle), _EVENT_DEFAULT)
         try:
             yield handle.value or 0
@@ -344,7 +296,7 @@ class Driver:
     @contextmanager
     def module(self, ptx: str) -> Iterator[int]:
         """Hold a module that the driver compiles from PTX text."""
-        handle = _Handle()
+        handle = Handle()
         self.call("cuModuleLoadDataEx", ctypes.byref(handle), ptx.encode("ascii"), 0, None, None)
         try:
             yield handle.value or 0
@@ -353,7 +305,7 @@ class Driver:
 
     def function(self, module: int, name: str) -> int:
         """Return a kernel of a module."""
-        handle = _Handle()
+        handle = Handle()
         self.call("cuModuleGetFunction", ctypes.byref(handle), module, name.encode("ascii"))
         return handle.value or 0
 

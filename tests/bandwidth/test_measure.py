@@ -11,16 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from cudadoctor.bandwidth.measure import (
-    BandwidthError,
-    Event,
-    Finished,
-    Measured,
-    Sampled,
-    Skipped,
-    Started,
-    run,
-)
+from cudadoctor.bandwidth.events import Event, Finished, Measured, Sampled, Skipped, Started
+from cudadoctor.bandwidth.measure import BandwidthError, run
 from cudadoctor.bandwidth.plan import KEYS, Options, Plan
 from cudadoctor.facts.bandwidth import Bandwidth, ExpectedLink
 from cudadoctor.facts.base import Missing, known

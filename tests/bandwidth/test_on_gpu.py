@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from cudadoctor.bandwidth.measure import BandwidthError, Finished, run
+from cudadoctor.bandwidth.events import Finished
+from cudadoctor.bandwidth.measure import BandwidthError, run
 from cudadoctor.bandwidth.plan import KEYS, Options, Plan
 from cudadoctor.bandwidth.statistics import spread
 from cudadoctor.facts.bandwidth import ExpectedLink

@@ -42,5 +42,7 @@ def _prepare_simulator() -> None:
 
 if SIMULATED:
     _prepare_simulator()
-elif os.environ.get("CUDADOCTOR_TEST_DEVICE") != "gpu":
+elif os.environ.get("CUDADOCTOR_TEST_DEVICE") == "gpu":
+    os.environ["NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS"] = "0"  # small shapes are meant
+else:
     collect_ignore_glob = ["test_*.py"]

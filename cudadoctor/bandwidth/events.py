@@ -1,0 +1,45 @@
+"""What a bandwidth measurement tells while it runs."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cudadoctor.facts.bandwidth import Bandwidth, BandwidthResult, SkippedMeasurement
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True):
+    """The device was found and opened."""
+
+    device: int
+    name: str
+    uuid: str
+    pci_address: str
+    coherent: bool
+
+
+class Sampled(msgspec.Struct, frozen=True):
+    """One sample was taken and verified."""
+
+    key: str
+    gb_per_s: float
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """One kind of copy is done."""
+
+    result: BandwidthResult
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """One kind of copy has no result."""
+
+    skipped: SkippedMeasurement
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """All is done; `bandwidth` holds all results and what was skipped. It comes last, and once."""
+
+    bandwidth: Bandwidth
+
+
+Event = Started | Sampled | Measured | Skipped | Finished
