@@ -22,6 +22,8 @@ def test_an_interrupted_race_keeps_its_epochs_and_says_what_is_missing(tmp_path:
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
+        # A test run in the background of a shell inherits that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
     )
     assert race.stdout is not None
     assert any("Epoch  1:" in line for line in race.stdout)
