@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from cudadoctor.gpu.child import Reporter
+from cudadoctor.gpu.driver_api import DriverError, open_driver
 
 COMPILE_LIMIT_S = 60.0
 """Compilation runs on the CPU and touches no driver but to load the result; a cold disk may make it slow."""
@@ -30,10 +33,16 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
         reporter: Where to send.
     """
     device = int(arguments["device"])
-    # Importing takes most of the time and asks no driver, so it is done while the other children ask theirs.
+    # Importing takes most of the time and asks no driver, so it is done while the other children ask theirs; and once
+    # they have had their answers, the context is made beside it.
+    told = threading.Event()
+    context = threading.Thread(target=_make_context, args=(device, reporter, told), daemon=True)
+    context.start()
     with reporter.step("import numba.cuda", limit_s=COMPILE_LIMIT_S):
         failure = _try(_import)
-    reporter.wait()
+    told.wait()
+    with reporter.step("cuDevicePrimaryCtxRetain"):
+        context.join()
     if failure is not None:
         _send(reporter, "kernel-compile", "import numba.cuda", failure)
         return
@@ -62,6 +71,19 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
         _send(reporter, step, call, failure, said[0] if said else "")
         if failure is not None:
             return
+
+
+def _make_context(device: int, reporter: Reporter, told: threading.Event) -> None:
+    """Make the primary context that numba will use, once the parent says go; it goes with the process.
+
+    A failure is left for numba to meet again, which then says so in a step of its own.
+    """
+    reporter.wait()
+    told.set()
+    with suppress(OSError, DriverError):
+        driver = open_driver()
+        driver.initialise()
+        driver.keep_primary_context(driver.device(device))
 
 
 def _import() -> None:

@@ -175,6 +175,10 @@ class Driver:
             self._release("cuCtxSetCurrent", None)
             self._release("cuDevicePrimaryCtxRelease_v2", device)
 
+    def keep_primary_context(self, device: int) -> None:
+        """Make the device's primary context and never give it back: it ends with the process."""
+        self.call("cuDevicePrimaryCtxRetain", ctypes.byref(Handle()), device)
+
     @contextmanager
     def any_context(self, device: int) -> Iterator[None]:
         """Hold the primary context, or a new one where the driver is older than primary contexts (before CUDA 7)."""
