@@ -94,6 +94,8 @@ def test_a_healthy_card_on_a_hidden_bus_gets_no_finding(doctor: Doctor, fake_dri
         ({"cu_init": 803}, "compat-libs-mismatch"),
         ({"cu_init": 304}, "driver-call-failed"),
         ({"name": b"H100\x1b]0;owned\x07\xff"}, "device-name-unprintable"),
+        ({"cuda_version": 12020, "driver_release": "535.183.01"}, "driver-too-old"),
+        ({"name": "NVIDIA GeForce GTX 1080", "compute_capability_major": 6}, "toolkit-arch-unsupported"),
         ({"environment": {"CUDA_VISIBLE_DEVICES": "-1"}}, "cuda-visible-devices-hides-gpu"),
         ({"environment": {"CUDA_VISIBLE_DEVICES": "7"}}, "cuda-visible-devices-hides-gpu"),
         ({"environment": {"NUMBA_ENABLE_CUDASIM": "1"}}, "cuda-simulator-enabled"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cudadoctor.facts.machine import Machine
+from cudadoctor.facts.toolkits import Toolkits
 from cudadoctor.findings import Severity
 from cudadoctor.rules import commands
 from tests.rules import build as b
@@ -41,6 +42,19 @@ def test_a_toolkit_of_the_next_major_release_needs_a_newer_driver() -> None:
     assert "13.0" in finding.summary
     assert "570.124.06" in finding.summary
     assert any("numba-cuda[cu12]" in command for command in finding.fix.commands)
+
+
+def not_selected(*toolkits: Toolkits) -> Toolkits:
+    """Toolkits that are on the disk, and of which numba-cuda would load none."""
+    return Toolkits(found=tuple(toolkit.found[0] for toolkit in toolkits), selected_root=b.NONE)
+
+
+def test_a_toolkit_that_only_nvcc_uses_counts_where_numba_would_load_none() -> None:
+    new, old = (b.toolkit(version, nvcc="/usr/local/cuda/bin/nvcc") for version in ("13.0", "12.4"))
+    assert b.ids(on_driver("12.8", "570.124.06", not_selected(new))) == ["driver-too-old"]
+    assert b.ids(on_driver("12.8", "570.124.06", not_selected(old))) == []
+    assert b.ids(on_driver("12.8", "570.124.06", not_selected(new, old))) == []
+    assert b.ids(on_driver("12.8", "570.124.06", not_selected(b.toolkit("13.0")))) == []
 
 
 def test_a_newer_minor_release_is_covered_by_minor_version_compatibility() -> None:

@@ -1,8 +1,9 @@
 """# The driver is too old for the CUDA toolkit
 
 ## What it checks
-Whether the toolkit that numba-cuda would use is of a later major release than the driver's CUDA version, or the
-driver's release is below the oldest that runs this major release; or whether a call answers 35 or 36.
+Whether the toolkit that numba-cuda would use (or, where it would load none, the one that programs are built with) is of
+a later major release than the driver's CUDA version, or the driver's release is below the oldest that runs this major
+release; or whether a call answers 35 or 36.
 
 ## Why it matters
 A toolkit needs a driver of its own major release.
@@ -51,6 +52,7 @@ from cudadoctor.rules.reading import (
     text_of,
     version_of,
 )
+from cudadoctor.rules.toolkits.choice import in_use
 from cudadoctor.tables.drivers import minimum_driver
 
 
@@ -73,7 +75,7 @@ def driver_too_old(
     if passed(ladder, "kernel-result"):
         return
     refused = cuda_error(ladder, 35, 36)
-    toolkit = toolkits.selected() if isinstance(toolkits, Toolkits) else None
+    toolkit = in_use(toolkits)
     cuda = driver.cuda_version if isinstance(driver, Driver) else Missing("libcuda did not tell")
     if isinstance(cuda, Missing) and isinstance(nvml, Nvml):
         cuda = nvml.cuda_version

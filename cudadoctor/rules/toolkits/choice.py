@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cudadoctor.facts.base import Missing, known
+from cudadoctor.facts.base import Known, Missing, known
 from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
@@ -15,6 +15,19 @@ from cudadoctor.rules.reading import capabilities, seen, version_of
 def selected(toolkits: Toolkits | Missing) -> Toolkit | None:
     """Return the toolkit that numba-cuda would use, or None."""
     return toolkits.selected() if isinstance(toolkits, Toolkits) else None
+
+
+def in_use(toolkits: Toolkits | Missing) -> Toolkit | None:
+    """Return the toolkit that numba-cuda would use; where it would load none, the one that programs are built with.
+
+    That is the first with a compiler (CUDA_HOME, PATH, /usr/local/cuda), if all others are of its major release.
+    """
+    chosen = selected(toolkits)
+    if chosen is not None or not isinstance(toolkits, Toolkits):
+        return chosen
+    built_with = [toolkit for toolkit in toolkits.found if isinstance(toolkit.nvcc, Known)]
+    majors = {(version_of(known(toolkit.version)) or (None,))[0] for toolkit in toolkits.found}
+    return built_with[0] if built_with and len(majors) == 1 else None
 
 
 def toolkit_evidence(toolkit: Toolkit | None) -> tuple[Evidence, ...]:

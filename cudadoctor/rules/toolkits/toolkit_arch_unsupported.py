@@ -43,7 +43,7 @@ from cudadoctor.findings import Confidence, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import CannotJudgeError, finding, rule
 from cudadoctor.rules.commands import install_compiler
 from cudadoctor.rules.reading import capabilities, cuda_error, passed, said, step_of, tried_device, version_of
-from cudadoctor.rules.toolkits.choice import selected, toolkit_evidence
+from cudadoctor.rules.toolkits.choice import in_use, toolkit_evidence
 from cudadoctor.tables.support import architectures_of
 
 _OLDEST_COMPILED = (5, 0)
@@ -70,7 +70,7 @@ def toolkit_arch_unsupported(
     ladder: Ladder | Missing,
 ) -> Iterator[Finding]:
     """Fire for the worst card: one below the toolkit's architectures, or above them."""
-    toolkit = selected(toolkits)
+    toolkit = in_use(toolkits)
     if toolkit is None:
         return
     listed = _architectures(toolkit)
