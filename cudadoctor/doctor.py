@@ -7,7 +7,7 @@ import msgspec
 from cudadoctor import __version__
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.machine import Machine
-from cudadoctor.findings import Diagnosis, Refusal
+from cudadoctor.findings import Diagnosis, Finding, Plan, Refusal
 from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
 
 AREAS = ("host", "pci", "driver", "toolkit", "python", "kernel")
@@ -68,6 +68,14 @@ def diagnose(machine: Machine, command: str = "check") -> Diagnosis:
         skipped=skipped,
         facts=machine,
     )
+
+
+def plan(machine: Machine, findings: tuple[Finding, ...]) -> Plan:
+    """Return the ordered plan from this machine's state to a GPU that computes."""
+    from cudadoctor.rules.catalogue import RULES
+    from cudadoctor.rules.plan import make_plan
+
+    return make_plan(machine, findings, RULES)
 
 
 def refusal(machine: Machine, command: str, why: str) -> Diagnosis:

@@ -76,8 +76,45 @@ class Refusal(msgspec.Struct, frozen=True):
     exit_code: int
 
 
+PlanState = Literal["done", "to do", "later", "not known"]
+
+
+class PlanStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of the plan.
+
+    `start_up_lines` belong into the shell's start-up file. `check` is what proves that the step is done, and
+    `check_shows` what it then prints.
+    """
+
+    title: str
+    state: PlanState
+    why: str
+    commands: tuple[str, ...] = ()
+    start_up_lines: tuple[str, ...] = ()
+    check: str = ""
+    check_shows: str = ""
+    findings: tuple[str, ...] = ()
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """All steps, and the file that the start-up lines belong into."""
+
+    steps: tuple[PlanStep, ...]
+    start_up_file: str
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do."""
+        return all(step.state == "done" for step in self.steps)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the first step cannot be done by commands: there is no card that CUDA serves."""
+        return self.steps[0].state == "to do"
+
+
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of a command: what every report is made from."""
+    """The outcome of a command: what every report is made from. `plan` is there for `setup` alone."""
 
     command: str
     version: str
@@ -86,4 +123,5 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     skipped: tuple[SkippedRule, ...] = ()
     facts: Machine = Machine()
     error: Refusal | None = None
+    plan: Plan | None = None
     schema_version: int = SCHEMA_VERSION

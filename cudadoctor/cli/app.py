@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cudadoctor import __version__
-from cudadoctor.cli import bandwidth, check, race
+from cudadoctor.cli import bandwidth, check, race, setup
 from cudadoctor.cli.delivery import RefusedError, refuse
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.command("check", short_help="Find what is wrong, from the PCI bus to a kernel that runs.")(check.check)
 app.command("bandwidth", short_help="Measure copies to and from the GPU, and judge them.")(bandwidth.bandwidth)
 app.command("dbn-race", short_help="Race the CPU against the GPU on the network of 2014.")(race.dbn_race)
+app.command("setup", short_help="Print the steps that are left until this GPU computes.")(setup.setup)
 
 
 def _version(value: bool) -> None:

@@ -23,6 +23,7 @@ _NAMES = frozenset(
         "DYLD_LIBRARY_PATH",
         "CONDA_PREFIX",
         "VIRTUAL_ENV",
+        "SHELL",
         "CUDACXX",
         "CUDNN_PATH",
         "NVCC_APPEND_FLAGS",

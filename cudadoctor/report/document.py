@@ -7,12 +7,13 @@ import msgspec
 from cudadoctor.facts.document import encode_json
 from cudadoctor.findings import Diagnosis
 
-_ORDER = ("schema_version", "command", "version", "status", "error", "findings", "skipped", "facts")
+_ORDER = ("schema_version", "command", "version", "status", "error", "plan", "findings", "skipped", "facts")
 
 
 def render_json(diagnosis: Diagnosis) -> bytes:
-    """Return the JSON document, keys in the order of the published contract; `error` only where there is one."""
+    """Return the JSON document, keys in the order of the contract; `error` and `plan` only where there is one."""
     document = msgspec.to_builtins(diagnosis)
-    if document["error"] is None:
-        del document["error"]
+    for key in ("error", "plan"):
+        if document[key] is None:
+            del document[key]
     return encode_json({key: document[key] for key in _ORDER if key in document})

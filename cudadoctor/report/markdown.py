@@ -11,6 +11,7 @@ from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.findings import Diagnosis, Finding
+from cudadoctor.report.plan import plan_for_markdown
 from cudadoctor.text import printable
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~@!])")
@@ -19,7 +20,9 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~@!])")
 def render_markdown(diagnosis: Diagnosis, sentence: str, lines: Sequence[str] = ()) -> str:
     """Return the report as GitHub-flavoured Markdown."""
     parts = [f"### cudadoctor {diagnosis.command}: {diagnosis.status}", "", _escape(sentence), ""]
-    for finding in diagnosis.findings:
+    if diagnosis.plan is not None:
+        parts += _block(plan_for_markdown(diagnosis.plan))
+    for finding in diagnosis.findings if diagnosis.plan is None else ():
         parts += _finding(finding)
     if lines:
         parts += _block("\n".join(lines))

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.findings import Diagnosis, Finding, Severity
+from cudadoctor.report.plan import plan_for_terminal
 from cudadoctor.text import printable
 
 _STYLE = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
@@ -39,7 +40,10 @@ def render_terminal(
     if lines and not quiet:
         parts += [*(_plain(line) for line in lines), Text()]
     parts.append(_plain(sentence, style="bold"))
-    for finding in diagnosis.findings:
+    if diagnosis.plan is not None and not quiet:
+        # What the findings say stands in the steps, as what to do and why.
+        parts += plan_for_terminal(diagnosis.plan)
+    for finding in diagnosis.findings if diagnosis.plan is None or quiet else ():
         parts.append(Text())
         parts += [_title(finding)] if quiet else _finding(finding)
     if not quiet and isinstance(diagnosis.facts.ladder, Ladder) and diagnosis.command == "check":

@@ -1,0 +1,223 @@
+"""From this machine's state to a GPU that computes: steps in order, each with its state, what to do, and a check.
+
+The steps are those of the road. What stands in the way of a step are the findings about it, and their fixes are what
+to do; a step behind an open one can only be planned, since what it finds may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from cudadoctor.facts.base import Known, known
+from cudadoctor.facts.host import Host
+from cudadoctor.facts.machine import Machine
+from cudadoctor.facts.packages import Packages
+from cudadoctor.facts.toolkits import Toolkits
+from cudadoctor.findings import Finding, Plan, PlanStep
+from cudadoctor.rules.base import Rule
+from cudadoctor.rules.commands import install_compiler
+from cudadoctor.rules.reading import cards, passed
+from cudadoctor.rules.toolkits.choice import fitting_extra, selected
+
+# Which folder of rules speaks of which step; a finding of any other is of the step that it was found on.
+_CARD = ("pci", "host")
+_DRIVER = ("kernel_driver", "device_nodes", "libraries", "driver", "nvml", "ladder")
+_COMPILER = ("toolkits",)
+_PYTHON = ("packages",)
+_ENVIRONMENT = ("environment",)
+# Rules whose folder is named after a fact of another step.
+_EXCEPTIONS = {
+    "other-driver-bound": "driver",
+    "container-no-gpu-flag": "driver",
+    "container-driver-capabilities": "driver",
+    "container-ldcache-stale": "driver",
+    "gpu-too-old-for-driver": "card",
+    "driver-too-old": "compiler",
+    "kernel-compile-failed": "compiler",
+    "kernel-result-wrong": "kernel",
+}
+
+
+def make_plan(machine: Machine, findings: Sequence[Finding], rules: Sequence[Rule]) -> Plan:
+    """Return the plan for a machine.
+
+    Args:
+        machine: Its facts.
+        findings: What the rules found, root causes first.
+        rules: Those rules, to know what each finding is about.
+    """
+    about = {rule.id: _EXCEPTIONS.get(rule.id, _topic(rule)) for rule in rules}
+    open_findings = {
+        name: tuple(f for f in findings if about.get(f.id) == name and f.severity.value != "note") for name in _STEPS
+    }
+    first, *others = (make(machine, open_findings[name]) for name, make in _STEPS.items())
+    if first.state == "to do":
+        # Nothing is worth a command before there is a card.
+        others = [PlanStep(title=step.title, state="later", why="It waits for a card.") for step in others]
+    steps = [first]
+    for step in others:
+        waits = any(earlier.state == "to do" for earlier in steps)
+        if waits and step.state == "to do" and not step.findings:
+            step = msgspec.structs.replace(step, state="later")
+        steps.append(step)
+    return Plan(steps=tuple(steps), start_up_file=start_up_file(machine))
+
+
+def start_up_file(machine: Machine) -> str:
+    """Return the start-up file of the user's shell, `~/.bashrc` where the shell is not known."""
+    environment = machine.environment
+    shell = getattr(environment, "variables", {}).get("SHELL", "")
+    name = shell.replace("\\", "/").rpartition("/")[2]
+    return {"zsh": "~/.zshrc", "fish": "~/.config/fish/config.fish", "ksh": "~/.kshrc"}.get(name, "~/.bashrc")
+
+
+def _topic(rule: Rule) -> str:
+    folder = rule.judge.__module__.split(".")[2]
+    for name, folders in (("card", _CARD), ("driver", _DRIVER), ("compiler", _COMPILER), ("python", _PYTHON)):
+        if folder in folders:
+            return name
+    return "environment" if folder in _ENVIRONMENT else "kernel"
+
+
+def _from_findings(title: str, findings: Sequence[Finding], check: str, shows: str) -> PlanStep:
+    return PlanStep(
+        title=title,
+        state="to do",
+        why=" ".join(f"{finding.summary} {finding.fix.text}" for finding in findings),
+        commands=tuple(dict.fromkeys(command for finding in findings for command in finding.fix.commands)),
+        check=check,
+        check_shows=shows,
+        findings=tuple(finding.id for finding in findings),
+    )
+
+
+def _card(machine: Machine, findings: Sequence[Finding]) -> PlanStep:
+    title, check, shows = "An NVIDIA GPU that CUDA serves", "lspci -nn -d 10de:", "a line with a VGA or 3D controller"
+    if findings:
+        return _from_findings(title, findings, check, shows)
+    found = cards(machine.pci)
+    if found or passed(machine.ladder, "pci-device"):
+        names = ", ".join(sorted({card.name.value if isinstance(card.name, Known) else card.address for card in found}))
+        return PlanStep(title=title, state="done", why=names or "The driver sees a GPU.")
+    return PlanStep(
+        title=title, state="not known", why="The PCI bus could not be read.", check=check, check_shows=shows
+    )
+
+
+def _driver(machine: Machine, findings: Sequence[Finding]) -> PlanStep:
+    title, check, shows = "A driver that works", "nvidia-smi", "the card and the driver's release"
+    if findings:
+        return _from_findings(title, findings, check, shows)
+    if passed(machine.ladder, "context"):
+        release = getattr(machine.nvml, "driver_release", None)
+        told = f"Driver release {release.value}." if isinstance(release, Known) else "A context was created."
+        return PlanStep(title=title, state="done", why=told)
+    return PlanStep(
+        title=title,
+        state="not known",
+        why="The driver was not asked, or gave no context.",
+        check=check,
+        check_shows=shows,
+    )
+
+
+def _compiler(machine: Machine, findings: Sequence[Finding]) -> PlanStep:
+    title = "A compiler for this card, for numba"
+    check = 'python -c "from numba import cuda; cuda.detect()"'
+    shows = "the card, marked as supported"
+    if findings:
+        return _from_findings(title, findings, check, shows)
+    if passed(machine.ladder, "kernel-compile"):
+        return PlanStep(title=title, state="done", why="numba compiled a kernel for this card.")
+    toolkit = selected(machine.toolkits)
+    if toolkit is not None:
+        version = known(toolkit.version) or "of unknown version"
+        return PlanStep(
+            title=title,
+            state="not known",
+            why=f"CUDA {version} in {toolkit.root} was not tried.",
+            check=check,
+            check_shows=shows,
+        )
+    extra = fitting_extra(machine.driver, machine.nvml, machine.pci)
+    lines = _toolkit_lines(machine)
+    why = "numba finds no NVVM and NVRTC of one toolkit; the wheels bring them, with no administrator."
+    if lines:
+        why += " Or let numba find the toolkit that is there, by the line below."
+    return PlanStep(
+        title=title,
+        state="to do",
+        why=why,
+        commands=(install_compiler(extra),),
+        start_up_lines=lines,
+        check=check,
+        check_shows=shows,
+    )
+
+
+def _toolkit_lines(machine: Machine) -> tuple[str, ...]:
+    """Return the lines that make a toolkit under /usr/local/cuda known to programs, if one is there."""
+    if not isinstance(machine.toolkits, Toolkits):
+        return ()
+    if not any("/usr/local/cuda" in toolkit.found_via.split(", ") for toolkit in machine.toolkits.found):
+        return ()
+    if start_up_file(machine).endswith("config.fish"):
+        return ("set -gx CUDA_HOME /usr/local/cuda", "fish_add_path /usr/local/cuda/bin")
+    return ("export CUDA_HOME=/usr/local/cuda", 'export PATH="/usr/local/cuda/bin:$PATH"')
+
+
+def _python(machine: Machine, findings: Sequence[Finding]) -> PlanStep:
+    title, check, shows = (
+        "Python packages that work together",
+        "python -m pip check",
+        "no line about numba, numpy or nvidia",
+    )
+    if findings:
+        return _from_findings(title, findings, check, shows)
+    if isinstance(machine.packages, Packages):
+        version = machine.packages.version_of("numba-cuda")
+        told = f"numba-cuda {version}." if version else "numba-cuda is not installed here."
+        return PlanStep(title=title, state="done", why=told)
+    return PlanStep(
+        title=title, state="not known", why="The packages were not looked at.", check=check, check_shows=shows
+    )
+
+
+def _environment(machine: Machine, findings: Sequence[Finding]) -> PlanStep:
+    title, check, shows = "Nothing that hides the GPU", "env | grep -E 'CUDA|NUMBA|NVIDIA'", "no line named above"
+    if findings:
+        step = _from_findings(title, findings, check, shows)
+        return msgspec.structs.replace(step, why=f"{step.why} Look for it in the start-up file too.")
+    if isinstance(machine.host, Host):
+        return PlanStep(title=title, state="done", why="No variable hides a GPU or leads programs elsewhere.")
+    return PlanStep(
+        title=title, state="not known", why="The variables were not looked at.", check=check, check_shows=shows
+    )
+
+
+def _kernel(machine: Machine, findings: Sequence[Finding]) -> PlanStep:
+    title, check, shows = "A kernel whose result is right", "cudadoctor check", "The GPU works"
+    if findings:
+        return _from_findings(title, findings, check, shows)
+    if passed(machine.ladder, "kernel-result") and passed(machine.ladder, "copy"):
+        return PlanStep(title=title, state="done", why="A kernel ran, and its result was right.")
+    return PlanStep(
+        title=title,
+        state="to do",
+        why="No kernel has run yet.",
+        commands=("cudadoctor check",),
+        check=check,
+        check_shows=shows,
+    )
+
+
+_STEPS: dict[str, Callable[[Machine, Sequence[Finding]], PlanStep]] = {
+    "card": _card,
+    "driver": _driver,
+    "python": _python,
+    "compiler": _compiler,
+    "environment": _environment,
+    "kernel": _kernel,
+}
