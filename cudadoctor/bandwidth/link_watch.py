@@ -112,9 +112,11 @@ def within(readings: Sequence[Reading], windows: Sequence[tuple[float, float]]) 
 
 
 def summarise(device: int, readings: Sequence[Reading], why_none: str) -> LinkUnderLoad:
-    """Return the median of each value: of the values themselves, so that no generation 3.5 arises.
+    """Return what the readings say together.
 
-    Of the clock event reasons, a bit is set that was set in more than half of the readings.
+    Of generation and width the greatest counts: a reading may fall between two copies, when the card has begun to
+    save power, and a link that is bad never shows more than it can do. Of the others the median counts, of the values
+    themselves, and of the clock event reasons the bits that were set in more than half of the readings.
     """
 
     def fact(name: str, combine: Callable[[list[int]], int]) -> Any:
@@ -124,9 +126,13 @@ def summarise(device: int, readings: Sequence[Reading], why_none: str) -> LinkUn
         reasons = [value for reading in readings if isinstance(value := reading.values.get(name), str)]
         return Missing(reasons[0] if reasons else why_none)
 
-    medians = {name: fact(name, statistics.median_low) for name in _CALLS if name != "clock_event_reasons"}
-    reasons = fact("clock_event_reasons", _majority_of_bits)
-    return LinkUnderLoad(device=device, samples=len(readings), clock_event_reasons=reasons, **medians)
+    combine: dict[str, Callable[[list[int]], int]] = {
+        "generation": max,
+        "width": max,
+        "clock_event_reasons": _majority_of_bits,
+    }
+    facts = {name: fact(name, combine.get(name, statistics.median_low)) for name in _CALLS}
+    return LinkUnderLoad(device=device, samples=len(readings), **facts)
 
 
 def _majority_of_bits(masks: list[int]) -> int:

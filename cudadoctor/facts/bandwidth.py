@@ -53,7 +53,7 @@ class ExpectedLink(msgspec.Struct, frozen=True, kw_only=True, tag_field="state",
 
 
 class LinkUnderLoad(msgspec.Struct, frozen=True, kw_only=True):
-    """NVML's readings while pinned copies ran (medians of the samples taken)."""
+    """NVML's readings while pinned copies ran: the greatest generation and width, and medians of the rest."""
 
     device: int
     generation: Fact[int]

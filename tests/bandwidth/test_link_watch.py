@@ -15,10 +15,14 @@ def test_only_readings_that_lie_within_one_copy_count() -> None:
     assert within(all_readings, [(1.0, 2.0), (2.0, 3.0)]) == [all_readings[2]]
 
 
-def test_a_median_of_generations_is_a_generation_that_was_read() -> None:
-    link = summarise(0, readings("generation", 1, 1, 4, 4), "")
-    assert link.generation == Known(1, "nvmlDeviceGetCurrPcieLinkGeneration during pinned copies")
-    assert link.samples == 4
+def test_a_reading_between_two_copies_does_not_hide_what_the_link_can_do() -> None:
+    link = summarise(0, readings("generation", 1, 1, 1, 4), "")
+    assert link.generation == Known(4, "nvmlDeviceGetCurrPcieLinkGeneration during pinned copies")
+
+
+def test_of_clocks_the_median_counts_and_is_one_that_was_read() -> None:
+    link = summarise(0, readings("sm_clock_mhz", 345, 1755, 1980, 1980), "")
+    assert link.sm_clock_mhz == Known(1755, "nvmlDeviceGetClockInfo(SM) during pinned copies")
 
 
 def test_a_reason_counts_if_most_readings_have_it() -> None:
