@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import msgspec
 
-from cudadoctor.facts.base import Fact, Section
+from cudadoctor.facts.base import Fact, Missing, Section
+
+_NOT_ASKED = Missing("these facts are of a version that did not ask")
+
+
+class GpuProcess(msgspec.Struct, frozen=True, kw_only=True):
+    """A process with a context on a GPU; `used_bytes` is None where the system does not tell it."""
+
+    pid: int
+    used_bytes: int | None
 
 
 class NvmlDevice(msgspec.Struct, frozen=True, kw_only=True):
-    """One GPU as NVML sees it; `index` is NVML's (PCI order), which CUDA's default order need not follow."""
+    """One GPU as NVML sees it; `index` is NVML's (PCI order), which CUDA's default order need not follow.
+
+    `volatile` counts since the driver was loaded, `aggregate` since the card was made. `virtualization` is `none`,
+    `passthrough`, `vgpu`, `host vgpu` or `host vsga`; `vgpu_licence` is `licensed` or `unlicensed`. `processes` are
+    those with a compute or graphics context, as far as this process may see them.
+    """
 
     index: int
     name: Fact[str]
@@ -34,6 +48,19 @@ class NvmlDevice(msgspec.Struct, frozen=True, kw_only=True):
     ecc_enabled: Fact[bool]
     mig_enabled: Fact[bool]
     compute_processes: Fact[int]
+    ecc_uncorrectable_volatile: Fact[int] = _NOT_ASKED
+    ecc_uncorrectable_aggregate: Fact[int] = _NOT_ASKED
+    remapped_rows_correctable: Fact[int] = _NOT_ASKED
+    remapped_rows_uncorrectable: Fact[int] = _NOT_ASKED
+    remap_pending: Fact[bool] = _NOT_ASKED
+    remap_failed: Fact[bool] = _NOT_ASKED
+    recovery_action: Fact[str] = _NOT_ASKED
+    mig_instances: Fact[int] = _NOT_ASKED
+    virtualization: Fact[str] = _NOT_ASKED
+    vgpu_licence: Fact[str] = _NOT_ASKED
+    fabric_state: Fact[str] = _NOT_ASKED
+    driver_model: Fact[str] = _NOT_ASKED
+    processes: Fact[tuple[GpuProcess, ...]] = _NOT_ASKED
 
 
 class Nvml(Section, frozen=True, kw_only=True):
@@ -46,3 +73,9 @@ class Nvml(Section, frozen=True, kw_only=True):
     cuda_version: Fact[str]
     device_count: Fact[int]
     devices: tuple[NvmlDevice, ...]
+    confidential_compute: Fact[bool] = _NOT_ASKED
+    confidential_compute_ready: Fact[bool] = _NOT_ASKED
+
+
+HEALTH_FACTS = tuple(NvmlDevice.__struct_fields__[NvmlDevice.__struct_fields__.index("ecc_uncorrectable_volatile") :])
+"""The facts of a device that are asked for after all others."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from cudadoctor.facts.base import Known, Missing
+from cudadoctor.facts.base import Known, Missing, known
 from cudadoctor.facts.nvml import NvmlDevice
+from cudadoctor.gpu import nvml_health
 from cudadoctor.gpu.child import Reporter
 from cudadoctor.gpu.errors import nvml_error
 from cudadoctor.gpu.mapped import mapped_path, mapped_release
@@ -18,7 +20,7 @@ from cudadoctor.text import from_bytes
 
 
 def work(arguments: dict[str, Any], reporter: Reporter) -> None:
-    """Send `library`, `system`, one `device` a GPU, or `call-failed` for the call that ended the road."""
+    """Send `library`, `system`, a `device` and `health` a GPU, or `call-failed` for the call that ended the road."""
     import pynvml
 
     if sys.platform.startswith("linux"):
@@ -50,6 +52,8 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
         "device_count": _ask(reporter, pynvml.nvmlDeviceGetCount),
     }
     reporter.send("system", **msgspec.to_builtins(system))
+    by_name = functools.partial(_ask_by_name, reporter)
+    reporter.send("confidential", **msgspec.to_builtins(nvml_health.of_system(by_name)))
     count = system["device_count"]
     for index in range(count.value if isinstance(count, Known) else 0):
         with reporter.step("nvmlDeviceGetHandleByIndex"):
@@ -61,7 +65,11 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
                     "call-failed", call="nvmlDeviceGetHandleByIndex", code=error.value, name=name, detail=str(error)
                 )
                 continue
-        reporter.send("device", device=msgspec.to_builtins(_device(reporter, index, handle)))
+        device = _device(reporter, index, handle)
+        reporter.send("device", device=msgspec.to_builtins(device))
+        # Sent apart: if one of these calls hangs, the device is known all the same.
+        health = nvml_health.of_device(by_name, handle, known(device.mig_enabled) is True)
+        reporter.send("health", index=index, facts=msgspec.to_builtins(health))
     with reporter.step("nvmlShutdown"):
         pynvml.nvmlShutdown()
 
@@ -110,6 +118,14 @@ def short_address(address: str) -> str:
     """Return NVML's `00000000:01:00.0` as sysfs writes it, `0000:01:00.0`."""
     domain, _, rest = address.lower().partition(":")
     return f"{domain[-4:]}:{rest}"
+
+
+def _ask_by_name(reporter: Reporter, name: str, *arguments: Any) -> Any:
+    """Call an NVML function that this nvidia-ml-py may not have."""
+    import pynvml
+
+    function = getattr(pynvml, name, None)
+    return Missing(f"this nvidia-ml-py has no {name}") if function is None else _ask(reporter, function, *arguments)
 
 
 def _ask(reporter: Reporter, function: Callable[..., Any], *arguments: Any) -> Any:

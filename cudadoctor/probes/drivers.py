@@ -11,7 +11,7 @@ import msgspec
 from cudadoctor.facts.base import Fact, Known, Missing
 from cudadoctor.facts.driver import Driver, DriverDevice
 from cudadoctor.facts.ladder import Step
-from cudadoctor.facts.nvml import Nvml, NvmlDevice
+from cudadoctor.facts.nvml import HEALTH_FACTS, Nvml, NvmlDevice
 from cudadoctor.gpu.ask_compute import environment_forbids
 from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S, Ending, Worker
 
@@ -67,6 +67,10 @@ class DriverContact:
             step = msgspec.structs.replace(step, state="failed", call="nvmlDeviceGetCount", detail="NVML sees no GPU")
         elif step.state == "passed" and isinstance(count, Missing):
             step = msgspec.structs.replace(step, state="failed", call="nvmlDeviceGetCount", detail=count.reason)
+        confidential = _first(messages, "confidential")
+        health = {message["index"]: message["facts"] for message in _all(messages, "health")}
+        untold = msgspec.to_builtins(dict.fromkeys(HEALTH_FACTS, Missing(reason)))
+        devices = (m["device"] | health.get(m["device"]["index"], untold) for m in _all(messages, "device"))
         section = Nvml(
             mapped_path=_fact(library, "path", str, reason),
             mapped_release=_fact(library, "release", str, reason),
@@ -74,7 +78,9 @@ class DriverContact:
             nvml_version=_fact(system, "nvml_version", str, reason),
             cuda_version=_fact(system, "cuda_version", str, reason),
             device_count=count,
-            devices=tuple(msgspec.convert(m["device"], NvmlDevice) for m in _all(messages, "device")),
+            devices=tuple(msgspec.convert(device, NvmlDevice) for device in devices),
+            confidential_compute=_fact(confidential, "confidential_compute", bool, reason),
+            confidential_compute_ready=_fact(confidential, "confidential_compute_ready", bool, reason),
         )
         return section, {"nvml": step}
 

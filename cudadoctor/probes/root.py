@@ -73,8 +73,8 @@ class Root:
         data = self.read_bytes(path, limit)
         return data if isinstance(data, Missing) else from_bytes(data).strip().strip("\x00")
 
-    def read_bytes(self, path: str, limit: int = READ_LIMIT_BYTES) -> bytes | Missing:
-        """Return a file's first bytes, at most `limit` of them."""
+    def read_bytes(self, path: str, limit: int = READ_LIMIT_BYTES, *, start: int = 0) -> bytes | Missing:
+        """Return a file's bytes from `start` on, at most `limit` of them."""
         try:
             host = self._host_path(path)
             if host is None:
@@ -87,11 +87,20 @@ class Root:
                 # Looked at again: what was a file may have become a FIFO since.
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     return Missing(f"{shown(path)} is not a regular file")
+                if start:
+                    os.lseek(descriptor, start, os.SEEK_SET)
                 return _read(descriptor, limit)
             finally:
                 os.close(descriptor)
         except (OSError, ValueError) as error:
             return Missing(f"{shown(path)}: {why(error)}")
+
+    def read_tail(self, path: str, limit: int) -> bytes | Missing:
+        """Return a regular file's last bytes, at most `limit` of them; a line may be cut at the beginning."""
+        about = self.stat(path)
+        if isinstance(about, Missing):
+            return about
+        return self.read_bytes(path, limit, start=max(0, about.st_size - limit))
 
     def listdir(self, path: str) -> list[str] | Missing:
         """Return the names in a folder, sorted, at most `LIST_LIMIT` of them."""

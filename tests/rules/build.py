@@ -19,12 +19,15 @@ from cudadoctor.facts.driver import Driver, DriverDevice
 from cudadoctor.facts.environment import Environment
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.kernel_driver import KernelDriver, ModuleFile
+from cudadoctor.facts.kernel_log import KernelEvent, KernelLog
 from cudadoctor.facts.ladder import STEP_NAMES, Ladder, Step
 from cudadoctor.facts.libraries import Libraries, LibraryFile
 from cudadoctor.facts.machine import Machine
-from cudadoctor.facts.nvml import Nvml, NvmlDevice
+from cudadoctor.facts.module_build import Blacklist, ModuleBuild, ModuleBuilds
+from cudadoctor.facts.nvml import GpuProcess, Nvml, NvmlDevice
 from cudadoctor.facts.packages import Clash, Package, Packages
 from cudadoctor.facts.pci import Hop, Pci, PciDevice
+from cudadoctor.facts.power import Power
 from cudadoctor.facts.race import Epoch, Lane, Race
 from cudadoctor.facts.toolkits import Toolkit, Toolkits
 from cudadoctor.findings import Finding
@@ -149,6 +152,45 @@ def no_kernel_driver() -> KernelDriver:
     return kernel_driver(loaded=False, release=NONE, modules=())
 
 
+def event(kind: str = "xid", text: str = "", *, address: str = "0000:01:00.0", **values: Any) -> KernelEvent:
+    told = {"last_s": 120.0, "pci_address": address} | values
+    return KernelEvent(kind=kind, text=text or f"NVRM: {kind}", **told)
+
+
+def xid(number: int, **values: Any) -> KernelEvent:
+    return event("xid", f"NVRM: Xid (PCI:0000:01:00): {number}", xid=number, **values)
+
+
+def kernel_log(*events: KernelEvent) -> KernelLog:
+    return KernelLog(events=events, source="/dev/kmsg")
+
+
+def module_build(
+    *builds: ModuleBuild, secure_boot: Any = False, signed: Any = NONE, blacklisted: tuple[str, ...] = (), **values: Any
+) -> ModuleBuilds:
+    told = {"headers": True, "signature_enforced": secure_boot, "lockdown": "none"} | values
+    return ModuleBuilds(
+        builds=builds,
+        secure_boot=fact(secure_boot),
+        module_signed=fact(signed),
+        blacklists=tuple(Blacklist(module=name, source="/etc/modprobe.d/test.conf") for name in blacklisted),
+        **{name: fact(value) for name, value in told.items()},
+    )
+
+
+def failed_build(kernel: str = KERNEL, *errors: str) -> ModuleBuild:
+    path = f"/var/lib/dkms/nvidia/{RELEASE}/build/make.log"
+    return ModuleBuild(release=RELEASE, kernel_release=kernel, state="failed", errors=errors, source=path)
+
+
+def process(pid: int, used_bytes: int | None) -> GpuProcess:
+    return GpuProcess(pid=pid, used_bytes=used_bytes)
+
+
+def power(mode: Any = NONE, *, chassis: str = "laptop") -> Power:
+    return Power(on_mains=fact(True), battery_percent=NONE, chassis=fact(chassis), graphics_mode=fact(mode), devices=())
+
+
 def node(path: str, error: str | None = None, *, mode: str = "crw-rw-rw-", owner: str = "root:root") -> DeviceNode:
     return DeviceNode(path=path, mode=mode, owner=owner, error=Known(error, "open"))
 
@@ -210,6 +252,19 @@ def nvml_device(index: int = 0, name: str = H100, **values: Any) -> NvmlDevice:
         "ecc_enabled": True,
         "mig_enabled": False,
         "compute_processes": 0,
+        "ecc_uncorrectable_volatile": 0,
+        "ecc_uncorrectable_aggregate": 0,
+        "remapped_rows_correctable": 0,
+        "remapped_rows_uncorrectable": 0,
+        "remap_pending": False,
+        "remap_failed": False,
+        "recovery_action": "none",
+        "mig_instances": NONE,
+        "virtualization": "none",
+        "vgpu_licence": NONE,
+        "fabric_state": "completed",
+        "driver_model": NONE,
+        "processes": (),
     } | values
     return NvmlDevice(index=index, **{name: fact(value) for name, value in told.items()})
 
@@ -222,6 +277,8 @@ def nvml(*devices: NvmlDevice, release: Any = RELEASE, cuda: Any = "13.0", **val
         "nvml_version": "13.580.159.04",
         "cuda_version": cuda,
         "device_count": len(devices),
+        "confidential_compute": False,
+        "confidential_compute_ready": True,
     } | values
     return Nvml(devices=devices, **{name: fact(value) for name, value in told.items()})
 
@@ -394,6 +451,9 @@ HEALTHY = Machine(
     environment=environment(),
     pci=pci(card()),
     kernel_driver=kernel_driver(),
+    module_build=module_build(),
+    kernel_log=kernel_log(),
+    power=power(chassis="server"),
     device_nodes=ALL_NODES,
     libraries=BOTH_LIBRARIES,
     nvml=nvml(nvml_device()),

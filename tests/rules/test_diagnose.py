@@ -101,5 +101,5 @@ def test_the_fallback_stands_beside_no_better_finding() -> None:
     better = {
         each.id for each in RULES if "driver-call-failed" not in each.explains and "*" not in each.explains
     } & set(IDS[: IDS.index("driver-call-failed")])
-    # These are about Python alone: a failed call beside them is another matter.
-    assert better == {"cuda-simulator-enabled", "python-packages-incompatible"}
+    # These are about compiling and Python alone: a failed call beside them is another matter.
+    assert better == {"cuda-simulator-enabled", "python-packages-incompatible", "toolkit-path-wrong"}

@@ -13,10 +13,10 @@ Install the headers of the running kernel and build the module again, or boot a 
 Do not blacklist nouveau first: it is only the fallback.
 
 ## Limits
-Whether a build failed, and why, is written in `/var/lib/dkms/nvidia/*/build/make.log`, which this rule does not read.
+Where the log of a build that failed can be read, `dkms-build-failed` is reported in its place.
 
 ## Sources
-Cases 022 and 028; dkms(8); RPM Fusion's akmods.
+dkms(8); RPM Fusion's akmods.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from cudadoctor.facts.host import Host
 from cudadoctor.facts.kernel_driver import KernelDriver
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.libraries import Libraries
+from cudadoctor.facts.module_build import ModuleBuilds
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Evidence, Finding, Fix, Severity
@@ -62,6 +63,7 @@ def kernel_module_missing(
     nvml: Nvml | Missing,
     driver: Driver | Missing,
     ladder: Ladder | Missing,
+    module_build: ModuleBuilds | Missing,
 ) -> Iterator[Finding]:
     """Fire where a driver is installed without a module for the kernel that runs."""
     if not pci.devices or not owns_its_driver(host, device_nodes) or known(kernel_driver.loaded) is True:
@@ -85,11 +87,16 @@ def kernel_module_missing(
     )
     bound = next((name for card in pci.devices if (name := known(card.bound_driver))), None)
     fallback = f" {bound} holds the card only because nvidia.ko is not there." if bound else ""
+    headers = module_build.headers if isinstance(module_build, ModuleBuilds) else Missing("they were not looked for")
+    evidence += seen("headers of the running kernel", headers)
+    why = "The kernel was updated, or its headers are missing, and the module was not built for it."
+    if known(headers) is False:
+        why = "The headers of the running kernel are not installed, so the module was not built for it."
     built = f"It was built for {', '.join(others[:3])}." if others else "None was built for any kernel on this machine."
     yield finding(
         kernel_module_missing,
         summary=f"An NVIDIA driver is installed, but there is no nvidia.ko for the running kernel {kernel}. {built}",
-        cause=f"The kernel was updated, or its headers are missing, and the module was not built for it.{fallback}",
+        cause=f"{why}{fallback}",
         confidence="proven",
         evidence=evidence,
         fix=Fix(

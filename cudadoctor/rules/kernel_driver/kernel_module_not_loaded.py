@@ -14,10 +14,11 @@ Boot off.
 "No such device" means that the card is held by another driver, or is not served by this release.
 
 ## Limits
-The rule sees that the module is not loaded, not why: the kernel log tells, and reading it may need root.
+The rule sees that the module is not loaded, not why.
+Where the signature is known to be the reason, `secure-boot-unsigned-module` is reported in its place.
 
 ## Sources
-Case 025; NVIDIA Driver Installation Guide, Secure Boot.
+NVIDIA Driver Installation Guide, Secure Boot.
 """
 
 from __future__ import annotations

@@ -15,11 +15,12 @@ virtual machine; take it out of the list of the vfio driver, or use it in the gu
 
 ## Limits
 nouveau also takes a card as the fallback where the NVIDIA module was never built, so it is accused only if a module
-for the running kernel is there.
+for the running kernel is there, or the kernel log says that NVIDIA's came second.
 A machine in which other NVIDIA GPUs work is left alone: one card for a guest is a choice.
 
 ## Sources
-Cases 027 (nova_core on kernel 7.0) and 028 (nouveau as a mere fallback); docs.kernel.org/driver-api/vfio.html.
+"already bound to", "probe routine was not called": nv-pci.c and nv.c of NVIDIA's open kernel modules;
+docs.kernel.org/driver-api/vfio.html.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from cudadoctor.facts.device_nodes import DeviceNodes
 from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.kernel_driver import KernelDriver
+from cudadoctor.facts.kernel_log import KernelLog
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.libraries import Libraries
 from cudadoctor.facts.nvml import Nvml
@@ -39,6 +41,7 @@ from cudadoctor.findings import Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import REBOOT, install_driver, rebuild_initramfs
 from cudadoctor.rules.kernel_driver.half import driver_is_installed, module_for_running_kernel
+from cudadoctor.rules.kernel_log.events import of_kind, shown
 from cudadoctor.rules.reading import (
     card_evidence,
     container_of,
@@ -76,6 +79,7 @@ def other_driver_bound(
     nvml: Nvml | Missing,
     driver: Driver | Missing,
     ladder: Ladder | Missing,
+    kernel_log: KernelLog | Missing,
 ) -> Iterator[Finding]:
     """Fire where every card is held by a driver that is not NVIDIA's, and that driver is to blame."""
     held = tuple(card for card in pci.devices if _holder(known(card.bound_driver)) is not None)
@@ -85,18 +89,22 @@ def other_driver_bound(
         return
     holder = _holder(known(held[0].bound_driver)) or ""
     loaded = isinstance(kernel_driver, KernelDriver) and known(kernel_driver.loaded) is True
-    if holder == "nouveau" and not loaded and module_for_running_kernel(kernel_driver, host) is None:
+    # What NVIDIA's own module says when it comes second; it then unloads itself.
+    came_second = of_kind(kernel_log, "already-bound", "probe-not-called")
+    never_built = not loaded and module_for_running_kernel(kernel_driver, host) is None
+    if holder == "nouveau" and never_built and not came_second:
         return
     evidence: tuple[Evidence, ...] = ()
     for card in held:
         evidence += (card_evidence(card), *seen("bound kernel driver", card.bound_driver))
+    evidence += shown(came_second, kernel_log)
     installed = driver_is_installed(kernel_driver, libraries)
     yield finding(
         other_driver_bound,
         summary=f"{names_of(held)} is held by the kernel driver {text_of(held[0].bound_driver)}, "
         "so the NVIDIA driver cannot take it.",
         cause=_cause(holder),
-        confidence="proven" if holder != "nouveau" or loaded else "supported",
+        confidence="proven" if holder != "nouveau" or loaded or came_second else "supported",
         evidence=evidence,
         fix=_fix(holder, host, installed=installed or not owns_its_driver(host, device_nodes)),
     )

@@ -1,0 +1,1 @@
+"""Rules about what the kernel said of a GPU since it booted."""

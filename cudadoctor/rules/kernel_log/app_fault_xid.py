@@ -1,0 +1,62 @@
+"""# A program faulted on the GPU
+
+## What it checks
+Whether the kernel log of this boot has Xid 13, 31 or 43: a program read or wrote where it must not, and was stopped.
+
+## Why it matters
+These look like a defect of the card ("Xid" in the log, CUDA error 700 or 719), and nearly always are one of the
+program: an index past the end, a freed buffer, a kernel compiled for other shapes.
+Other programs on the GPU are not harmed.
+
+## How to fix it
+Run the program under `compute-sanitizer`, or with `CUDA_LAUNCH_BLOCKING=1` to learn which kernel it was.
+Suspect the card only when several different programs fault on one GPU and on no other.
+
+## Limits
+The log keeps only this boot, and older lines may have been overwritten.
+This is a note: it accuses a program, not the machine.
+
+## Sources
+NVIDIA Xid catalogue, Xid 13, 31 and 43.
+Met by users in:
+- <https://github.com/utensils/mold/issues/543>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cudadoctor.facts.kernel_log import KernelLog
+from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.kernel_log.events import shown
+
+
+@rule(id="app-fault-xid", title="A program faulted on the GPU", severity=Severity.NOTE)
+def app_fault_xid(kernel_log: KernelLog) -> Iterator[Finding]:
+    """Note Xid 13, 31 and 43, and say whether they speak for the program or for the card."""
+    events = kernel_log.xids(13, 31, 43)
+    if not events:
+        return
+    count = sum(event.count for event in events)
+    cards = tuple(dict.fromkeys(event.pci_address for event in events))
+    programs = tuple(dict.fromkeys(event.process for event in events if event.process))
+    who = f" of {', '.join(programs[:3])}" if programs else ""
+    if len(cards) > 1:
+        told = f"It happened on {len(cards)} GPUs, so it is the program and not a card."
+    elif len(programs) > 1:
+        told = f"{len(programs)} different programs faulted on one GPU: if others never do, the card may be at fault."
+    else:
+        told = "One program on one GPU: a fault of the program is by far the most likely."
+    yield finding(
+        app_fault_xid,
+        summary=f"Since it booted, the kernel stopped work{who} on {', '.join(cards[:4])} {count} "
+        f"{'time' if count == 1 else 'times'} for an illegal access (Xid {events[0].xid}).",
+        cause=f"The program accessed memory that is not its own. {told}",
+        confidence="supported" if len(cards) > 1 else "possible",
+        evidence=shown(events, kernel_log),
+        fix=Fix(
+            "Find the access: run the program under compute-sanitizer, or with CUDA_LAUNCH_BLOCKING=1.",
+            ("compute-sanitizer --tool memcheck python program.py", "CUDA_LAUNCH_BLOCKING=1 python program.py"),
+        ),
+    )

@@ -1,0 +1,63 @@
+"""# The GPU's confidential-compute mode is not ready
+
+## What it checks
+Whether the driver API answers 802 while NVML says that confidential computing is on and the GPUs' ready state is not
+set.
+
+## Why it matters
+A GPU in confidential-compute mode takes no work before the guest has verified it and said so.
+Until then `nvidia-smi` lists the GPU and every CUDA program fails with 802, the code of a fabric that is not ready.
+
+## How to fix it
+Attest the GPU, then set the ready state.
+
+## Limits
+Drivers before 535 do not tell; then `fabric-manager-not-running` is reported.
+
+## Sources
+nvmlSystemGetConfComputeState, nvmlSystemGetConfComputeGpusReadyState (nvml.h); NVIDIA Trusted Computing Solutions.
+Met by users in:
+- <https://github.com/NVIDIA/nvtrust/issues/56>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cudadoctor.facts.base import known
+from cudadoctor.facts.ladder import Ladder
+from cudadoctor.facts.nvml import Nvml
+from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.reading import cuda_error, said, seen
+
+
+@rule(
+    id="confidential-compute-not-ready",
+    title="The GPU's confidential-compute mode is not ready",
+    severity=Severity.ERROR,
+    explains=("fabric-manager-not-running", "mig-without-instance", "driver-call-failed", "race-lane-failed"),
+)
+def confidential_compute_not_ready(ladder: Ladder, nvml: Nvml) -> Iterator[Finding]:
+    """Fire on 802 where confidential computing is on and not ready."""
+    step = cuda_error(ladder, 802)
+    if step is None or known(nvml.confidential_compute) is not True:
+        return
+    if known(nvml.confidential_compute_ready) is not False:
+        return
+    yield finding(
+        confidential_compute_not_ready,
+        summary=f"The GPU is in confidential-compute mode and its ready state is not set, so {step.call} fails with "
+        "802.",
+        cause="A GPU in this mode takes no work before the guest has attested it and set the ready state.",
+        confidence="proven",
+        evidence=(
+            said(step),
+            *seen("confidential computing", nvml.confidential_compute),
+            *seen("GPUs ready", nvml.confidential_compute_ready),
+        ),
+        fix=Fix(
+            "Attest the GPU, then set the ready state.",
+            ("nvidia-smi conf-compute -grs", "sudo nvidia-smi conf-compute -srs 1"),
+        ),
+    )

@@ -1,0 +1,60 @@
+"""# The driver asks for a reset of the GPU
+
+## What it checks
+Whether NVML's recovery action for a GPU is something else than none; an error where a call fails too.
+
+## Why it matters
+After some errors the driver knows that the GPU must be reset, drained or rebooted before it can be relied on, and says
+so here; programs may run all the same, or fail later.
+
+## How to fix it
+Do what it asks for, while no program uses the GPU.
+
+## Limits
+Drivers before 565 do not tell, nor do cards without support.
+
+## Sources
+NVML_FI_DEV_GET_GPU_RECOVERY_ACTION and nvmlDeviceGpuRecoveryAction_t (nvml.h).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cudadoctor.facts.base import Missing, known
+from cudadoctor.facts.ladder import Ladder
+from cudadoctor.facts.nvml import Nvml
+from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.kernel_log.events import nothing_failed
+from cudadoctor.rules.reading import seen, text_of
+
+
+@rule(
+    id="gpu-needs-reset",
+    title="The driver asks for a reset of the GPU",
+    severity=Severity.WARNING,
+    explains=("driver-call-failed", "race-lane-failed"),
+)
+def gpu_needs_reset(nvml: Nvml, ladder: Ladder | Missing) -> Iterator[Finding]:
+    """Fire where the recovery action of a GPU is not none."""
+    concerned = tuple(d for d in nvml.devices if known(d.recovery_action) not in (None, "none"))
+    if not concerned:
+        return
+    first = concerned[0]
+    action = known(first.recovery_action) or ""
+    reboot = "reboot" in action
+    yield finding(
+        gpu_needs_reset,
+        summary=f"The driver asks for this for {text_of(first.name) or 'a GPU'} (GPU {first.index}): {action}.",
+        cause="An error left the GPU in a state that only this ends; the kernel log says which.",
+        confidence="proven",
+        severity=Severity.WARNING if nothing_failed(ladder) else Severity.ERROR,
+        evidence=tuple(
+            item for d in concerned[:8] for item in seen(f"recovery action for GPU {d.index}", d.recovery_action)
+        ),
+        fix=Fix(
+            "End the programs on this GPU, then do what the driver asks for.",
+            ("sudo reboot",) if reboot else (f"sudo nvidia-smi --gpu-reset -i {first.index}",),
+        ),
+    )

@@ -1,0 +1,107 @@
+"""# Other processes hold the GPU's memory
+
+## What it checks
+Whether the driver API ran out of memory (2) while NVML says that most of a GPU's memory is in use; or whether most of
+it is in use and no process that can be seen owns it.
+
+## Why it matters
+Another job, or what is left of a killed one, leaves too little memory for anything else.
+Worker processes that outlive their parent keep its memory, and `nvidia-smi` often does not list them.
+
+## How to fix it
+Find who has the device open, and end what is no longer wanted.
+
+## Limits
+In a container NVML cannot name processes of other containers or of the host, so memory of an honest neighbour looks
+unowned there; without a failure that is only a note.
+GPUs in MIG mode, and boards whose memory the host uses too (GH200, GB200), are judged only when memory runs out.
+Half of the memory is this project's own threshold for "most".
+
+## Sources
+nvmlDeviceGetMemoryInfo, nvmlDeviceGetComputeRunningProcesses (nvml.h); fuser(1).
+Met by users in:
+- <https://github.com/apache/mxnet/issues/17837>
+- <https://github.com/PaddlePaddle/PaddleOCR/issues/2074>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cudadoctor.facts.base import Known, Missing, known
+from cudadoctor.facts.host import Host
+from cudadoctor.facts.ladder import Ladder
+from cudadoctor.facts.nvml import Nvml, NvmlDevice
+from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.kernel_log.events import nothing_failed
+from cudadoctor.rules.reading import container_of, cuda_error, said, seen, text_of
+
+_MOST = 0.5
+_GIB = 2**30
+# Here the GPU's memory is a NUMA node of the host too, which keeps files in it.
+_SHARED_WITH_HOST = ("GH200", "GB200", "GB300", "GB10")
+
+
+@rule(
+    id="memory-held-by-other-process",
+    title="Other processes hold the GPU's memory",
+    severity=Severity.WARNING,
+    explains=("driver-call-failed", "race-lane-failed"),
+)
+def memory_held_by_other_process(ladder: Ladder, nvml: Nvml, host: Host | Missing) -> Iterator[Finding]:
+    """Fire on 2 with most memory in use (an error), and on memory in use that no process owns (a warning)."""
+    step = cuda_error(ladder, 2)
+    full = tuple(device for device in nvml.devices if _share(device) > _MOST)
+    if step is None and not nothing_failed(ladder):
+        return  # another call failed for another reason
+    concerned = full if step is not None else tuple(device for device in full if _unowned(device) > _MOST)
+    if not concerned:
+        return
+    first = concerned[0]
+    used, total = (known(first.memory_used_bytes) or 0), (known(first.memory_total_bytes) or 1)
+    owners = known(first.processes) or ()
+    inside = container_of(host)
+    unseen = _unowned(first) > _MOST
+    whose = "no process that can be seen owns it" if unseen else f"{len(owners)} processes hold it"
+    failed = f", so {step.call} fails with 2 (out of memory)" if step is not None else ""
+    yield finding(
+        memory_held_by_other_process,
+        summary=f"{used / _GIB:.1f} of {total / _GIB:.1f} GiB of {text_of(first.name) or 'the GPU'} "
+        f"(GPU {first.index}) are in use, and {whose}{failed}.",
+        cause="Another container or the host uses this GPU, or a killed job left processes behind."
+        if inside
+        else "Processes of a killed job, of another user's container or of another name space still hold a context."
+        if unseen
+        else "Other programs use this GPU.",
+        confidence="supported" if step is not None else "possible",
+        severity=Severity.ERROR if step is not None else Severity.NOTE if inside else Severity.WARNING,
+        evidence=(
+            *((said(step),) if step is not None else ()),
+            *seen("memory in use, bytes", first.memory_used_bytes),
+            *seen("memory in all, bytes", first.memory_total_bytes),
+            *seen("processes that NVML lists", first.compute_processes),
+        ),
+        fix=Fix(
+            "Find the processes that have the GPU open, on the host if this is a container, and end those that are "
+            "no longer wanted.",
+            ("nvidia-smi", "sudo fuser -v /dev/nvidia*"),
+        ),
+    )
+
+
+def _share(device: NvmlDevice) -> float:
+    used, total = known(device.memory_used_bytes), known(device.memory_total_bytes)
+    return used / total if used is not None and total else 0.0
+
+
+def _unowned(device: NvmlDevice) -> float:
+    """Return the share of the memory that no listed process owns; 0 where that cannot be told."""
+    total = known(device.memory_total_bytes)
+    if not isinstance(device.processes, Known) or not total or known(device.mig_enabled) is True:
+        return 0.0
+    if any(board in text_of(device.name) for board in _SHARED_WITH_HOST):
+        return 0.0
+    if any(process.used_bytes is None for process in device.processes.value):
+        return 0.0
+    return _share(device) - sum(process.used_bytes or 0 for process in device.processes.value) / total

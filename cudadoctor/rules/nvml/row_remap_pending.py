@@ -1,0 +1,79 @@
+"""# Memory rows wait to be replaced
+
+## What it checks
+Whether NVML says that the remapping of a memory row is pending, or that one has failed.
+
+## Why it matters
+Cards since Ampere replace rows with errors by spare ones, but only when the GPU is reset.
+Until then the bad row stays in use, and the next error in it ends a program.
+A failed remapping means that spare rows have run out.
+
+## How to fix it
+Pending: end the programs on the GPU and reset it, or reboot.
+Failed: have the board replaced.
+
+## Limits
+Cards before Ampere retire pages instead, which NVML tells elsewhere and this rule does not read.
+
+## Sources
+nvmlDeviceGetRemappedRows (nvml.h); NVIDIA GPU Memory Error Management, row remapping; Xid 63 and 64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cudadoctor.facts.base import Missing, known
+from cudadoctor.facts.kernel_log import KernelLog
+from cudadoctor.facts.ladder import Ladder
+from cudadoctor.facts.nvml import Nvml, NvmlDevice
+from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.kernel_log.events import nothing_failed, shown, xids
+from cudadoctor.rules.reading import seen, text_of
+
+
+@rule(
+    id="row-remap-pending",
+    title="Memory rows wait to be replaced",
+    severity=Severity.WARNING,
+    explains=("gpu-needs-reset", "driver-call-failed", "race-lane-failed"),
+)
+def row_remap_pending(nvml: Nvml, ladder: Ladder | Missing, kernel_log: KernelLog | Missing) -> Iterator[Finding]:
+    """Fire where a remapping is pending (a warning while all works) or has failed (an error)."""
+    failed = tuple(device for device in nvml.devices if known(device.remap_failed) is True)
+    pending = tuple(device for device in nvml.devices if known(device.remap_pending) is True)
+    concerned = failed or pending
+    if not concerned:
+        return
+    first = concerned[0]
+    who = f"{text_of(first.name) or 'A GPU'} (GPU {first.index})"
+    others = f" So on {len(concerned) - 1} more." if len(concerned) > 1 else ""
+    yield finding(
+        row_remap_pending,
+        summary=(
+            f"{who} could not replace a memory row: it has no spare one left.{others}"
+            if failed
+            else f"{who} has memory rows with errors that are replaced only when it is reset.{others}"
+        ),
+        cause="Rows of the GPU's memory had errors; a spare row takes the place of each at the next reset.",
+        confidence="proven",
+        severity=Severity.ERROR if failed or not nothing_failed(ladder) else Severity.WARNING,
+        evidence=(
+            *(item for device in concerned[:4] for item in _rows(device)),
+            *shown(xids(kernel_log, 63, 64), kernel_log),
+        ),
+        fix=Fix(
+            "Have the board replaced." if failed else "End the programs on this GPU and reset it, or reboot.",
+            ("nvidia-smi -q -d ROW_REMAPPER", *(() if failed else (f"sudo nvidia-smi --gpu-reset -i {first.index}",))),
+        ),
+    )
+
+
+def _rows(device: NvmlDevice) -> tuple[Evidence, ...]:
+    return (
+        *seen(f"remapping pending on GPU {device.index}", device.remap_pending),
+        *seen(f"remapping failed on GPU {device.index}", device.remap_failed),
+        *seen(f"rows remapped on GPU {device.index} (uncorrectable)", device.remapped_rows_uncorrectable),
+        *seen(f"rows remapped on GPU {device.index} (correctable)", device.remapped_rows_correctable),
+    )

@@ -1,0 +1,75 @@
+"""# The virtual GPU has no licence
+
+## What it checks
+Whether this is a virtual GPU (vGPU) whose licence NVML calls unlicensed.
+
+## Why it matters
+Without a licence the driver of the guest slows the GPU down step by step and then refuses CUDA ("busy or
+unavailable"), while `nvidia-smi` shows a free GPU.
+
+## How to fix it
+Let the guest reach its licence server: client token, network, clock.
+In a cloud only the provider can restore it; restarting containers does not help.
+
+## Limits
+In the first minutes after boot a licence may not be acquired yet.
+
+## Sources
+nvmlDeviceGetGridLicensableFeatures, nvmlDeviceGetVirtualizationMode (nvml.h); NVIDIA vGPU Client Licensing User Guide.
+Met by users in:
+- <https://github.com/DDMAL/Rodan/issues/1332>
+- <https://github.com/microsoft/Bringing-Old-Photos-Back-to-Life/issues/28>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cudadoctor.facts.base import known
+from cudadoctor.facts.ladder import Ladder
+from cudadoctor.facts.nvml import Nvml
+from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.kernel_log.events import nothing_failed
+from cudadoctor.rules.reading import cuda_error, said, seen, text_of
+
+
+@rule(
+    id="vgpu-unlicensed",
+    title="The virtual GPU has no licence",
+    severity=Severity.ERROR,
+    explains=("exclusive-compute-mode", "memory-held-by-other-process", "driver-call-failed", "race-lane-failed"),
+)
+def vgpu_unlicensed(nvml: Nvml, ladder: Ladder) -> Iterator[Finding]:
+    """Fire where a virtual GPU is unlicensed: a warning while all works."""
+    concerned = tuple(
+        d for d in nvml.devices if known(d.virtualization) == "vgpu" and known(d.vgpu_licence) == "unlicensed"
+    )
+    if not concerned:
+        return
+    # 46: devices unavailable; 3 and 999 were seen with drivers that refuse outright.
+    step = cuda_error(ladder, 46, 3, 999)
+    first = concerned[0]
+    refused = f", and {step.call} fails with {step.code}" if step is not None else ""
+    yield finding(
+        vgpu_unlicensed,
+        summary=f"{text_of(first.name) or 'The GPU'} is a virtual GPU without a licence{refused}.",
+        cause="The guest has no valid licence for this vGPU: no client token, no way to the licence server, or none "
+        "left there.",
+        confidence="proven" if step is None else "supported",
+        severity=Severity.WARNING if nothing_failed(ladder) else Severity.ERROR,
+        evidence=(
+            *((said(step),) if step is not None else ()),
+            *(item for d in concerned[:4] for item in seen(f"licence of GPU {d.index}", d.vgpu_licence)),
+            *(item for d in concerned[:4] for item in seen(f"virtualization of GPU {d.index}", d.virtualization)),
+        ),
+        fix=Fix(
+            "Renew the licence: client token in /etc/nvidia/ClientConfigToken, a way to the licence server, a right "
+            "clock. In a cloud, ask the provider.",
+            (
+                "nvidia-smi -q | grep -iA2 licen",
+                "ls -l /etc/nvidia/ClientConfigToken /etc/nvidia/gridd.conf",
+                "sudo systemctl restart nvidia-gridd",
+            ),
+        ),
+    )

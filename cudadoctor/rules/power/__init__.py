@@ -1,0 +1,1 @@
+"""Rules about power and the switching of graphics."""
