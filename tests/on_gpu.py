@@ -2,9 +2,9 @@
 
     python tests/on_gpu.py OUTPUT_FOLDER [part ...]
 
-Parts: `check`, `bandwidth`, `race`, `tests`, `startup`; all by default. Each command's output, exit code and seconds go
-to one file in the folder; the saved facts beside them become a machine under tests/machines/. The figures go into
-docs/measurements.md. Nothing on the machine is changed.
+Parts: `check`, `devices`, `bandwidth`, `race`, `tests`, `startup`; all by default. Each command's output, exit code and
+seconds go to one file in the folder; the saved facts beside them become a machine under tests/machines/. The figures
+go into docs/measurements.md. Nothing on the machine is changed.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ def parts(out: Path) -> dict[str, list[tuple[str, list[str]]]]:
             ("check-simulator", ["env", "NUMBA_ENABLE_CUDASIM=1", *DOCTOR, "check"]),
             ("check-device-9", [*DOCTOR, "check", "--device", "9"]),
         ],
+        "devices": [
+            ("devices", [*DOCTOR, "devices", "--save", str(out / "devices.json")]),
+            ("devices-json", [*DOCTOR, "devices", "--format", "json"]),
+        ],
         "bandwidth": [
             *(
                 (f"bandwidth-{n}", [*DOCTOR, "bandwidth", "--save", str(out / f"bandwidth-{n}.json")])
@@ -43,7 +47,19 @@ def parts(out: Path) -> dict[str, list[tuple[str, list[str]]]]:
             ("race-seed-1", [*DOCTOR, "dbn-race", "--epochs", "10", "--seed", "1", "--quiet"]),
         ],
         "tests": [
-            ("tests", [sys.executable, "-m", "pytest", "tests/dbn", "tests/bandwidth", "-p", "no:cacheprovider"])
+            (
+                "tests",
+                [
+                    sys.executable,
+                    "-m",
+                    "pytest",
+                    "tests/dbn",
+                    "tests/bandwidth",
+                    "tests/devices",
+                    "-p",
+                    "no:cacheprovider",
+                ],
+            )
         ],
         "startup": [("startup", [sys.executable, "tests/benchmarks/startup.py"])],
     }

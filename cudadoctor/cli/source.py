@@ -76,9 +76,14 @@ def read_facts(path: str) -> Machine:
         raise RefusedError(f"{name} {error}") from None
 
 
+def is_device_word(word: str) -> bool:
+    """Say whether a word is an index or a UUID of a GPU (or else, where one may stand, a file)."""
+    return _DEVICE.fullmatch(word) is not None
+
+
 def check_device_word(device: str | None) -> None:
     """Refuse a `--device` that is neither an index nor a UUID."""
-    if device is not None and _DEVICE.fullmatch(device) is None:
+    if device is not None and not is_device_word(device):
         raise RefusedError(f"--device {device}: give an index such as 0, or a UUID such as GPU-0ef4b282")
 
 

@@ -157,6 +157,18 @@ class Driver:
         self.call("cuDeviceGetAttribute", ctypes.byref(value), number, device)
         return value.value
 
+    def can_access_peer(self, device: int, peer: int) -> bool:
+        """Say whether one device can address another's memory directly."""
+        value = c_int()
+        self.call("cuDeviceCanAccessPeer", ctypes.byref(value), device, peer)
+        return bool(value.value)
+
+    def peer_attribute(self, number: int, device: int, peer: int) -> int:
+        """Return an attribute of the way from one device to another, by its number (`CUdevice_P2PAttribute`)."""
+        value = c_int()
+        self.call("cuDeviceGetP2PAttribute", ctypes.byref(value), number, device, peer)
+        return value.value
+
     def total_memory_bytes(self, device: int) -> int:
         """Return the size of the device's memory."""
         size = c_size_t()

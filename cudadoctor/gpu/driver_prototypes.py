@@ -22,6 +22,8 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "cuDeviceGetUuid_v2": (POINTER(c_ubyte * 16), Device),
     "cuDeviceGetPCIBusId": (c_char_p, c_int, Device),
     "cuDeviceGetAttribute": (POINTER(c_int), c_int, Device),
+    "cuDeviceCanAccessPeer": (POINTER(c_int), Device, Device),
+    "cuDeviceGetP2PAttribute": (POINTER(c_int), c_int, Device, Device),
     "cuDeviceTotalMem_v2": (POINTER(c_size_t), Device),
     "cuDevicePrimaryCtxRetain": (POINTER(Handle), Device),
     "cuDevicePrimaryCtxRelease_v2": (Device,),

@@ -7,15 +7,30 @@ import sys
 from collections.abc import Callable, Sequence, Set
 from typing import TypeVar
 
-from cudadoctor.facts.base import Known, Missing
+from cudadoctor.facts.base import Known, Missing, known
 from cudadoctor.facts.driver import Driver
+from cudadoctor.facts.kernel_driver import KernelDriver
+from cudadoctor.facts.kernel_log import KernelLog
 from cudadoctor.facts.ladder import Step
 from cudadoctor.facts.libraries import Libraries
 from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
 from cudadoctor.gpu.worker import Worker
-from cudadoctor.probes import device_nodes, environment, host, kernel_driver, ladder, libraries, packages, pci, toolkits
+from cudadoctor.probes import (
+    device_nodes,
+    environment,
+    host,
+    kernel_driver,
+    kernel_log,
+    ladder,
+    libraries,
+    module_build,
+    packages,
+    pci,
+    power,
+    toolkits,
+)
 from cudadoctor.probes.drivers import CUDA_LIBRARY, NVML_LIBRARY, DriverContact, run_kernel, start_kernel
 from cudadoctor.probes.root import Root
 
@@ -64,6 +79,12 @@ def machine(
         found_environment = environment.gather(root, environ)
         found_kernel_driver = section("driver", lambda: kernel_driver.gather(root))
         found_nodes = section("driver", lambda: device_nodes.gather(root, open_in_child))
+        found_builds = section("driver", lambda: module_build.gather(root, found_host, found_kernel_driver))
+        addresses = tuple(card.address for card in found_pci.devices) if isinstance(found_pci, Pci) else ()
+        found_power = section("pci", lambda: power.gather(root, addresses))
+        found_log: KernelLog | Missing = Missing("there is no NVIDIA card and no trace of a driver to look for in it")
+        if addresses or _has_trace(found_kernel_driver, found_libraries):
+            found_log = section("driver", lambda: kernel_log.gather(root, frozenset(addresses)))
         found_toolkits = section("toolkit", lambda: toolkits.gather(root, environ))
         found_packages = section("python", lambda: packages.gather(root, sys.path if live else None))
         why_not = left_out if "driver" not in areas else "--sysroot: the driver of this machine is not asked"
@@ -90,6 +111,9 @@ def machine(
         environment=found_environment,
         pci=found_pci,
         kernel_driver=found_kernel_driver,
+        module_build=found_builds,
+        kernel_log=found_log,
+        power=found_power,
         device_nodes=found_nodes,
         libraries=found_libraries,
         nvml=nvml,
@@ -111,6 +135,15 @@ def _nowhere(found: Libraries | Missing) -> frozenset[str]:
         return frozenset()
     there = {file.soname for file in found.files}
     return frozenset(name for name in (NVML_LIBRARY, CUDA_LIBRARY) if name not in there)
+
+
+def _has_trace(kernel_driver: KernelDriver | Missing, libraries: Libraries | Missing) -> bool:
+    """Say whether anything of a driver is here, so that the kernel may have had something to say of it."""
+    if isinstance(libraries, Libraries) and libraries.files:
+        return True
+    return isinstance(kernel_driver, KernelDriver) and (
+        bool(kernel_driver.module_files) or known(kernel_driver.loaded) is True
+    )
 
 
 def _has_node() -> bool:

@@ -7,6 +7,7 @@ import re
 from cudadoctor.facts.bandwidth import Bandwidth
 from cudadoctor.facts.base import Fact, Known, Missing, known
 from cudadoctor.facts.device_nodes import DeviceNodes
+from cudadoctor.facts.devices import Devices
 from cudadoctor.facts.driver import Driver, DriverDevice
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder, Step
@@ -58,10 +59,13 @@ def step_of(ladder: Ladder | Missing, name: str) -> Step | None:
     return ladder.step(name) if isinstance(ladder, Ladder) else None
 
 
-def steps_and_measurement(ladder: Ladder, bandwidth: Bandwidth | Missing) -> tuple[Step, ...]:
-    """Return the steps of the ladder, and after them the call that cut a bandwidth measurement short, if one did."""
+def steps_and_measurement(
+    ladder: Ladder, bandwidth: Bandwidth | Missing, devices: Devices | Missing
+) -> tuple[Step, ...]:
+    """Return the steps of the ladder, and after them the calls that cut a measurement or a description short."""
     cut_short = bandwidth.cut_short if isinstance(bandwidth, Bandwidth) else None
-    return (*ladder.steps, cut_short) if cut_short is not None else ladder.steps
+    described = devices.cut_short if isinstance(devices, Devices) else ()
+    return (*ladder.steps, *((cut_short,) if cut_short is not None else ()), *described)
 
 
 def passed(ladder: Ladder | Missing, name: str) -> bool:

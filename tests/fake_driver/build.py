@@ -18,7 +18,12 @@ A scenario is `key = value` lines; what is not said is a healthy H100. Keys that
     link_width_max, performance_state, sm_clock_mhz, memory_clock_mhz, clock_event_reasons, temperature_c,
     power_draw_mw, power_limit_mw, persistence_mode, mig_mode, compute_processes, pcie_replays, pci_domain, pci_bus,
     pci_device; -1 makes NVML answer "not supported" where it reads a number
+    ecc_uncorrectable, ecc_uncorrectable_aggregate, remapped_rows_correctable, remapped_rows_uncorrectable,
+    remap_pending, remap_failed, recovery_action, mig_instances, virtualization_mode
+    vgpu_licensed (1 or 0 on a virtual GPU), confidential_compute, confidential_compute_ready
     attribute.<number>        a device attribute of cuda.h: **{"attribute.100": 1}
+    cores, memory_bus_width, power_limit_default_mw, power_limit_min_mw, power_limit_max_mw, vbios, display_active
+    peer_access               1 where all devices reach each other's memory; "peer_access.0" for that of device 0
     memory_allocatable_bytes, host_pinnable_bytes   allocation fails above it, whatever is said to be free
     h2d_pinned_gb_per_s, d2h_pinned_gb_per_s, h2d_pageable_gb_per_s, d2h_pageable_gb_per_s, d2d_gb_per_s
     corrupt_copies            h2d, d2h, d2d, or with _pinned, _pageable, _local: a byte of each such copy is flipped

@@ -266,6 +266,8 @@ static const struct {
     {38, 52428800}, {39, 2048},  {40, 3},       {41, 1},      {78, 1},         {79, 1},     {80, 1},     {81, 233472},
     {82, 65536},  {83, 1},       {84, 0},       {86, 1},      {87, 2},         {88, 0},     {89, 1},     {90, 1},
     {91, 1},      {95, 1},       {97, 232448},  {99, 1},      {100, 0},        {101, 0},    {106, 32},   {111, 1024},
+    {21, 131072}, {22, 131072}, {23, 65536}, {24, 16384}, {25, 16384}, {26, 16384}, {27, 32768}, {28, 32768}, {29, 2048}, {30, 512}, {42, 32768}, {43, 2048},
+    {51, 32}, {102, 1}, {107, 1}, {108, 34078720}, {109, 134217728}, {115, 1}, {116, 1}, {120, 1}, {130, 0}, {131, -1}, {133, 0}, {134, 0},
 };
 
 EXPORT CUresult cuDeviceGetAttribute(int *value, int attribute, CUdevice device) {
@@ -273,7 +275,7 @@ EXPORT CUresult cuDeviceGetAttribute(int *value, int attribute, CUdevice device)
     PHYSICAL(device);
     char key[64];
     snprintf(key, sizeof key, "attribute.%d", attribute);
-    const char *wanted = text_or_null(key);
+    const char *wanted = device_text(key, device, NULL);
     if (wanted) {
         *value = (int)strtol(wanted, NULL, 0);
         return SUCCESS;
@@ -292,6 +294,26 @@ EXPORT CUresult cuDeviceGetAttribute(int *value, int attribute, CUdevice device)
             return SUCCESS;
         }
     return INVALID_VALUE;
+}
+
+/* `peer_access` is 1 where every device reaches every other one; `peer_access.0` is for the memory of device 0. */
+EXPORT CUresult cuDeviceCanAccessPeer(int *can, CUdevice device, CUdevice peer) {
+    ENTER(0);
+    PHYSICAL(device);
+    PHYSICAL(peer);
+    *can = device != peer && device_number("peer_access", peer, 1);
+    return SUCCESS;
+}
+
+/* Attributes of CUdevice_P2PAttribute: 1 performance rank, 2 access, 3 native atomics, 4 array access. */
+EXPORT CUresult cuDeviceGetP2PAttribute(int *value, int attribute, CUdevice device, CUdevice peer) {
+    ENTER(0);
+    PHYSICAL(device);
+    PHYSICAL(peer);
+    if (device == peer) return INVALID_DEVICE;
+    if (attribute < 1 || attribute > 4) return INVALID_VALUE;
+    *value = attribute == 1 ? 0 : (int)device_number("peer_access", peer, 1);
+    return SUCCESS;
 }
 
 /* Contexts */

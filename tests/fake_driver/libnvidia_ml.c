@@ -375,3 +375,171 @@ EXPORT nvmlReturn_t nvmlDeviceGetPcieReplayCounter(nvmlDevice_t device, unsigned
     ENTER();
     return put_number(count, "pcie_replays", device, 0);
 }
+
+EXPORT nvmlReturn_t nvmlDeviceGetGraphicsRunningProcesses_v3(nvmlDevice_t device, unsigned *count, struct process *out) {
+    ENTER();
+    (void)device, (void)out;
+    *count = 0;
+    return SUCCESS;
+}
+
+/* Error type 1 is uncorrected; counter 0 is since the driver was loaded, 1 of the card's life. */
+EXPORT nvmlReturn_t nvmlDeviceGetTotalEccErrors(nvmlDevice_t device, int type, int counter, unsigned long long *count) {
+    ENTER();
+    const char *key = type != 1 ? "ecc_corrected" : counter ? "ecc_uncorrectable_aggregate" : "ecc_uncorrectable";
+    long long value = device_number(key, device->index, 0);
+    if (value < 0) return NOT_SUPPORTED;
+    *count = (unsigned long long)value;
+    return SUCCESS;
+}
+
+EXPORT nvmlReturn_t nvmlDeviceGetRemappedRows(nvmlDevice_t device, unsigned *correctable, unsigned *uncorrectable,
+                                              unsigned *pending, unsigned *failure) {
+    ENTER();
+    *uncorrectable = (unsigned)device_number("remapped_rows_uncorrectable", device->index, 0);
+    *pending = (unsigned)device_number("remap_pending", device->index, 0);
+    *failure = (unsigned)device_number("remap_failed", device->index, 0);
+    return put_number(correctable, "remapped_rows_correctable", device, 0);
+}
+
+EXPORT nvmlReturn_t nvmlDeviceGetVirtualizationMode(nvmlDevice_t device, unsigned *mode) {
+    ENTER();
+    return put_number(mode, "virtualization_mode", device, 0);
+}
+
+struct licensable_feature {
+    unsigned code, state;
+    char licence[128], product[128];
+    unsigned enabled;
+    struct {
+        unsigned year;
+        unsigned short month, day, hour, minute, second;
+        unsigned char status;
+    } expiry;
+};
+
+struct licensable_features {
+    int supported;
+    unsigned count;
+    struct licensable_feature features[3];
+};
+
+/* `vgpu_licensed` is 1 or 0 on a virtual GPU; other cards need no licence. */
+EXPORT nvmlReturn_t nvmlDeviceGetGridLicensableFeatures_v4(nvmlDevice_t device, struct licensable_features *out) {
+    ENTER();
+    long long licensed = device_number("vgpu_licensed", device->index, -1);
+    memset(out, 0, sizeof *out);
+    if (licensed < 0) return SUCCESS;
+    out->supported = 1;
+    out->count = 1;
+    out->features[0].enabled = 1;
+    out->features[0].state = (unsigned)licensed;
+    return SUCCESS;
+}
+
+struct conf_compute_state {
+    unsigned environment, feature, dev_tools;
+};
+
+EXPORT nvmlReturn_t nvmlSystemGetConfComputeState(struct conf_compute_state *state) {
+    ENTER();
+    memset(state, 0, sizeof *state);
+    state->feature = (unsigned)number("confidential_compute", 0);
+    return SUCCESS;
+}
+
+EXPORT nvmlReturn_t nvmlSystemGetConfComputeGpusReadyState(unsigned *ready) {
+    ENTER();
+    *ready = (unsigned)number("confidential_compute_ready", 1);
+    return SUCCESS;
+}
+
+struct field_value {
+    unsigned id, scope;
+    long long timestamp, latency;
+    int type, code;
+    union {
+        double as_double;
+        unsigned as_unsigned;
+        unsigned long long as_long;
+    } value;
+};
+
+/* Field 230 is the recovery action; others are not supported. */
+EXPORT nvmlReturn_t nvmlDeviceGetFieldValues(nvmlDevice_t device, int count, struct field_value *values) {
+    ENTER();
+    for (int i = 0; i < count; i++) {
+        long long action = device_number("recovery_action", device->index, 0);
+        int known = values[i].id == 230 && action >= 0;
+        values[i].code = known ? SUCCESS : NOT_SUPPORTED;
+        values[i].type = 1;
+        values[i].value.as_unsigned = known ? (unsigned)action : 0;
+    }
+    return SUCCESS;
+}
+
+/* A card in MIG mode has `mig_instances` instances. */
+EXPORT nvmlReturn_t nvmlDeviceGetMaxMigDeviceCount(nvmlDevice_t device, unsigned *count) {
+    ENTER();
+    (void)device;
+    *count = 7;
+    return SUCCESS;
+}
+
+EXPORT nvmlReturn_t nvmlDeviceGetMigDeviceHandleByIndex(nvmlDevice_t device, unsigned index, nvmlDevice_t *instance) {
+    ENTER();
+    if (index >= (unsigned)device_number("mig_instances", device->index, 0)) return NOT_FOUND;
+    *instance = device;
+    return SUCCESS;
+}
+
+/* What `cudadoctor devices` asks for besides. */
+
+EXPORT nvmlReturn_t nvmlDeviceGetMemoryBusWidth(nvmlDevice_t device, unsigned *bits) {
+    ENTER();
+    return put_number(bits, "memory_bus_width", device, 5120);
+}
+
+EXPORT nvmlReturn_t nvmlDeviceGetNumGpuCores(nvmlDevice_t device, unsigned *cores) {
+    ENTER();
+    return put_number(cores, "cores", device, 16896);
+}
+
+EXPORT nvmlReturn_t nvmlDeviceGetPowerManagementLimit(nvmlDevice_t device, unsigned *milliwatts) {
+    ENTER();
+    return put_number(milliwatts, "power_limit_mw", device, 700000);
+}
+
+EXPORT nvmlReturn_t nvmlDeviceGetPowerManagementDefaultLimit(nvmlDevice_t device, unsigned *milliwatts) {
+    ENTER();
+    return put_number(milliwatts, "power_limit_default_mw", device, 700000);
+}
+
+EXPORT nvmlReturn_t nvmlDeviceGetPowerManagementLimitConstraints(nvmlDevice_t device, unsigned *low, unsigned *high) {
+    ENTER();
+    *low = (unsigned)device_number("power_limit_min_mw", device->index, 200000);
+    return put_number(high, "power_limit_max_mw", device, 700000);
+}
+
+EXPORT nvmlReturn_t nvmlDeviceGetVbiosVersion(nvmlDevice_t device, char *out, unsigned size) {
+    ENTER();
+    return put(out, size, device_text("vbios", device->index, "96.00.89.00.01"));
+}
+
+EXPORT nvmlReturn_t nvmlDeviceGetGspFirmwareVersion(nvmlDevice_t device, char *out) {
+    ENTER();
+    (void)device;
+    return put(out, 64, text("driver_release", "580.159.04"));
+}
+
+EXPORT nvmlReturn_t nvmlDeviceGetDisplayActive(nvmlDevice_t device, unsigned *active) {
+    ENTER();
+    return put_number(active, "display_active", device, 0);
+}
+
+EXPORT nvmlReturn_t nvmlDeviceGetMPSComputeRunningProcesses_v3(nvmlDevice_t device, unsigned *count, struct process *out) {
+    ENTER();
+    (void)device, (void)out;
+    *count = 0;
+    return SUCCESS;
+}

@@ -24,6 +24,7 @@ from collections.abc import Iterator
 
 from cudadoctor.facts.bandwidth import Bandwidth
 from cudadoctor.facts.base import Missing
+from cudadoctor.facts.devices import Devices
 from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.libraries import Libraries
@@ -43,12 +44,13 @@ from cudadoctor.rules.reading import said, seen, steps_and_measurement
 def driver_call_crashed(
     ladder: Ladder,
     bandwidth: Bandwidth | Missing,
+    devices: Devices | Missing,
     nvml: Nvml | Missing,
     driver: Driver | Missing,
     libraries: Libraries | Missing,
 ) -> Iterator[Finding]:
     """Fire where a step's process died."""
-    died = tuple(step for step in steps_and_measurement(ladder, bandwidth) if step.state == "crashed")
+    died = tuple(step for step in steps_and_measurement(ladder, bandwidth, devices) if step.state == "crashed")
     if not died:
         return
     first = died[0]

@@ -30,6 +30,7 @@ from collections.abc import Iterator
 
 from cudadoctor.facts.bandwidth import Bandwidth
 from cudadoctor.facts.base import Missing
+from cudadoctor.facts.devices import Devices
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Finding, Fix, Severity
@@ -44,9 +45,11 @@ from cudadoctor.rules.reading import card_evidence, cards, said, steps_and_measu
     severity=Severity.ERROR,
     explains=("driver-call-failed", "race-lane-failed"),
 )
-def driver_call_hung(ladder: Ladder, bandwidth: Bandwidth | Missing, pci: Pci | Missing) -> Iterator[Finding]:
+def driver_call_hung(
+    ladder: Ladder, bandwidth: Bandwidth | Missing, devices: Devices | Missing, pci: Pci | Missing
+) -> Iterator[Finding]:
     """Fire where a step ran into its limit."""
-    hung = tuple(step for step in steps_and_measurement(ladder, bandwidth) if step.state == "timed out")
+    hung = tuple(step for step in steps_and_measurement(ladder, bandwidth, devices) if step.state == "timed out")
     if not hung:
         return
     first = hung[0]

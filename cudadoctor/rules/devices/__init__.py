@@ -1,0 +1,1 @@
+"""Rules about what the driver API and NVML say of one GPU."""
