@@ -102,6 +102,19 @@ def deliver(diagnosis: Diagnosis, options: ReportOptions, sentence: str = "", li
     return 2 if unwritten else code
 
 
+def write_report(data: bytes, output: str | None) -> int:
+    """Write what is no diagnosis (a page, a list) to a file or the screen; return the exit code."""
+    if output is None:
+        _write_stdout(data)
+        return 0
+    try:
+        write_file(output, data)
+    except OSError as error:
+        print(f"cudadoctor: cannot write {output}: {error.strerror}", file=sys.stderr)
+        return 2
+    return 0
+
+
 def exit_code(diagnosis: Diagnosis, options: ReportOptions) -> int:
     """Return 0, 1 for a finding at or above `--fail-on`, or the code of a refusal."""
     if diagnosis.error is not None:

@@ -7,20 +7,25 @@ import msgspec
 from cudadoctor.facts.bandwidth import Bandwidth
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.device_nodes import DeviceNodes
+from cudadoctor.facts.devices import Devices
 from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.environment import Environment
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.kernel_driver import KernelDriver
+from cudadoctor.facts.kernel_log import KernelLog
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.libraries import Libraries
+from cudadoctor.facts.module_build import ModuleBuilds
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.packages import Packages
 from cudadoctor.facts.pci import Pci
+from cudadoctor.facts.power import Power
 from cudadoctor.facts.race import Race
 from cudadoctor.facts.toolkits import Toolkits
 
 _NOT_GATHERED = Missing("it was not gathered")
 _NOT_MEASURED = Missing("it was not measured")
+_NOT_ASKED = Missing("only `cudadoctor devices` asks for it")
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +35,9 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     environment: Environment | Missing = _NOT_GATHERED
     pci: Pci | Missing = _NOT_GATHERED
     kernel_driver: KernelDriver | Missing = _NOT_GATHERED
+    module_build: ModuleBuilds | Missing = _NOT_GATHERED
+    kernel_log: KernelLog | Missing = _NOT_GATHERED
+    power: Power | Missing = _NOT_GATHERED
     device_nodes: DeviceNodes | Missing = _NOT_GATHERED
     libraries: Libraries | Missing = _NOT_GATHERED
     nvml: Nvml | Missing = _NOT_GATHERED
@@ -39,3 +47,4 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     packages: Packages | Missing = _NOT_GATHERED
     bandwidth: Bandwidth | Missing = _NOT_MEASURED
     race: Race | Missing = _NOT_MEASURED
+    devices: Devices | Missing = _NOT_ASKED

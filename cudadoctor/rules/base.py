@@ -7,7 +7,7 @@ rule skipped, unless the parameter's annotation admits `Missing`. The module's d
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -27,7 +27,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """A cause of trouble and how facts show it.
 
     `needs` are the sections that must be there, `admits` those that may be missing. `explains` are the ids of
-    findings that only follow from this one; `"*"` stands for all others.
+    findings that only follow from this one; `"*"` stands for all others. `shows` is how a pasted text shows the cause:
+    pairs of a condition on its signs (`"cuda:804 !container"`: all of them, none of those with `!`) and a weight, which
+    is negative where the condition speaks against the cause.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     admits: tuple[str, ...]
     explains: tuple[str, ...]
     page: str
+    shows: tuple[tuple[str, int], ...] = ()
 
     def examine(self, machine: Machine) -> tuple[tuple[Finding, ...], SkippedRule | None]:
         """Judge one machine.
@@ -68,7 +71,14 @@ class RuleFunction:
         return self.rule.judge(*sections, **named)
 
 
-def rule(*, id: str, title: str, severity: Severity, explains: tuple[str, ...] = ()) -> Callable[[Judge], RuleFunction]:
+def rule(
+    *,
+    id: str,
+    title: str,
+    severity: Severity,
+    explains: tuple[str, ...] = (),
+    shows: Mapping[str, int] | None = None,
+) -> Callable[[Judge], RuleFunction]:
     """Make a rule of a function whose parameters are named as fields of `Machine`."""
 
     def decorate(function: Judge) -> RuleFunction:
@@ -84,10 +94,30 @@ def rule(*, id: str, title: str, severity: Severity, explains: tuple[str, ...] =
                 admits=admits,
                 explains=explains,
                 page=sys.modules[function.__module__].__doc__ or "",
+                shows=tuple((shows or {}).items()),
             )
         )
 
     return decorate
+
+
+def cause(*, id: str, title: str, page: str | None, shows: Mapping[str, int], severity: Severity | None = None) -> Rule:
+    """Make a cause that no fact of a machine shows yet, only a text: a page and its signs, without a judge."""
+    return Rule(
+        id=id,
+        title=title,
+        severity=severity or Severity.ERROR,
+        judge=_never,
+        needs=(),
+        admits=(),
+        explains=(),
+        page=page or "",
+        shows=tuple(shows.items()),
+    )
+
+
+def _never() -> Iterator[Finding]:
+    return iter(())
 
 
 def finding(

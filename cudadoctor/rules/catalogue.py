@@ -9,18 +9,26 @@ from cudadoctor.rules.base import Rule
 from cudadoctor.rules.device_nodes.container_cgroup_lost import container_cgroup_lost
 from cudadoctor.rules.device_nodes.device_node_permission import device_node_permission
 from cudadoctor.rules.device_nodes.uvm_node_missing import uvm_node_missing
+from cudadoctor.rules.devices.device_sources_disagree import device_sources_disagree
 from cudadoctor.rules.driver.driver_too_old import driver_too_old
 from cudadoctor.rules.driver.fabric_manager_not_running import fabric_manager_not_running
 from cudadoctor.rules.environment.cuda_simulator_enabled import cuda_simulator_enabled
 from cudadoctor.rules.environment.cuda_visible_devices_hides_gpu import cuda_visible_devices_hides_gpu
+from cudadoctor.rules.environment.no_gpu_allocated import no_gpu_allocated
 from cudadoctor.rules.host.container_driver_capabilities import container_driver_capabilities
 from cudadoctor.rules.host.container_ldcache_stale import container_ldcache_stale
 from cudadoctor.rules.host.container_no_gpu_flag import container_no_gpu_flag
 from cudadoctor.rules.host.macos_unsupported import macos_unsupported
+from cudadoctor.rules.host.wsl_libcuda_path import wsl_libcuda_path
+from cudadoctor.rules.host.wsl_linux_driver_inside import wsl_linux_driver_inside
 from cudadoctor.rules.kernel_driver.gpu_too_old_for_driver import gpu_too_old_for_driver
 from cudadoctor.rules.kernel_driver.kernel_module_missing import kernel_module_missing
 from cudadoctor.rules.kernel_driver.kernel_module_not_loaded import kernel_module_not_loaded
 from cudadoctor.rules.kernel_driver.no_driver_installed import no_driver_installed
+from cudadoctor.rules.kernel_log.app_fault_xid import app_fault_xid
+from cudadoctor.rules.kernel_log.bar_or_bios_resources import bar_or_bios_resources
+from cudadoctor.rules.kernel_log.gsp_timeout import gsp_timeout
+from cudadoctor.rules.kernel_log.suspend_uvm_broken import suspend_uvm_broken
 from cudadoctor.rules.ladder.driver_call_crashed import driver_call_crashed
 from cudadoctor.rules.ladder.driver_call_failed import driver_call_failed
 from cudadoctor.rules.ladder.driver_call_hung import driver_call_hung
@@ -31,38 +39,58 @@ from cudadoctor.rules.libraries.driver_library_mismatch import driver_library_mi
 from cudadoctor.rules.libraries.forward_compat_unsupported_gpu import forward_compat_unsupported_gpu
 from cudadoctor.rules.libraries.libcuda_missing import libcuda_missing
 from cudadoctor.rules.libraries.stub_libcuda_loaded import stub_libcuda_loaded
+from cudadoctor.rules.module_build.dkms_build_failed import dkms_build_failed
+from cudadoctor.rules.module_build.secure_boot_unsigned_module import secure_boot_unsigned_module
+from cudadoctor.rules.nvml.confidential_compute_not_ready import confidential_compute_not_ready
 from cudadoctor.rules.nvml.device_name_unprintable import device_name_unprintable
+from cudadoctor.rules.nvml.ecc_uncorrectable import ecc_uncorrectable
 from cudadoctor.rules.nvml.exclusive_compute_mode import exclusive_compute_mode
+from cudadoctor.rules.nvml.gpu_needs_reset import gpu_needs_reset
+from cudadoctor.rules.nvml.memory_held_by_other_process import memory_held_by_other_process
 from cudadoctor.rules.nvml.mig_without_instance import mig_without_instance
+from cudadoctor.rules.nvml.row_remap_pending import row_remap_pending
+from cudadoctor.rules.nvml.vgpu_unlicensed import vgpu_unlicensed
+from cudadoctor.rules.packages.cpu_only_wheel import cpu_only_wheel
+from cudadoctor.rules.packages.mixed_cuda_packages import mixed_cuda_packages
 from cudadoctor.rules.packages.python_packages_incompatible import python_packages_incompatible
 from cudadoctor.rules.pci.gpu_fallen_off_bus import gpu_fallen_off_bus
 from cudadoctor.rules.pci.no_nvidia_gpu_active import no_nvidia_gpu_active
 from cudadoctor.rules.pci.other_driver_bound import other_driver_bound
+from cudadoctor.rules.power.hybrid_gpu_powered_off import hybrid_gpu_powered_off
 from cudadoctor.rules.race.race_lane_failed import race_lane_failed
 from cudadoctor.rules.race.race_lanes_disagree import race_lanes_disagree
 from cudadoctor.rules.race.training_learned_nothing import training_learned_nothing
 from cudadoctor.rules.toolkits.nvvm_not_found import nvvm_not_found
 from cudadoctor.rules.toolkits.ptx_newer_than_driver import ptx_newer_than_driver
 from cudadoctor.rules.toolkits.toolkit_arch_unsupported import toolkit_arch_unsupported
+from cudadoctor.rules.toolkits.toolkit_path_wrong import toolkit_path_wrong
 
 RULES: tuple[Rule, ...] = tuple(
     function.rule
     for function in (
         # Is there anything to work with?
         macos_unsupported,
+        no_gpu_allocated,
+        hybrid_gpu_powered_off,
+        bar_or_bios_resources,
+        gpu_fallen_off_bus,
         no_nvidia_gpu_active,
         # The kernel half of the driver.
         gpu_too_old_for_driver,
+        secure_boot_unsigned_module,
+        dkms_build_failed,
         other_driver_bound,
         container_no_gpu_flag,
+        wsl_libcuda_path,
         no_driver_installed,
         kernel_module_missing,
         kernel_module_not_loaded,
         # Calls into the driver.
+        gsp_timeout,
         driver_call_hung,
         driver_call_crashed,
-        gpu_fallen_off_bus,
         # The user-space half, and the nodes between the two.
+        wsl_linux_driver_inside,
         driver_library_mismatch,
         compat_libs_mismatch,
         forward_compat_unsupported_gpu,
@@ -73,23 +101,36 @@ RULES: tuple[Rule, ...] = tuple(
         container_cgroup_lost,
         device_node_permission,
         uvm_node_missing,
+        suspend_uvm_broken,
+        confidential_compute_not_ready,
         fabric_manager_not_running,
         # What hides a GPU that works.
         cuda_visible_devices_hides_gpu,
         mig_without_instance,
+        vgpu_unlicensed,
         exclusive_compute_mode,
+        memory_held_by_other_process,
+        # Memory and state of the card.
+        ecc_uncorrectable,
+        row_remap_pending,
+        gpu_needs_reset,
         # Compiling for it.
         cuda_simulator_enabled,
         toolkit_arch_unsupported,
         driver_too_old,
         ptx_newer_than_driver,
         python_packages_incompatible,
+        toolkit_path_wrong,
         nvvm_not_found,
         kernel_result_wrong,
         # What no other rule knows.
         driver_call_failed,
         kernel_compile_failed,
+        app_fault_xid,
+        cpu_only_wheel,
+        mixed_cuda_packages,
         device_name_unprintable,
+        device_sources_disagree,
         # Measurements.
         bandwidth_not_verified,
         pcie_link_degraded,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cudadoctor.facts.bandwidth import Bandwidth, ExpectedLink
 from cudadoctor.facts.base import known
+from cudadoctor.facts.devices import Devices
 from cudadoctor.facts.driver import Driver, DriverDevice
 from cudadoctor.facts.ladder import STEP_NAMES, Ladder, Step
 from cudadoctor.facts.machine import Machine
@@ -144,6 +145,9 @@ def _measured(machine: Machine) -> str:
         sentences.append(_copies(machine.bandwidth))
     if isinstance(machine.race, Race):
         sentences.append(_lanes(machine.race))
+    if isinstance(machine.devices, Devices):
+        count = len(machine.devices.devices)
+        sentences.append(f"{count} {'GPU was' if count == 1 else 'GPUs were'} described." if count else "")
     return " ".join(sentence for sentence in sentences if sentence)
 
 

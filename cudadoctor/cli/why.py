@@ -1,0 +1,149 @@
+"""`cudadoctor why`: the causes of a pasted error, log or traceback; or the page of one of them."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from cudadoctor import __version__
+from cudadoctor.cli import options as opt
+from cudadoctor.cli.delivery import RefusedError, check_writable, deliver, write_report
+from cudadoctor.cli.options import FailOn, Format, ReportOptions
+from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
+
+MAX_BYTES = 8_000_000
+_ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
+
+
+def why(
+    text: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TEXT|FILE|ID|-]", help="An error or log, a file with one, or the id of a finding."),
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List all causes that are known.")] = False,
+    no_machine: Annotated[bool, typer.Option("--no-machine", help="Judge the text alone, not this machine.")] = False,
+    timeout: opt.TimeoutOption = DRIVER_CALL_LIMIT_S,
+    format: opt.FormatOption = Format.TEXT,
+    output: opt.OutputOption = None,
+    fail_on: opt.FailOnOption = FailOn.ERROR,
+    redact: opt.RedactOption = None,
+    verbose: opt.VerboseOption = 0,
+    quiet: opt.QuietOption = False,
+) -> int:
+    """Name the likeliest causes of a pasted error, log or traceback, or of what `nvidia-smi` printed.
+
+    The text is the argument, the file that it names, or standard input. The id of a finding prints its page.
+    Exit code 0: no cause found at or above --fail-on; 1: one was; 2: wrong usage or bad input.
+    """
+    from cudadoctor.rules.pasted.answer import answer, cause_called
+
+    check_writable(output)
+    words = text or []
+    if list_:
+        if words:
+            raise RefusedError("--list takes no text")
+        return write_report(_listed(format), output)
+    rule = cause_called(words[0]) if len(words) == 1 else None
+    if rule is not None:
+        return write_report(_page(rule, format), output)
+    pasted = _text(words)
+    here = None if no_machine else _here(timeout)
+    diagnosis, sentence = answer(pasted, here, version=__version__)
+    report = ReportOptions(
+        command="why", format=format, output=output, fail_on=fail_on, redact=redact, verbose=verbose, quiet=quiet
+    )
+    return deliver(diagnosis, report, sentence)
+
+
+def _here(limit_s: float) -> Any:
+    """Return what `check --quick` finds on this machine."""
+    from cudadoctor.doctor import AREAS, Examination, diagnose, examine
+
+    areas = frozenset(AREAS) - {"kernel"}
+    return diagnose(examine(Examination(areas=areas, left_out="why runs no kernel", limit_s=limit_s)))
+
+
+def _text(words: list[str]) -> str:
+    """Return the text to judge.
+
+    Raises:
+        RefusedError: There is none, it cannot be read, or it is an id that nothing has.
+    """
+    if not words or words == ["-"]:
+        if sys.stdin is None or (not words and sys.stdin.isatty()):
+            raise RefusedError("give the text, a file with it, or pipe it in: `nvidia-smi 2>&1 | cudadoctor why`")
+        text = _decoded(sys.stdin.buffer.read(MAX_BYTES + 1), "standard input")
+    elif len(words) == 1 and len(words[0]) < 4096 and "\n" not in words[0] and os.path.exists(words[0]):
+        try:
+            with open(words[0], "rb") as file:
+                text = _decoded(file.read(MAX_BYTES + 1), words[0])
+        except OSError as error:
+            raise RefusedError(f"cannot read {words[0]}: {error.strerror}") from None
+    else:
+        text = " ".join(words)
+        if len(words) == 1 and _ID.fullmatch(words[0]):
+            raise RefusedError(_no_such(words[0]))
+    if not text.strip():
+        raise RefusedError("the text is empty")
+    return text
+
+
+def _decoded(data: bytes, name: str) -> str:
+    """Decode what was read; Windows shells write UTF-16 with a mark in front."""
+    from cudadoctor.text import from_bytes
+
+    if len(data) > MAX_BYTES:
+        print(f"cudadoctor: {name} is long: only its first {MAX_BYTES // 1_000_000} MB are judged", file=sys.stderr)
+        data = data[:MAX_BYTES]
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", "replace")
+    return from_bytes(data.removeprefix(b"\xef\xbb\xbf"))
+
+
+def _no_such(id: str) -> str:
+    import difflib
+
+    from cudadoctor.rules.pasted.answer import all_causes
+
+    near = difflib.get_close_matches(id, [rule.id for rule in all_causes()], n=1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    return f"no finding is called {id}, and no such file is there{meant} See `cudadoctor why --list`".replace("?;", "?")
+
+
+def _listed(format: Format) -> bytes:
+    from cudadoctor.rules.pasted.answer import all_causes
+
+    rules = sorted(all_causes(), key=lambda rule: rule.id)
+    if format is Format.JSON:
+        causes = [{"id": rule.id, "severity": rule.severity.value, "title": rule.title} for rule in rules]
+        return _document(causes=causes)
+    if format is Format.MARKDOWN:
+        rows = "".join(f"| `{rule.id}` | {rule.severity.value} | {rule.title} |\n" for rule in rules)
+        return f"| id | severity | what is wrong |\n|---|---|---|\n{rows}".encode()
+    width = max(len(rule.id) for rule in rules)
+    return "".join(f"{rule.id:{width}}  {rule.severity.value:7}  {rule.title}\n" for rule in rules).encode()
+
+
+def _page(rule: Any, format: Format) -> bytes:
+    page = f"{rule.page.strip()}\n"
+    if format is Format.JSON:
+        cause = {"id": rule.id, "severity": rule.severity.value, "title": rule.title, "page": page}
+        return _document(causes=[cause])
+    if format is Format.MARKDOWN:
+        return page.encode()
+    lines = [line for line in page.splitlines() if not line.startswith("```")]
+    plain = [re.sub(r"^#+ ", "", line) for line in lines]
+    return ("\n".join(plain) + f"\n\n{rule.id}, {rule.severity.value}\n").encode()
+
+
+def _document(**more: Any) -> bytes:
+    """Return the usual document with what was asked for beside its keys."""
+    from cudadoctor.facts.document import encode_json
+    from cudadoctor.findings import SCHEMA_VERSION
+
+    head = {"schema_version": SCHEMA_VERSION, "command": "why", "version": __version__, "status": "ok"}
+    return encode_json({**head, "findings": [], "skipped": [], **more})

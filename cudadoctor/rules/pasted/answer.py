@@ -1,0 +1,85 @@
+"""The answer of `why`: causes of a text, and what this machine's own findings add to them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cudadoctor.findings import Diagnosis, Finding, Severity, Status
+from cudadoctor.rules.base import Rule
+from cudadoctor.rules.catalogue import RULES
+from cudadoctor.rules.causes import CAUSES
+from cudadoctor.rules.pasted.weigh import hypotheses
+
+
+def all_causes() -> tuple[Rule, ...]:
+    """Return all causes, each once; what a rule judges by facts keeps the signs that a text shows of it."""
+    told = {cause.id: cause for cause in CAUSES}
+    judged = tuple(
+        msgspec.structs.replace(rule, shows=rule.shows + told.pop(rule.id).shows) if rule.id in told else rule
+        for rule in RULES
+    )
+    return (*judged, *told.values())
+
+
+def cause_called(id: str) -> Rule | None:
+    """Return the cause of that id, None if there is none."""
+    return next((rule for rule in all_causes() if rule.id == id), None)
+
+
+def answer(text: str, here: Diagnosis | None, *, version: str) -> tuple[Diagnosis, str]:
+    """Return the ranked causes of a text as a diagnosis, and one sentence for its head.
+
+    Args:
+        text: What was pasted.
+        here: What `check` finds on this machine; None to judge the text alone.
+        version: The version of cudadoctor, for the document.
+    """
+    told = hypotheses(text, all_causes())
+    found = combined(told, here.findings) if here is not None else told
+    diagnosis = Diagnosis(command="why", version=version, status=_status(found), findings=found)
+    if here is not None:
+        diagnosis = msgspec.structs.replace(diagnosis, facts=here.facts, skipped=here.skipped)
+    return diagnosis, _sentence(found, here)
+
+
+def combined(told: tuple[Finding, ...], here: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Put first what the machine shows too, with its evidence and its fix; nothing that the text says is dropped."""
+    by_id = {finding.id: finding for finding in reversed(here)}
+    shown, only_told = [], []
+    for each in told:
+        mine = by_id.get(each.id)
+        if mine is None:
+            only_told.append(each)
+            continue
+        shown.append(
+            msgspec.structs.replace(
+                mine,
+                summary=f"This machine shows it too. {mine.summary}",
+                confidence="proven",
+                evidence=each.evidence + mine.evidence,
+            )
+        )
+    return (*shown, *only_told)
+
+
+def _status(found: tuple[Finding, ...]) -> Status:
+    # A text without a known problem proves nothing about any machine.
+    if not found:
+        return "unknown"
+    worst = min(finding.severity.rank for finding in found)
+    return "error" if worst == Severity.ERROR.rank else "warning" if worst == Severity.WARNING.rank else "ok"
+
+
+def _sentence(found: tuple[Finding, ...], here: Diagnosis | None) -> str:
+    if not found:
+        first = "The text shows no problem that is known here."
+    else:
+        sure = {"proven": "The cause is", "supported": "The likeliest cause is", "possible": "A possible cause is"}
+        others = len(found) - 1
+        rest = f" {others} other cause{'s' if others > 1 else ''} would fit less well." if others else ""
+        first = f"{sure[found[0].confidence]}: {found[0].title}.{rest}"
+    ids = {finding.id for finding in found}
+    beside = [each.id for each in (here.findings if here is not None else ()) if each.id not in ids]
+    if beside:
+        first += f" This machine has trouble of its own ({', '.join(beside[:4])}): see `cudadoctor check`."
+    return first

@@ -1,0 +1,97 @@
+"""`cudadoctor why` as a command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Doctor
+from tests.fake_driver.build import FakeDriver
+
+MISMATCH = "Failed to initialize NVML: Driver/library version mismatch"
+
+
+def test_text_file_and_standard_input_give_the_same_answer(doctor: Doctor, tmp_path: Path) -> None:
+    file = tmp_path / "log.txt"
+    file.write_text(MISMATCH, encoding="utf-8")
+    common = ("--no-machine", "--format", "json")
+    runs = [
+        doctor("why", MISMATCH, *common),
+        doctor("why", *MISMATCH.split(), *common),
+        doctor("why", file, *common),
+        doctor("why", "-", *common, stdin=MISMATCH),
+        doctor("why", *common, stdin=MISMATCH),
+    ]
+    assert {run.code for run in runs} == {1}
+    assert {run.out for run in runs} == {runs[0].out}
+    assert runs[0].ids[0] == "driver-library-mismatch"
+    assert runs[0].document["findings"][0]["evidence"][0]["value"] == MISMATCH
+    assert runs[0].document["command"] == "why"
+
+
+def test_what_a_windows_shell_saved_is_read(doctor: Doctor, tmp_path: Path) -> None:
+    file = tmp_path / "log.txt"
+    file.write_bytes(MISMATCH.encode("utf-16"))
+    assert doctor("why", file, "--no-machine", "--format", "json").ids[0] == "driver-library-mismatch"
+
+
+def test_a_text_without_trouble_is_exit_code_0(doctor: Doctor) -> None:
+    run = doctor("why", "--no-machine", "--format", "json", stdin="all is well with cuda:0\n")
+    assert (run.code, run.ids, run.document["status"]) == (0, [], "unknown")
+
+
+@pytest.mark.parametrize(("fail_on", "code"), [("error", 1), ("never", 0)])
+def test_fail_on_is_kept(doctor: Doctor, fail_on: str, code: int) -> None:
+    assert doctor("why", MISMATCH, "--no-machine", "--fail-on", fail_on).code == code
+
+
+def test_an_id_prints_its_page(doctor: Doctor) -> None:
+    run = doctor("why", "cpu-only-wheel")
+    assert run.code == 0
+    assert "How to fix it" in run.out
+    assert "```" not in run.out
+    assert doctor("why", "cpu-only-wheel", "--format", "markdown").out.startswith("# ")
+    document = doctor("why", "cpu-only-wheel", "--format", "json").document
+    assert document["causes"][0]["id"] == "cpu-only-wheel"
+
+
+def test_the_list_holds_every_cause_once(doctor: Doctor) -> None:
+    causes = [cause["id"] for cause in doctor("why", "--list", "--format", "json").document["causes"]]
+    assert causes == sorted(set(causes))
+    assert {"driver-library-mismatch", "cpu-only-wheel", "gpu-fallen-off-bus"} <= set(causes)
+    assert len(doctor("why", "--list").out.splitlines()) == len(causes)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "said"),
+    [
+        (["why", "no-such-finding"], None, "no finding is called"),
+        (["why", "driver-libary-mismatch"], None, "did you mean driver-library-mismatch?"),
+        (["why", "/"], None, "directory"),
+        (["why", "-"], "  \n", "the text is empty"),
+        (["why", "--list", "text"], None, "--list takes no text"),
+        (["why", "--output", "/no/such/folder/x", "text"], None, "there is no folder"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    doctor: Doctor, arguments: list[str], stdin: str | None, said: str
+) -> None:
+    run = doctor(*arguments, stdin=stdin)
+    assert (run.code, run.out, run.err.count("\n")) == (2, "", 1)
+    assert said in run.err
+
+
+def test_what_this_machine_shows_too_comes_first_and_is_proven(doctor: Doctor, fake_driver: FakeDriver) -> None:
+    text = "CUDA_ERROR_NO_DEVICE\nFailed to initialize NVML: Driver/library version mismatch"
+    environment = {**fake_driver.scenario(), "CUDA_VISIBLE_DEVICES": "-1"}
+    alone = doctor("why", text, "--no-machine", "--format", "json").document["findings"]
+    here = doctor("why", text, "--format", "json", env=environment).document["findings"]
+    assert sorted(each["id"] for each in here) == sorted(each["id"] for each in alone)
+    assert alone[0]["id"] == "driver-library-mismatch"
+    assert here[0]["id"] == "cuda-visible-devices-hides-gpu"
+    proven = [each for each in here if each["summary"].startswith("This machine shows it too.")]
+    assert proven
+    assert here[0] == proven[0]
+    assert proven[0]["confidence"] == "proven"
+    assert {item["source"] for item in proven[0]["evidence"]} - {"line 1", "line 2"}
