@@ -202,7 +202,7 @@ def nodes(*found: DeviceNode) -> DeviceNodes:
 ALL_NODES = nodes(node("/dev/nvidiactl"), node("/dev/nvidia0"), node("/dev/nvidia-uvm"))
 
 
-def library_file(
+def driver_file(
     soname: str = "libcuda.so.1",
     release: Any = RELEASE,
     *,
@@ -223,7 +223,7 @@ def libraries(*files: LibraryFile) -> Libraries:
     return Libraries(files=files)
 
 
-BOTH_LIBRARIES = libraries(library_file(), library_file("libnvidia-ml.so.1"))
+BOTH_LIBRARIES = libraries(driver_file(), driver_file("libnvidia-ml.so.1"))
 
 
 def nvml_device(index: int = 0, name: str = H100, **values: Any) -> NvmlDevice:

@@ -160,15 +160,15 @@ def test_a_slurm_job_that_sees_a_gpu_without_asking_gets_no_finding() -> None:
 # wsl-linux-driver-inside, wsl-libcuda-path
 
 WSL = {"host": b.host(wsl=True), "pci": b.pci(), "device_nodes": b.nodes(b.node("/dev/dxg"))}
-LENT = b.library_file(release=b.NONE, folder="/usr/lib/wsl/lib")
-LENT_OFF_PATH = b.library_file(release=b.NONE, folder="/usr/lib/wsl/lib", found_via="not on the search path")
+LENT = b.driver_file(release=b.NONE, folder="/usr/lib/wsl/lib")
+LENT_OFF_PATH = b.driver_file(release=b.NONE, folder="/usr/lib/wsl/lib", found_via="not on the search path")
 
 
 def test_a_linux_driver_in_wsl2_that_sees_no_device_is_told_to_go() -> None:
     machine = b.machine(
         **WSL,
         kernel_driver=b.no_kernel_driver(),
-        libraries=b.libraries(b.library_file(), LENT),
+        libraries=b.libraries(b.driver_file(), LENT),
         driver=b.driver(count=b.NONE),
         ladder=b.stopped(b.cuda_failed(100)),
     )

@@ -119,8 +119,8 @@ def test_no_driver_does_not_blame_nouveau_for_holding_the_card() -> None:
 
 def test_no_driver_does_not_take_a_stub_or_a_compat_package_for_a_driver() -> None:
     files = b.libraries(
-        b.library_file(release=b.NONE, folder="/usr/local/cuda/lib64/stubs", found_via="not on the search path"),
-        b.library_file(release="580.65.06", folder="/usr/local/cuda/compat", found_via="not on the search path"),
+        b.driver_file(release=b.NONE, folder="/usr/local/cuda/lib64/stubs", found_via="not on the search path"),
+        b.driver_file(release="580.65.06", folder="/usr/local/cuda/compat", found_via="not on the search path"),
     )
     assert b.ids(driverless(libraries=files)) == ["no-driver-installed"]
 

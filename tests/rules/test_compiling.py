@@ -24,7 +24,7 @@ def compile_stopped(detail: str = "", code: int | None = None, **sections: objec
 def on_driver(cuda: str, release: str, toolkit, **sections: object) -> Machine:
     told = {
         "kernel_driver": b.kernel_driver(release=release),
-        "libraries": b.libraries(b.library_file(release=release), b.library_file("libnvidia-ml.so.1", release)),
+        "libraries": b.libraries(b.driver_file(release=release), b.driver_file("libnvidia-ml.so.1", release)),
         "nvml": b.nvml(b.nvml_device(), release=release, cuda=cuda, mapped_release=release),
         "driver": b.driver(b.driver_device(), cuda=cuda, release=release),
         "toolkits": toolkit,

@@ -26,7 +26,7 @@ def test_a_container_with_the_driver_mounted_under_usr_local_nvidia_gets_no_find
     machine = b.machine(
         host=b.host(container="docker"),
         kernel_driver=b.kernel_driver(modules=()),
-        libraries=b.libraries(b.library_file(**mounted), b.library_file("libnvidia-ml.so.1", **mounted)),
+        libraries=b.libraries(b.driver_file(**mounted), b.driver_file("libnvidia-ml.so.1", **mounted)),
     )
     assert b.ids(machine) == []
 
@@ -44,7 +44,7 @@ def test_a_container_without_nvml_but_with_cuda_gets_no_finding() -> None:
 def test_driver_570_with_toolkit_12_9_and_nvjitlink_gets_no_finding() -> None:
     machine = b.machine(
         kernel_driver=b.kernel_driver(release="570.124.06"),
-        libraries=b.libraries(b.library_file(release="570.124.06"), b.library_file("libnvidia-ml.so.1", "570.124.06")),
+        libraries=b.libraries(b.driver_file(release="570.124.06"), b.driver_file("libnvidia-ml.so.1", "570.124.06")),
         nvml=b.nvml(b.nvml_device(), release="570.124.06", cuda="12.8", mapped_release="570.124.06"),
         driver=b.driver(b.driver_device(), cuda="12.8", release="570.124.06"),
         toolkits=b.toolkit("12.9"),
@@ -55,8 +55,8 @@ def test_driver_570_with_toolkit_12_9_and_nvjitlink_gets_no_finding() -> None:
 
 
 def test_an_unused_older_libcuda_of_a_compat_package_gets_no_finding() -> None:
-    compat = b.library_file(release="520.61.05", folder="/usr/local/cuda/compat", found_via="not on the search path")
-    stub = b.library_file(release=b.NONE, folder="/usr/local/cuda/lib64/stubs", found_via="not on the search path")
+    compat = b.driver_file(release="520.61.05", folder="/usr/local/cuda/compat", found_via="not on the search path")
+    stub = b.driver_file(release=b.NONE, folder="/usr/local/cuda/lib64/stubs", found_via="not on the search path")
     assert b.ids(b.machine(libraries=b.libraries(*b.BOTH_LIBRARIES.files, compat, stub))) == []
 
 

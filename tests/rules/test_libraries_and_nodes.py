@@ -21,7 +21,7 @@ def changed(base: Machine = b.HEALTHY, **sections: object) -> Machine:
 def mismatched(step, **sections: object) -> Machine:
     told = {
         "kernel_driver": b.kernel_driver(release=OLD),
-        "libraries": b.libraries(b.library_file(release=NEW), b.library_file("libnvidia-ml.so.1", NEW)),
+        "libraries": b.libraries(b.driver_file(release=NEW), b.driver_file("libnvidia-ml.so.1", NEW)),
         "nvml": b.NONE,
         "driver": b.NONE,
         "toolkits": b.toolkit("12.8"),
@@ -63,7 +63,7 @@ def test_a_mismatch_under_a_sysroot_is_told_from_files_alone() -> None:
 
 
 def test_equal_releases_are_no_mismatch() -> None:
-    same = b.libraries(b.library_file(release=OLD), b.library_file("libnvidia-ml.so.1", OLD))
+    same = b.libraries(b.driver_file(release=OLD), b.driver_file("libnvidia-ml.so.1", OLD))
     assert b.ids(mismatched(b.nvml_failed(18), libraries=same, ladder=b.not_asked())) == []
 
 
@@ -111,11 +111,11 @@ def test_other_codes_are_neither_of_the_two(code: int) -> None:
 # stub-libcuda-loaded
 
 
-STUB = b.library_file(release=b.NONE, folder="/usr/local/cuda/lib64/stubs", found_via="LD_LIBRARY_PATH")
+STUB = b.driver_file(release=b.NONE, folder="/usr/local/cuda/lib64/stubs", found_via="LD_LIBRARY_PATH")
 
 
 def test_error_34_is_the_stub() -> None:
-    machine = changed(driver=b.NONE, libraries=b.libraries(STUB, b.library_file()), ladder=b.stopped(b.cuda_failed(34)))
+    machine = changed(driver=b.NONE, libraries=b.libraries(STUB, b.driver_file()), ladder=b.stopped(b.cuda_failed(34)))
     finding = b.only(machine)
     assert finding.id == "stub-libcuda-loaded"
     assert "/usr/local/cuda/lib64/stubs" in finding.summary
@@ -147,7 +147,7 @@ NO_LIBCUDA = b.step("libcuda", call="dlopen libcuda", detail="libcuda.so.1: cann
 def without_libcuda(**sections: object) -> Machine:
     told = {
         "driver": b.NONE,
-        "libraries": b.libraries(b.library_file("libnvidia-ml.so.1")),
+        "libraries": b.libraries(b.driver_file("libnvidia-ml.so.1")),
         "ladder": b.stopped(NO_LIBCUDA),
     }
     return changed(**(told | sections))
@@ -222,14 +222,14 @@ def test_the_container_flag_is_not_blamed_outside_a_container() -> None:
 
 def test_mounted_libraries_that_the_loader_does_not_find_are_a_stale_cache() -> None:
     mounted = {"folder": "/usr/local/nvidia/lib64", "found_via": "not on the search path"}
-    files = b.libraries(b.library_file(**mounted), b.library_file("libnvidia-ml.so.1", **mounted))
+    files = b.libraries(b.driver_file(**mounted), b.driver_file("libnvidia-ml.so.1", **mounted))
     finding = b.only(in_container(device_nodes=b.ALL_NODES, libraries=files))
     assert finding.id == "container-ldcache-stale"
     assert 'export LD_LIBRARY_PATH="/usr/local/nvidia/lib64:$LD_LIBRARY_PATH"' in finding.fix.commands
 
 
 def test_an_empty_file_in_the_place_of_a_library_is_no_library() -> None:
-    empty = b.library_file("libnvidia-ml.so.1", b.Missing("the file is empty"))
+    empty = b.driver_file("libnvidia-ml.so.1", b.Missing("the file is empty"))
     assert b.ids(in_container(device_nodes=b.ALL_NODES, libraries=b.libraries(empty))) == ["container-no-gpu-flag"]
 
 
