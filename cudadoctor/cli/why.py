@@ -110,8 +110,8 @@ def _no_such(id: str) -> str:
     from cudadoctor.rules.pasted.answer import all_causes
 
     near = difflib.get_close_matches(id, [rule.id for rule in all_causes()], n=1)
-    meant = f"; did you mean {near[0]}?" if near else ""
-    return f"no finding is called {id}, and no such file is there{meant} See `cudadoctor why --list`".replace("?;", "?")
+    meant = f" Did you mean {near[0]}?" if near else ""
+    return f"no finding is called {id}, and no such file is there.{meant} See `cudadoctor why --list`"
 
 
 def _listed(format: Format) -> bytes:

@@ -12,7 +12,7 @@ Until then `nvidia-smi` lists the GPU and every CUDA program fails with 802, the
 Attest the GPU, then set the ready state.
 
 ## Limits
-Drivers before 535 do not tell; then `fabric-manager-not-running` is reported.
+Where the driver does not tell, `fabric-manager-not-running` is reported.
 
 ## Sources
 nvmlSystemGetConfComputeState, nvmlSystemGetConfComputeGpusReadyState (nvml.h); NVIDIA Trusted Computing Solutions.

@@ -11,7 +11,7 @@ so here; programs may run all the same, or fail later.
 Do what it asks for, while no program uses the GPU.
 
 ## Limits
-Drivers before 565 do not tell, nor do cards without support.
+Older drivers do not tell, nor do cards without support.
 
 ## Sources
 NVML_FI_DEV_GET_GPU_RECOVERY_ACTION and nvmlDeviceGpuRecoveryAction_t (nvml.h).

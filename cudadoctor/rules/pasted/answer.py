@@ -81,5 +81,7 @@ def _sentence(found: tuple[Finding, ...], here: Diagnosis | None) -> str:
     ids = {finding.id for finding in found}
     beside = [each.id for each in (here.findings if here is not None else ()) if each.id not in ids]
     if beside:
-        first += f" This machine has trouble of its own ({', '.join(beside[:4])}): see `cudadoctor check`."
+        own = ", ".join(beside[:4])
+        first += f" This machine has trouble of its own ({own}), which comes first if the text is from here: see "
+        first += "`cudadoctor check`."
     return first
