@@ -67,7 +67,7 @@ def test_the_list_holds_every_cause_once(doctor: Doctor) -> None:
     ("arguments", "stdin", "said"),
     [
         (["why", "no-such-finding"], None, "no finding is called"),
-        (["why", "driver-libary-mismatch"], None, "did you mean driver-library-mismatch?"),
+        (["why", "driver-libary-mismatch"], None, "Did you mean driver-library-mismatch?"),
         (["why", "/"], None, "directory"),
         (["why", "-"], "  \n", "the text is empty"),
         (["why", "--list", "text"], None, "--list takes no text"),
