@@ -12,6 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from cudadoctor.dbn.bands import apply_to, outliers
+from cudadoctor.facts.document import decode_facts
+from cudadoctor.facts.machine import Machine
+from cudadoctor.facts.race import Race
+
 MACHINES = Path(__file__).parent / "machines"
 
 
@@ -46,3 +51,16 @@ def test_every_recorded_machine_says_where_it_comes_from() -> None:
     for machine in recorded():
         text = (machine / "provenance.md").read_text(encoding="utf-8")
         assert text.startswith(("Recorded", "Edited from")), machine.name
+
+
+def test_the_lanes_of_a_recorded_race_learned_the_curve_of_the_reference() -> None:
+    races = [race for machine in recorded() if isinstance(race := facts_of(machine).race, Race)]
+    assert races
+    for race in races:
+        assert apply_to(race)
+        for lane in race.lanes:
+            assert outliers(lane.epochs, lane.test_accuracy) == (), lane.name
+
+
+def facts_of(machine: Path) -> Machine:
+    return decode_facts((machine / "facts.json").read_bytes())
