@@ -29,7 +29,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     `needs` are the sections that must be there, `admits` those that may be missing. `explains` are the ids of
     findings that only follow from this one; `"*"` stands for all others. `shows` is how a pasted text shows the cause:
     pairs of a condition on its signs (`"cuda:804 !container"`: all of them, none of those with `!`) and a weight, which
-    is negative where the condition speaks against the cause.
+    is negative where the condition speaks against the cause. About 8 and more: the message says so itself; about 5: it
+    usually means this; up to 3: it fits, but not alone.
     """
 
     id: str

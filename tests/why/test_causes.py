@@ -110,19 +110,12 @@ def test_every_cause_has_a_page_of_its_own_and_a_fix() -> None:
 
 def test_every_sign_that_a_cause_names_can_be_read_from_some_text() -> None:
     from cudadoctor.rules.pasted import codes
-    from cudadoctor.rules.pasted.table import SHOWN_BY
     from cudadoctor.rules.pasted.vocabulary import ROWS
 
     made = {name for name, _, _ in ROWS} | {f"cuda:{code}" for code in codes.CUDA_CODES}
     made |= {f"nvml:{code}" for code in (*codes.NVML_NAMES.values(), *codes.NVML_SENTENCES.values())}
     source = (HERE.parents[1] / "cudadoctor" / "rules" / "pasted" / "signs.py").read_text(encoding="utf-8")
     made |= set(re.findall(r'note\("([\w-]+)"', source))
-    conditions = [pair[0] for rule in CAUSES for pair in (*rule.shows, *SHOWN_BY.get(rule.id, {}).items())]
+    conditions = [pair[0] for rule in CAUSES for pair in rule.shows]
     named = {word.lstrip("!") for condition in conditions for word in condition.split()}
     assert {sign for sign in named if not sign.startswith(("lib:", "xid:"))} - made == set()
-
-
-def test_the_table_names_only_causes_that_there_are() -> None:
-    from cudadoctor.rules.pasted.table import SHOWN_BY
-
-    assert set(SHOWN_BY) - {rule.id for rule in CAUSES} == set()

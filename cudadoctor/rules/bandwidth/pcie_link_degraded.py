@@ -50,6 +50,14 @@ _ERROR_BELOW = 0.60
     title="The PCIe link runs below what both ends can",
     severity=Severity.WARNING,
     explains=("bandwidth-below-link",),
+    shows={
+        "pcie-limited": 9,
+        "pcie-downgraded": 5,
+        "pcie-aer": 6,
+        "pcie-gen1": 3,
+        "xid:79": 4,
+        "off-bus": 2,
+    },
 )
 def pcie_link_degraded(bandwidth: Bandwidth, pci: Pci | Missing) -> Iterator[Finding]:
     """Fire where a link was below its ends under load."""

@@ -40,6 +40,15 @@ from cudadoctor.rules.reading import container_of, passed, said, seen, step_of
     title="The container lost its right to the GPU",
     severity=Severity.ERROR,
     explains=("uvm-node-missing", "mig-without-instance", "driver-call-failed"),
+    shows={
+        "nvml:999": 7,
+        "nvml:999 container": 3,
+        "nvml:999 cgroup": 3,
+        "nvml:999 daemon-reload": 3,
+        "container daemon-reload": 4,
+        "no-permission container": 3,
+        "nvml:15": -3,
+    },
 )
 def container_cgroup_lost(host: Host, device_nodes: DeviceNodes, ladder: Ladder | Missing) -> Iterator[Finding]:
     """Fire in a container whose nodes answer EPERM and where no context could be made."""

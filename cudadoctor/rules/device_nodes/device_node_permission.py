@@ -57,6 +57,16 @@ def node_evidence(nodes: tuple[DeviceNode, ...]) -> tuple[Evidence, ...]:
     title="This user may not open the GPU's device nodes",
     severity=Severity.ERROR,
     explains=("uvm-node-missing", "mig-without-instance", "driver-call-failed"),
+    shows={
+        "nvml:4": 9,
+        "no-permission": 9,
+        "node-not-for-all": 4,
+        "node-odd-mode": 5,
+        "node-mode": 3,
+        "cuda:304": 4,
+        "cuda:304 node-not-for-all": 2,
+        "groups": 1,
+    },
 )
 def device_node_permission(
     device_nodes: DeviceNodes | Missing, ladder: Ladder | Missing, host: Host | Missing

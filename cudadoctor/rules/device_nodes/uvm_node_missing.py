@@ -38,6 +38,15 @@ from cudadoctor.rules.reading import container_of, cuda_error, node_paths, on_je
     title="/dev/nvidia-uvm is missing",
     severity=Severity.ERROR,
     explains=("driver-call-failed",),
+    shows={
+        "uvm-missing": 7,
+        "nodes-without-uvm": 7,
+        "nodes-without-uvm cuda:999": 3,
+        "cuda:999": 2,
+        "init-failed": 4,
+        "cuda:304": 2,
+        "cuda:999 container": 2,
+    },
 )
 def uvm_node_missing(device_nodes: DeviceNodes, ladder: Ladder, host: Host | Missing) -> Iterator[Finding]:
     """Fire on 999 from the driver API, with NVML at work and no node."""

@@ -61,6 +61,15 @@ from cudadoctor.tables.drivers import minimum_driver
     title="The driver is too old for the CUDA toolkit",
     severity=Severity.ERROR,
     explains=("ptx-newer-than-driver", "driver-call-failed", "kernel-compile-failed", "race-lane-failed"),
+    shows={
+        "too-old-driver": 9,
+        "not-available": 2,
+        "cuda:35": 8,
+        "container-cli-requirement": 9,
+        "cuda:36": 7,
+        "stub": -3,
+        "vgpu-host-driver": -3,
+    },
 )
 def driver_too_old(
     toolkits: Toolkits | Missing,

@@ -47,6 +47,14 @@ _SWITCHED = ("SXM", "HGX", "80GB HBM3", "H200", "H20", "B200", "B300", "GB200", 
     title="The GPU fabric is not ready",
     severity=Severity.ERROR,
     explains=("mig-without-instance", "driver-call-failed", "race-lane-failed"),
+    shows={
+        "cuda:802": 8,
+        "fabric": 3,
+        "fabric-failed": 3,
+        "fabric cuda:802": 3,
+        "fabric-nothing": -6,
+        "confidential": -3,
+    },
 )
 def fabric_manager_not_running(
     ladder: Ladder, nvml: Nvml | Missing, pci: Pci | Missing, host: Host | Missing

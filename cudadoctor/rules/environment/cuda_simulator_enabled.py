@@ -37,6 +37,9 @@ _VARIABLE = "NUMBA_ENABLE_CUDASIM"
     title="numba's CUDA simulator is switched on",
     severity=Severity.ERROR,
     explains=("nvvm-not-found", "kernel-compile-failed"),
+    shows={
+        "cudasim": 8,
+    },
 )
 def cuda_simulator_enabled(environment: Environment, host: Host | Missing) -> Iterator[Finding]:
     """Fire where the variable switches the simulator on."""

@@ -48,6 +48,18 @@ _UUID = re.compile(r"(GPU|MIG)-", re.IGNORECASE)
     title="CUDA_VISIBLE_DEVICES hides every GPU",
     severity=Severity.ERROR,
     explains=("mig-without-instance", "driver-call-failed", "race-lane-failed"),
+    shows={
+        "cvd-hides": 7,
+        "cvd-hides cuda:100": 3,
+        "cuda:100": 5,
+        "cuda:100 cvd": 4,
+        "cuda:100 smi-works": 2,
+        "cvd-number cuda:100": 2,
+        "cvd no-nvidia-driver smi-works": 2,
+        "wsl": -2,
+        "mig-enabled": -2,
+        "macos": -3,
+    },
 )
 def cuda_visible_devices_hides_gpu(
     environment: Environment,

@@ -54,6 +54,21 @@ _COLAB = ("COLAB_GPU", "COLAB_RELEASE_TAG")
         "cuda-visible-devices-hides-gpu",
         "driver-call-failed",
     ),
+    shows={
+        "slurm smi-no-driver": 6,
+        "slurm cuda:100": 6,
+        "slurm smi-no-devices": 6,
+        "slurm no-nvidia-driver": 6,
+        "slurm smi-not-found": 6,
+        "smi-no-driver smi-works": 6,
+        "no-gres": 6,
+        "slurm": 1,
+        "colab no-nvidia-driver": 7,
+        "colab smi-no-driver": 6,
+        "colab cuda:100": 6,
+        "colab-cpu": 3,
+        "colab smi-not-found": 6,
+    },
 )
 def no_gpu_allocated(
     environment: Environment, ladder: Ladder, nvml: Nvml | Missing, driver: Driver | Missing

@@ -42,6 +42,21 @@ _VARIABLE = "NVIDIA_DRIVER_CAPABILITIES"
     title="The container has NVML but not CUDA",
     severity=Severity.ERROR,
     explains=("libcuda-missing", "uvm-node-missing", "driver-call-failed"),
+    shows={
+        "driver-capabilities": 3,
+        "without-compute": 5,
+        "driver-capabilities no-nvidia-driver": 4,
+        "smi-works container no-nvidia-driver": 8,
+        "smi-works container libcuda-not-found": 8,
+        "smi-works container lib:libcuda": 8,
+        "smi-works no-nvidia-driver": 3,
+        "container no-nvidia-driver": 2,
+        "container lib:libcuda": 3,
+        "container cuda:100 smi-works": 2,
+        "container-with-gpu no-nvidia-driver": 5,
+        "container-with-gpu libcuda-not-found": 5,
+        "container-with-gpu lib:libcuda": 5,
+    },
 )
 def container_driver_capabilities(
     host: Host, ladder: Ladder, nvml: Nvml | Missing, libraries: Libraries | Missing, environment: Environment | Missing

@@ -39,6 +39,11 @@ _MOUNT = "/usr/local/nvidia/lib64/"
     title="The container's loader does not know the driver's libraries",
     severity=Severity.ERROR,
     explains=("stub-libcuda-loaded", "container-driver-capabilities", "libcuda-missing", "driver-call-failed"),
+    shows={
+        "container-ldcache": 8,
+        "container lib:libnvidia-ml !container-cli": 5,
+        "container nvml:12": 5,
+    },
 )
 def container_ldcache_stale(
     host: Host, libraries: Libraries, ladder: Ladder, nvml: Nvml | Missing, driver: Driver | Missing

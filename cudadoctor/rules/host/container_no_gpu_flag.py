@@ -68,6 +68,17 @@ from cudadoctor.rules.reading import (
         "uvm-node-missing",
         "driver-call-failed",
     ),
+    shows={
+        "ngc-no-driver": 9,
+        "container-with-gpu": -4,
+        "container smi-not-found": 6,
+        "container no-gpu-found": 5,
+        "container no-nvidia-driver !smi-works": 4,
+        "container lib:libcuda !smi-works !container-cli": 4,
+        "container libcuda-not-found !smi-works !container-cli": 4,
+        "container cuda:100 !smi-works !cvd": 2,
+        "container lib:libnvidia-ml !container-cli": 3,
+    },
 )
 def container_no_gpu_flag(
     host: Host,

@@ -33,7 +33,22 @@ from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import seen
 
 
-@rule(id="macos-unsupported", title="macOS has no CUDA", severity=Severity.ERROR, explains=("*",))
+@rule(
+    id="macos-unsupported",
+    title="macOS has no CUDA",
+    severity=Severity.ERROR,
+    explains=("*",),
+    shows={
+        "macos cuda": 5,
+        "mac-10-14": 3,
+        "macos not-compiled-with-cuda": 4,
+        "macos driver-library-broken": 3,
+        "macos no-nvidia-driver": 4,
+        "macos lib:libcuda": 3,
+        "macos too-old-driver": 3,
+        "container": -3,
+    },
+)
 def macos_unsupported(host: Host) -> Iterator[Finding]:
     """Fire on macOS."""
     if known(host.system) != "Darwin":

@@ -42,6 +42,14 @@ from cudadoctor.rules.reading import on_search_path, on_wsl, said, step_of
     title="The loader does not find WSL2's libcuda",
     severity=Severity.ERROR,
     explains=("no-driver-installed", "libcuda-missing", "driver-call-failed"),
+    shows={
+        "wsl-lib": 6,
+        "wsl-not-symlink": 3,
+        "wsl lib:libcuda": 6,
+        "wsl libcuda-not-found": 6,
+        "lcuda wsl": 6,
+        "lcuda": 4,
+    },
 )
 def wsl_libcuda_path(
     host: Host, libraries: Libraries, ladder: Ladder, device_nodes: DeviceNodes | Missing

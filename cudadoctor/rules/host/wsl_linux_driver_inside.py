@@ -51,6 +51,18 @@ LENT = "/usr/lib/wsl/"
         "driver-call-failed",
         "race-lane-failed",
     ),
+    shows={
+        "wsl linux-driver-in-wsl": 7,
+        "wsl linux-driver-package": 6,
+        "wsl numba-driver-variable": 7,
+        "wsl cuda:100": 5,
+        "wsl cuda:35": 3,
+        "wsl smi-no-driver": 4,
+        "wsl cuda:999": 3,
+        "wsl nvml:18": 3,
+        "wsl nvml:9": 4,
+        "linux-driver-in-wsl numba-driver-variable": 3,
+    },
 )
 def wsl_linux_driver_inside(
     host: Host,

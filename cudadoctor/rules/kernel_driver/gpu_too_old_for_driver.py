@@ -71,6 +71,13 @@ _OLDEST_COMPILED = (5, 0)
         "driver-call-failed",
         "kernel-compile-failed",
     ),
+    shows={
+        "legacy-driver": 10,
+        "module-no-device": 4,
+        "module-refused": 4,
+        "cuda:35": 2,
+        "smi-no-driver": 1,
+    },
 )
 def gpu_too_old_for_driver(
     pci: Pci,

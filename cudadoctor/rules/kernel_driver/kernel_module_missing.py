@@ -53,6 +53,16 @@ from cudadoctor.rules.reading import (
     title="No NVIDIA kernel module for the running kernel",
     severity=Severity.ERROR,
     explains=("libcuda-missing", "stub-libcuda-loaded", "driver-call-failed"),
+    shows={
+        "module-not-found": 9,
+        "dkms-added": 4,
+        "smi-no-driver": 6,
+        "smi-no-driver dkms-status-other": 4,
+        "smi-no-driver headers-missing": 4,
+        "headers-missing dkms": 6,
+        "nvml:9": 4,
+        "smi-works": -3,
+    },
 )
 def kernel_module_missing(
     pci: Pci,

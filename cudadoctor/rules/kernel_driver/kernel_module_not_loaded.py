@@ -45,6 +45,16 @@ from cudadoctor.rules.reading import card_evidence, kernel_of, names_of, owns_it
     title="The NVIDIA kernel module is there but not loaded",
     severity=Severity.ERROR,
     explains=("libcuda-missing", "stub-libcuda-loaded", "driver-call-failed"),
+    shows={
+        "smi-no-driver": 5,
+        "nvml:9": 6,
+        "module-not-found": -3,
+        "dkms-failed": -2,
+        "key-rejected": -3,
+        "smi-works": -2,
+        "other-driver": -2,
+        "nouveau-bound": -2,
+    },
 )
 def kernel_module_not_loaded(
     pci: Pci,

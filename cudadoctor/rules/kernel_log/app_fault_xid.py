@@ -32,7 +32,23 @@ from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.kernel_log.events import shown
 
 
-@rule(id="app-fault-xid", title="A program faulted on the GPU", severity=Severity.NOTE)
+@rule(
+    id="app-fault-xid",
+    title="A program faulted on the GPU",
+    severity=Severity.NOTE,
+    shows={
+        "xid:13": 7,
+        "xid:31": 7,
+        "xid:43": 6,
+        "xid:45": 3,
+        "cuda:700": 7,
+        "cuda:719": 6,
+        "cuda:716": 6,
+        "cuda:710": 7,
+        "xid:79": -3,
+        "cuda:46": -3,
+    },
+)
 def app_fault_xid(kernel_log: KernelLog) -> Iterator[Finding]:
     """Note Xid 13, 31 and 43, and say whether they speak for the program or for the card."""
     events = kernel_log.xids(13, 31, 43)

@@ -51,6 +51,12 @@ from cudadoctor.rules.reading import card_evidence, card_name, cards, container_
         "device-node-permission",
         "driver-call-failed",
     ),
+    shows={
+        "bar-failed": 9,
+        "adapter-failed": 5,
+        "adapter-failed smi-no-devices": 2,
+        "smi-no-devices": 3,
+    },
 )
 def bar_or_bios_resources(
     kernel_log: KernelLog, ladder: Ladder, pci: Pci | Missing, nvml: Nvml | Missing, host: Host | Missing

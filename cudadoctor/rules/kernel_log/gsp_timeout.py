@@ -45,6 +45,16 @@ _STOP_GAP = 'echo "options nvidia NVreg_EnableGpuFirmware=0" | sudo tee /etc/mod
     title="The GPU's own processor did not answer",
     severity=Severity.ERROR,
     explains=("driver-call-hung", "driver-call-crashed", "driver-call-failed", "race-lane-failed"),
+    shows={
+        "xid:119": 9,
+        "xid:120": 9,
+        "rpc-timeout": 8,
+        "gsp-params": 5,
+        "gsp rpc-failed": 3,
+        "gsp": 2,
+        "container-cli-timeout": 2,
+        "xid:79": -2,
+    },
 )
 def gsp_timeout(
     kernel_log: KernelLog, ladder: Ladder, nvml: Nvml | Missing, kernel_driver: KernelDriver | Missing

@@ -37,6 +37,20 @@ from cudadoctor.rules.reading import cuda_error, node_paths, passed, said
     title="CUDA broke when the machine slept",
     severity=Severity.ERROR,
     explains=("driver-call-failed", "race-lane-failed"),
+    shows={
+        "suspend": 3,
+        "cuda:999": 4,
+        "cuda:999 suspend": 6,
+        "init-failed": 4,
+        "init-failed suspend": 5,
+        "cuda:999 smi-works": 2,
+        "cuda:100 suspend": 4,
+        "uvm-unload": 5,
+        "uvm-unload cuda:999": 3,
+        "nodes-without-uvm": -3,
+        "container cuda:999": -1,
+        "xid:13": 4,
+    },
 )
 def suspend_uvm_broken(kernel_log: KernelLog, ladder: Ladder, device_nodes: DeviceNodes) -> Iterator[Finding]:
     """Fire on 999 after a sleep, with NVML at work and the node there."""

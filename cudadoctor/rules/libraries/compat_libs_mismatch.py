@@ -44,6 +44,14 @@ from cudadoctor.rules.reading import cuda_error, driver_release, is_compat, mapp
     title="The loaded libcuda does not pair with the kernel driver",
     severity=Severity.ERROR,
     explains=("driver-too-old", "ptx-newer-than-driver", "mig-without-instance", "driver-call-failed"),
+    shows={
+        "cuda:803": 7,
+        "compat cuda:803": 3,
+        "compat cuda:804": 3,
+        "container cuda:803": 2,
+        "smi-cuda-too-new": 3,
+        "nvml:18": -4,
+    },
 )
 def compat_libs_mismatch(
     ladder: Ladder,

@@ -56,6 +56,14 @@ from cudadoctor.rules.reading import container_of, driver_files, said, seen, ver
         "mig-without-instance",
         "driver-call-failed",
     ),
+    shows={
+        "nvml:18": 10,
+        "nvml-library-version": 2,
+        "cuda:803 !nvml:18": 4,
+        "cuda:803 smi-works !compat !container": 3,
+        "cuda:804 !container !compat !nvml:18": 4,
+        "smi-two-releases": 2,
+    },
 )
 def driver_library_mismatch(
     host: Host | Missing,

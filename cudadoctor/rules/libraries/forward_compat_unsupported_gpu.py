@@ -60,6 +60,13 @@ from cudadoctor.rules.reading import (
     title="A newer libcuda was loaded on a card that does not allow it",
     severity=Severity.ERROR,
     explains=("driver-too-old", "ptx-newer-than-driver", "mig-without-instance", "driver-call-failed"),
+    shows={
+        "cuda:804": 9,
+        "smi-cuda-too-new": 4,
+        "cuda:804 smi-cuda-too-new": 2,
+        "compat cuda:804": 2,
+        "cuda:804 smi-two-releases": 2,
+    },
 )
 def forward_compat_unsupported_gpu(
     ladder: Ladder,

@@ -55,6 +55,18 @@ from cudadoctor.rules.reading import (
     title="libcuda is missing, although the driver works",
     severity=Severity.ERROR,
     explains=("uvm-node-missing", "mig-without-instance", "driver-call-failed"),
+    shows={
+        "libcuda-not-found": 6,
+        "lib:libcuda": 6,
+        "vgpu-host-driver": 7,
+        "smi-no-cuda-version": 5,
+        "smi-works libcuda-not-found": 3,
+        "smi-works lib:libcuda": 3,
+        "smi-works no-nvidia-driver !container": 4,
+        "cuda:35": 2,
+        "lib:libnvidia-ml": -2,
+        "container-cli": -2,
+    },
 )
 def libcuda_missing(
     ladder: Ladder,

@@ -41,6 +41,11 @@ from cudadoctor.rules.reading import cuda_error, is_stub, mapped_libcuda, on_sea
     title="The toolkit's stub libcuda is loaded in place of the driver's",
     severity=Severity.ERROR,
     explains=("libcuda-missing", "mig-without-instance", "driver-call-failed"),
+    shows={
+        "cuda:34": 9,
+        "stub": 7,
+        "cuda:35 stub": 2,
+    },
 )
 def stub_libcuda_loaded(
     ladder: Ladder | Missing,

@@ -60,6 +60,14 @@ _FIRST_ERRORS = (
         "stub-libcuda-loaded",
         "driver-call-failed",
     ),
+    shows={
+        "dkms-failed": 8,
+        "make-log": 5,
+        "dkms-failed make-log": 2,
+        "cannot-load-module !module-built": 3,
+        "cannot-load-module": 2,
+        "headers-missing": 4,
+    },
 )
 def dkms_build_failed(
     pci: Pci,

@@ -60,6 +60,15 @@ from cudadoctor.rules.reading import card_evidence, names_of, owns_its_driver, s
         "stub-libcuda-loaded",
         "driver-call-failed",
     ),
+    shows={
+        "key-rejected": 10,
+        "cannot-load-module": 5,
+        "cannot-load-module module-built": 2,
+        "secure-boot": 3,
+        "secure-boot cannot-load-module": 3,
+        "smi-no-driver": 2,
+        "secure-boot smi-no-driver": 4,
+    },
 )
 def secure_boot_unsigned_module(
     pci: Pci,

@@ -37,6 +37,12 @@ from cudadoctor.rules.reading import cuda_error, said, seen
     title="The GPU's confidential-compute mode is not ready",
     severity=Severity.ERROR,
     explains=("fabric-manager-not-running", "mig-without-instance", "driver-call-failed", "race-lane-failed"),
+    shows={
+        "confidential": 5,
+        "cuda:802 confidential": 6,
+        "cuda:802": 4,
+        "fabric": -1,
+    },
 )
 def confidential_compute_not_ready(ladder: Ladder, nvml: Nvml) -> Iterator[Finding]:
     """Fire on 802 where confidential computing is on and not ready."""

@@ -43,6 +43,15 @@ from cudadoctor.rules.reading import cuda_error, said, seen, text_of
     title="GPU memory has uncorrectable errors",
     severity=Severity.ERROR,
     explains=("row-remap-pending", "gpu-needs-reset", "kernel-result-wrong", "driver-call-failed", "race-lane-failed"),
+    shows={
+        "cuda:214": 9,
+        "xid:48": 9,
+        "xid:94": 8,
+        "xid:95": 8,
+        "ecc": 8,
+        "xid:63": 2,
+        "xid:64": 3,
+    },
 )
 def ecc_uncorrectable(ladder: Ladder, nvml: Nvml | Missing, kernel_log: KernelLog | Missing) -> Iterator[Finding]:
     """Fire on 214, on a count since the driver was loaded, or on Xids of a card that cannot count."""

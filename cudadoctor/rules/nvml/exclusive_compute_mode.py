@@ -40,6 +40,13 @@ _MODES = {1: "exclusive thread", 2: "prohibited", 3: "exclusive process"}
     title="The GPU is in exclusive mode and in use",
     severity=Severity.ERROR,
     explains=("driver-call-failed", "kernel-compile-failed", "race-lane-failed"),
+    shows={
+        "cuda:46": 7,
+        "exclusive": 3,
+        "exclusive cuda:46": 4,
+        "vgpu": -2,
+        "cuda:46 mig": -1,
+    },
 )
 def exclusive_compute_mode(ladder: Ladder, nvml: Nvml) -> Iterator[Finding]:
     """Fire on 46 where a GPU is in a mode other than the default."""

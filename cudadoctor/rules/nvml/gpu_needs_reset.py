@@ -35,6 +35,13 @@ from cudadoctor.rules.reading import seen, text_of
     title="The driver asks for a reset of the GPU",
     severity=Severity.WARNING,
     explains=("driver-call-failed", "race-lane-failed"),
+    shows={
+        "nvml:16": 9,
+        "xid:154": 7,
+        "xid:45": 1,
+        "cuda:46": 2,
+        "gpu-lost-column": 3,
+    },
 )
 def gpu_needs_reset(nvml: Nvml, ladder: Ladder | Missing) -> Iterator[Finding]:
     """Fire where the recovery action of a GPU is not none."""

@@ -48,6 +48,16 @@ _SHARED_WITH_HOST = ("GH200", "GB200", "GB300", "GB10")
     title="Other processes hold the GPU's memory",
     severity=Severity.WARNING,
     explains=("driver-call-failed", "race-lane-failed"),
+    shows={
+        "memory-without-process": 8,
+        "memory-of-others": 8,
+        "process-holds": 6,
+        "cuda:2": 5,
+        "cuda:46": 4,
+        "fuser": 4,
+        "cuda:2 fuser": 2,
+        "cuda:2 pinned": -2,
+    },
 )
 def memory_held_by_other_process(ladder: Ladder, nvml: Nvml, host: Host | Missing) -> Iterator[Finding]:
     """Fire on 2 with most memory in use (an error), and on memory in use that no process owns (a warning)."""

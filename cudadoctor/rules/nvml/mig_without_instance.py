@@ -36,6 +36,15 @@ from cudadoctor.rules.reading import cuda_error, said, seen
     title="MIG is on, but no instance exists",
     severity=Severity.ERROR,
     explains=("driver-call-failed",),
+    shows={
+        "mig-no-devices": 9,
+        "mig-enabled": 3,
+        "mig-enabled cuda:100": 5,
+        "mig-enabled init-failed": 5,
+        "mig cuda:100": 3,
+        "cuda:100": 4,
+        "mig-uuid": -2,
+    },
 )
 def mig_without_instance(ladder: Ladder, nvml: Nvml) -> Iterator[Finding]:
     """Fire on 100 where every GPU that NVML sees is in MIG mode."""

@@ -38,6 +38,14 @@ from cudadoctor.rules.reading import seen, text_of
     title="Memory rows wait to be replaced",
     severity=Severity.WARNING,
     explains=("gpu-needs-reset", "driver-call-failed", "race-lane-failed"),
+    shows={
+        "remap-pending": 9,
+        "remap": 3,
+        "xid:63": 7,
+        "xid:64": 7,
+        "cuda:214": 1,
+        "nvml:16": 4,
+    },
 )
 def row_remap_pending(nvml: Nvml, ladder: Ladder | Missing, kernel_log: KernelLog | Missing) -> Iterator[Finding]:
     """Fire where a remapping is pending (a warning while all works) or has failed (an error)."""

@@ -39,6 +39,15 @@ from cudadoctor.rules.reading import cuda_error, said, seen, text_of
     title="The virtual GPU has no licence",
     severity=Severity.ERROR,
     explains=("exclusive-compute-mode", "memory-held-by-other-process", "driver-call-failed", "race-lane-failed"),
+    shows={
+        "unlicensed": 7,
+        "unlicensed vgpu": 3,
+        "cuda:102": 9,
+        "vgpu cuda:46": 8,
+        "cuda:46": 4,
+        "vgpu": 3,
+        "vgpu-host-driver": -3,
+    },
 )
 def vgpu_unlicensed(nvml: Nvml, ladder: Ladder) -> Iterator[Finding]:
     """Fire where a virtual GPU is unlicensed: a warning while all works."""

@@ -39,7 +39,33 @@ from cudadoctor.rules.reading import capabilities, system_of, text_of, version_o
 _PLUGINS = ("jax-cuda12-plugin", "jax-cuda13-plugin")
 
 
-@rule(id="cpu-only-wheel", title="A framework was installed without CUDA", severity=Severity.WARNING)
+@rule(
+    id="cpu-only-wheel",
+    title="A framework was installed without CUDA",
+    severity=Severity.WARNING,
+    shows={
+        "not-compiled-with-cuda": 9,
+        "cpu-build": 7,
+        "jax-cpu-build": 9,
+        "jax-fallback": 3,
+        "conda-override": 5,
+        "only-cpu-device": 5,
+        "no-gpu-list": 4,
+        "num-gpus-0": 4,
+        "tf-native-windows": 8,
+        "jax-plugin": -3,
+        "not-available": 4,
+        "too-old-driver": -4,
+        "cuda:35": -4,
+        "cuda:999": -3,
+        "cuda:100": -3,
+        "cuda:804": -3,
+        "cuda:803": -3,
+        "tf-skips-gpu": -5,
+        "dll-missing": -3,
+        "macos": -3,
+    },
+)
 def cpu_only_wheel(
     packages: Packages, host: Host | Missing, pci: Pci | Missing, nvml: Nvml | Missing, driver: Driver | Missing
 ) -> Iterator[Finding]:

@@ -38,7 +38,19 @@ from cudadoctor.rules.reading import capabilities, text_of, version_of
 _CUPY = ("cupy", "cupy-cuda11x", "cupy-cuda12x", "cupy-cuda13x")
 
 
-@rule(id="mixed-cuda-packages", title="Several CuPy packages are installed", severity=Severity.WARNING)
+@rule(
+    id="mixed-cuda-packages",
+    title="Several CuPy packages are installed",
+    severity=Severity.WARNING,
+    shows={
+        "several-cupy": 10,
+        "cupy-of-two-majors": 8,
+        "wheels-of-two-majors": 5,
+        "cupy lib-of-a-toolkit": 7,
+        "cupy nvrtc-missing": 2,
+        "cupy dll-missing": 5,
+    },
+)
 def mixed_cuda_packages(
     packages: Packages, driver: Driver | Missing, nvml: Nvml | Missing, pci: Pci | Missing
 ) -> Iterator[Finding]:

@@ -44,6 +44,9 @@ _ABOUT_CUDA = re.compile(r"nvvm|nvrtc|libdevice|nvjitlink|libcuda|libcudart|shar
     title="Python packages do not work together",
     severity=Severity.ERROR,
     explains=("nvvm-not-found", "kernel-compile-failed", "race-lane-failed"),
+    shows={
+        "numpy-clash": 9,
+    },
 )
 def python_packages_incompatible(
     packages: Packages, ladder: Ladder | Missing, driver: Driver | Missing, nvml: Nvml | Missing, pci: Pci | Missing

@@ -10,7 +10,6 @@ import msgspec
 from cudadoctor.findings import Confidence, Evidence, Finding, Fix
 from cudadoctor.rules.base import Rule
 from cudadoctor.rules.pasted.signs import Signs, read_signs
-from cudadoctor.rules.pasted.table import SHOWN_BY
 from cudadoctor.rules.pasted.text import Pasted
 
 ENOUGH = 4
@@ -47,11 +46,7 @@ def weigh(pasted: Pasted, causes: Iterable[Rule]) -> tuple[Weighed, ...]:
 
 
 def _one(rule: Rule, signs: Signs) -> Weighed:
-    met = [
-        (weight, condition)
-        for condition, weight in (*rule.shows, *SHOWN_BY.get(rule.id, {}).items())
-        if _holds(condition, signs)
-    ]
+    met = [(weight, condition) for condition, weight in rule.shows if _holds(condition, signs)]
     lines: dict[int, None] = {}
     for weight, condition in sorted(met, key=lambda pair: -pair[0]):
         if weight > 0:

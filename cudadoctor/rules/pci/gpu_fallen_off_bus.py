@@ -56,6 +56,13 @@ from cudadoctor.rules.reading import card_evidence, cards, names_of, nvml_error,
         "driver-call-failed",
         "race-lane-failed",
     ),
+    shows={
+        "xid:79": 8,
+        "off-bus": 8,
+        "nvml:15": 8,
+        "gpu-lost-column": 3,
+        "xid:154": 2,
+    },
 )
 def gpu_fallen_off_bus(
     ladder: Ladder, pci: Pci | Missing, kernel_log: KernelLog | Missing, nvml: Nvml | Missing

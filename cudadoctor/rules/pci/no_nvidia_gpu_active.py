@@ -56,6 +56,18 @@ from cudadoctor.rules.reading import (
     title="No NVIDIA GPU is active in this machine",
     severity=Severity.ERROR,
     explains=("*",),
+    shows={
+        "no-nvidia-gpu": 6,
+        "no-gpu-found": 4,
+        "lspci-other !lspci-nvidia": 6,
+        "module-refused": 4,
+        "cuda:100": 4,
+        "cuda:100 smi-works": -3,
+        "module-no-device": 7,
+        "smi-no-devices": 3,
+        "no-nvidia-driver": 2,
+        "smi-no-driver": 1,
+    },
 )
 def no_nvidia_gpu_active(
     pci: Pci | Missing,

@@ -69,6 +69,15 @@ _BLACKLIST = "/etc/modprobe.d/blacklist-open-nvidia.conf"
         "device-node-permission",
         "driver-call-failed",
     ),
+    shows={
+        "other-driver": 9,
+        "module-no-device": 3,
+        "nouveau-bound": 8,
+        "module-refused": 2,
+        "cannot-load-module": 4,
+        "nouveau smi-no-driver": 4,
+        "lspci-nvidia nouveau": 2,
+    },
 )
 def other_driver_bound(
     pci: Pci,

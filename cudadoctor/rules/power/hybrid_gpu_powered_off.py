@@ -56,6 +56,14 @@ _COMMANDS = (
         "kernel-module-not-loaded",
         "driver-call-failed",
     ),
+    shows={
+        "hybrid": 3,
+        "hybrid no-nvidia-gpu": 5,
+        "hybrid smi-no-driver": 3,
+        "hybrid smi-no-devices": 3,
+        "hybrid cuda:100": 3,
+        "no-nvidia-gpu": 2,
+    },
 )
 def hybrid_gpu_powered_off(
     power: Power, pci: Pci | Missing, nvml: Nvml | Missing, driver: Driver | Missing, ladder: Ladder | Missing

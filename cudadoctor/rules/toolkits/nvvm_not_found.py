@@ -53,6 +53,15 @@ _PATH_VARIABLES = ("CUDA_HOME", "CUDA_PATH", "CUDA_ROOT")
     title="No CUDA compiler was found",
     severity=Severity.ERROR,
     explains=("driver-call-failed", "kernel-compile-failed", "race-lane-failed"),
+    shows={
+        "libnvvm-missing": 8,
+        "libdevice-missing": 9,
+        "nvrtc-missing": 7,
+        "nvvm-path-missing": 3,
+        "lib:libnvvm": 4,
+        "lib:libnvrtc": 4,
+        "nvvm-path-missing libnvvm-missing": -5,
+    },
 )
 def nvvm_not_found(
     ladder: Ladder,

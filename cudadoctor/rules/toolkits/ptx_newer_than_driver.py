@@ -48,6 +48,11 @@ from cudadoctor.tables.drivers import minimum_driver
     title="The toolkit's PTX is newer than the driver understands",
     severity=Severity.ERROR,
     explains=("driver-call-failed", "kernel-compile-failed", "race-lane-failed"),
+    shows={
+        "cuda:222": 9,
+        "ptx-version": 9,
+        "cuda:218": 4,
+    },
 )
 def ptx_newer_than_driver(
     toolkits: Toolkits | Missing,

@@ -61,6 +61,10 @@ _OLDEST_COMPILED = (5, 0)
         "kernel-compile-failed",
         "race-lane-failed",
     ),
+    shows={
+        "arch-flag": 9,
+        "arch-flag arch-unsupported": 1,
+    },
 )
 def toolkit_arch_unsupported(
     toolkits: Toolkits,

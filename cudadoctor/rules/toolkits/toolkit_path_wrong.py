@@ -39,6 +39,15 @@ _VARIABLES = ("CUDA_HOME", "CUDA_PATH")
     title="A variable names a CUDA toolkit that is not there",
     severity=Severity.WARNING,
     explains=("nvvm-not-found", "kernel-compile-failed"),
+    shows={
+        "cuda-home-missing": 8,
+        "nvvm-path-missing": 8,
+        "nvvm-path-missing libnvvm-missing": 3,
+        "cuda-folder-missing": 6,
+        "cuda-home libnvvm-missing": 4,
+        "cuda-home libdevice-missing": 2,
+        "cuda-home nvrtc-missing": 2,
+    },
 )
 def toolkit_path_wrong(toolkits: Toolkits, environment: Environment, ladder: Ladder | Missing) -> Iterator[Finding]:
     """Fire where a variable names a toolkit without parts: an error if compiling a kernel failed, else a warning."""
