@@ -18,17 +18,27 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 DOCTOR = [sys.executable, "-m", "cudadoctor"]
 
+# What a check must leave as it was.
+STATE = [
+    "nvidia-smi",
+    "--format=csv",
+    "--query-gpu=index,memory.used,persistence_mode,compute_mode,power.limit,clocks.applications.graphics,"
+    "ecc.errors.uncorrected.volatile.total",
+]
+
 
 def parts(out: Path) -> dict[str, list[tuple[str, list[str]]]]:
     """Return the commands of each part, each with the name of its output file."""
     return {
         "check": [
+            ("state-before", STATE),
             ("check-cold", [*DOCTOR, "check"]),
             ("check", [*DOCTOR, "check", "-v", "--save", str(out / "facts.json")]),
             ("check-quick", [*DOCTOR, "check", "--quick"]),
             ("check-hidden", ["env", "CUDA_VISIBLE_DEVICES=7", *DOCTOR, "check"]),
             ("check-simulator", ["env", "NUMBA_ENABLE_CUDASIM=1", *DOCTOR, "check"]),
             ("check-device-9", [*DOCTOR, "check", "--device", "9"]),
+            ("state-after", STATE),
         ],
         "devices": [
             ("devices", [*DOCTOR, "devices", "--save", str(out / "devices.json")]),
@@ -56,6 +66,7 @@ def parts(out: Path) -> dict[str, list[tuple[str, list[str]]]]:
                     "tests/dbn",
                     "tests/bandwidth",
                     "tests/devices",
+                    "tests/gpu",
                     "-p",
                     "no:cacheprovider",
                 ],

@@ -1,7 +1,7 @@
-"""The driver ladder: the steps from the PCI bus to a kernel whose result was checked.
+"""The driver ladder: the steps from the PCI bus to kernels whose results were checked.
 
 Steps, in order: `pci-device`, `kernel-driver`, `kernel-module`, `device-nodes`, `nvml`, `libcuda`, `cu-init`,
-`device-count`, `context`, `kernel-compile`, `kernel-result`, `copy`.
+`device-count`, `context`, `kernel-compile`, `kernel-result`, `copy`, `reduction`, `matmul`, `memory`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,14 @@ STEP_NAMES = (
     "kernel-compile",
     "kernel-result",
     "copy",
+    "reduction",
+    "matmul",
+    "memory",
 )
+
+
+KERNEL_STEPS = STEP_NAMES[STEP_NAMES.index("kernel-compile") :]
+"""Those that compile and run kernels; facts that were saved by older releases end with `copy`."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,9 +58,19 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ladder(Section, frozen=True, kw_only=True):
-    """All steps, in order; the first that did not pass is where the road ends."""
+    """All steps, in order; the first that did not pass is where the road ends.
+
+    `steps` are those of one GPU, the first or the one that was asked for. `further` are those from `context` on of the
+    other GPUs that were tried, each step with its `device`.
+    """
 
     steps: tuple[Step, ...]
+    further: tuple[Step, ...] = ()
+
+    @property
+    def all_steps(self) -> tuple[Step, ...]:
+        """The steps of all GPUs, those of the first before the others."""
+        return self.steps + self.further
 
     def step(self, name: str) -> Step | None:
         """Return the step of that name, or None if this ladder does not have it."""

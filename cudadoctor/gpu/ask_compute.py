@@ -1,11 +1,12 @@
-"""Compile a kernel with numba for this GPU, run it and check its result: the child's side.
+"""Compile kernels with numba for each GPU, run them and check their results: the child's side.
 
-The kernel computes a x + y on small whole numbers, which float32 holds exactly, so the result must be equal bit for
-bit. Device memory is some kB, and it goes with the process.
+What is computed, and what it must come to, stands in `gpu/checks`. Device memory is given back after each check, and
+the contexts go with the process.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import threading
@@ -20,75 +21,118 @@ from cudadoctor.gpu.driver_api import DriverError, open_driver
 COMPILE_LIMIT_S = 60.0
 """Compilation runs on the CPU and touches no driver but to load the result; a cold disk may make it slow."""
 
-_ELEMENTS = 4096
-_COPY_BYTES = 2**20
 _CODE = re.compile(r"\[(\d{1,4})\]|CUDA_ERROR_\w+")
 
 
 def work(arguments: dict[str, Any], reporter: Reporter) -> None:
-    """Send `step-result` for kernel-compile, kernel-result and copy; stop at the first that fails.
+    """Wait for the devices to try, then send `device` and the `step-result`s of each.
+
+    The steps of a device end at the first that fails; the other devices are tried all the same, unless numba itself
+    cannot be imported.
 
     Args:
-        arguments: `device` is the index of the driver API.
+        arguments: None; the parent says `{"devices": [0, 1], "first": 0}`, indices of the driver API, when the child
+            may go on. Of the first, the parent has seen a context made.
         reporter: Where to send.
     """
-    device = int(arguments["device"])
+    # numba would keep memory that is no longer used for later; on a shared card others may want it.
+    os.environ.setdefault("NUMBA_CUDA_MAX_PENDING_DEALLOCS_COUNT", "0")
     # Importing takes most of the time and asks no driver, so it is done while the other children ask theirs; and once
-    # they have had their answers, the context is made beside it.
-    told = threading.Event()
-    context = threading.Thread(target=_make_context, args=(device, reporter, told), daemon=True)
-    context.start()
+    # they have had their answers, the contexts are made beside it.
+    ahead = _ContextsAhead(reporter)
     with reporter.step("import numba.cuda", limit_s=COMPILE_LIMIT_S):
         failure = _try(_import)
-    told.wait()
-    with reporter.step("cuDevicePrimaryCtxRetain"):
-        context.join()
-    if failure is not None:
-        _send(reporter, "kernel-compile", "import numba.cuda", failure)
-        return
-    from cudadoctor.gpu import check_kernel
+    for index, device in enumerate(ahead.devices()):
+        reporter.send("device", index=device)
+        with reporter.step("cuDevicePrimaryCtxRetain"):
+            ahead.wait(index)
+        if failure is not None:
+            _send(reporter, device, "kernel-compile", "import numba.cuda", failure)
+            return
+        _climb(reporter, device, first=device == ahead.first)
 
-    with reporter.step("cuCtxCreate through numba.cuda"):
-        failure = _try(lambda: check_kernel.select(device))
-    if failure is not None:
-        _send(reporter, "kernel-compile", "numba.cuda.select_device", failure)
-        return
+
+def _climb(reporter: Reporter, device: int, *, first: bool) -> None:
+    """Try one device."""
+    from cudadoctor.gpu.checks import axpy, matmul, memory, reduction
+    from cudadoctor.gpu.numba_cuda import cuda
+
     started = time.perf_counter()
-    with reporter.step("compile a kernel with numba.cuda", limit_s=COMPILE_LIMIT_S):
-        failure = _try(check_kernel.compile_kernel)
-    detail = f"compiled for compute capability {check_kernel.capability() if failure is None else '?'}"
-    _send(reporter, "kernel-compile", "numba.cuda.jit", failure, detail, time.perf_counter() - started)
-    if failure is not None:
-        return
+    with reporter.step("cuCtxCreate through numba.cuda"):
+        failure = _try(lambda: cuda.select_device(device))
+    if failure is not None or not first:
+        name = "kernel-compile" if first else "context"
+        detail = f"context on device {device}"
+        _send(reporter, device, name, "numba.cuda.select_device", failure, detail, time.perf_counter() - started)
+        if failure is not None:
+            return
+
+    def compile_all() -> str:
+        for check in (axpy, reduction, matmul, memory):
+            check.compile()
+        major, minor = cuda.get_current_device().compute_capability
+        return f"compiled for compute capability {major}.{minor}"
+
     checks: tuple[tuple[str, str, Callable[[], str]], ...] = (
-        ("kernel-result", "cuLaunchKernel", lambda: check_kernel.run(_ELEMENTS)),
-        ("copy", "cuMemcpy", lambda: check_kernel.copy_back(_COPY_BYTES)),
+        ("kernel-compile", "numba.cuda.jit", compile_all),
+        ("kernel-result", "cuLaunchKernel", axpy.run),
+        ("copy", "cuMemcpy", axpy.copy_back),
+        ("reduction", "cuLaunchKernel", reduction.run),
+        ("matmul", "cuLaunchKernel", matmul.run),
+        ("memory", "cuLaunchKernel", memory.run),
     )
     for step, call, check in checks:
         said: list[str] = []
-        with reporter.step(call):
+        started = time.perf_counter()
+        with reporter.step(call, limit_s=COMPILE_LIMIT_S if step == "kernel-compile" else None):
             failure = _try(lambda check=check, said=said: said.append(check()))  # type: ignore[misc]
-        _send(reporter, step, call, failure, said[0] if said else "")
+        _send(reporter, device, step, call, failure, said[0] if said else "", time.perf_counter() - started)
         if failure is not None:
             return
 
 
-def _make_context(device: int, reporter: Reporter, told: threading.Event) -> None:
-    """Make the primary context that numba will use, once the parent says go; it goes with the process.
+class _ContextsAhead:
+    """Makes the primary contexts that numba will use in a thread, one after the other, once the parent says go.
 
     A failure is left for numba to meet again, which then says so in a step of its own.
     """
-    reporter.wait()
-    told.set()
-    with suppress(OSError, DriverError):
-        driver = open_driver()
-        driver.initialise()
-        driver.keep_primary_context(driver.device(device))
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._told = threading.Event()
+        self._devices: list[int] = []
+        self._made: list[threading.Event] = []
+        self.first: int | None = None
+        threading.Thread(target=self._run, args=(reporter,), daemon=True).start()
+
+    def devices(self) -> list[int]:
+        """Wait for the parent, and return what it wants tried."""
+        self._told.wait()
+        return self._devices
+
+    def wait(self, index: int) -> None:
+        """Wait until a context was made, or could not be."""
+        self._made[index].wait()
+
+    def _run(self, reporter: Reporter) -> None:
+        told = json.loads(reporter.wait() or "{}")
+        self.first = told.get("first")
+        self._devices = [int(device) for device in told.get("devices", ())]
+        self._made = [threading.Event() for _ in self._devices]
+        self._told.set()
+        driver = None
+        with suppress(OSError, DriverError):
+            driver = open_driver()
+            driver.initialise()
+        for device, made in zip(self._devices, self._made, strict=True):
+            if driver is not None:
+                with suppress(OSError, DriverError):
+                    driver.keep_primary_context(driver.device(device))
+            made.set()
 
 
 def _import() -> None:
     # numba refuses to import with packages that it does not work with, and says so.
-    import cudadoctor.gpu.check_kernel  # noqa: F401
+    from cudadoctor.gpu.checks import axpy, matmul, memory, reduction  # noqa: F401
 
 
 def _try(action: Callable[[], Any]) -> Exception | None:
@@ -101,6 +145,7 @@ def _try(action: Callable[[], Any]) -> Exception | None:
 
 def _send(
     reporter: Reporter,
+    device: int,
     step: str,
     call: str,
     failure: Exception | None,
@@ -108,6 +153,7 @@ def _send(
     seconds: float | None = None,
 ) -> None:
     result: dict[str, Any] = {"name": step, "call": call, "state": "passed", "detail": detail, "seconds": seconds}
+    result["device"] = device
     if failure is not None:
         text = " ".join(str(failure).split()) or "no message"
         code, name = _error_code(failure, text)

@@ -35,9 +35,9 @@ class Reporter:
         yield
         self.send("end", step=name)
 
-    def wait(self) -> None:
-        """Wait until the parent says go (by closing this process's standard input), or has died."""
-        sys.stdin.buffer.read()
+    def wait(self) -> str:
+        """Wait until the parent says go, or has died, and return what it said with it."""
+        return sys.stdin.buffer.read().decode("ascii", "replace")
 
     def alive(self) -> None:
         """Say that the step under way is still at work."""

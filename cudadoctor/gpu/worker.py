@@ -150,10 +150,12 @@ class Worker:
                 return
             yield message
 
-    def go(self) -> None:
-        """Let a child go on that waits."""
+    def go(self, message: Mapping[str, Any] | None = None) -> None:
+        """Let a child go on that waits, and hand it a message."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):  # it has died; reading its messages will tell how
+            if message is not None:
+                self._process.stdin.write(json.dumps(dict(message)).encode("ascii"))
             self._process.stdin.close()
 
     def kill(self) -> None:

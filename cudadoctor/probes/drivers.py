@@ -1,16 +1,16 @@
-"""Ask NVML and the driver API, each in a child process, both at once; and a kernel after them."""
+"""Ask NVML and the driver API, each in a child process, both at once; and run kernels after them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from typing import Any
 
 import msgspec
 
 from cudadoctor.facts.base import Fact, Known, Missing
 from cudadoctor.facts.driver import Driver, DriverDevice
-from cudadoctor.facts.ladder import Step
+from cudadoctor.facts.ladder import KERNEL_STEPS, Step
 from cudadoctor.facts.nvml import HEALTH_FACTS, Nvml, NvmlDevice
 from cudadoctor.gpu.ask_compute import environment_forbids
 from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S, Ending, Worker
@@ -139,29 +139,65 @@ def _nowhere(name: str, soname: str, **code: Any) -> tuple[Missing, Steps]:
     return Missing(detail), {name: Step(name=name, state="failed", call=f"search for {soname}", detail=detail, **code)}
 
 
-def start_kernel(device: int, *, limit_s: float = DRIVER_CALL_LIMIT_S) -> Worker | None:
-    """Start the child that compiles and runs a kernel; it imports numba, and waits before it asks the driver.
+def start_kernels(*, limit_s: float = DRIVER_CALL_LIMIT_S) -> Worker | None:
+    """Start the child that compiles and runs kernels; it imports numba, and waits before it asks the driver.
 
     Returns:
         The child, or None where the environment forbids that a kernel is tried.
     """
     if environment_forbids() is not None:
         return None
-    return Worker("cudadoctor.gpu.ask_compute:work", {"device": device}, limit_s=limit_s, waits=True)
+    return Worker("cudadoctor.gpu.ask_compute:work", limit_s=limit_s, waits=True)
 
 
-def run_kernel(worker: Worker | None, *, limit_s: float = DRIVER_CALL_LIMIT_S) -> Steps:
-    """Let the child go on, and return the steps `kernel-compile` to `copy`."""
+def run_kernels(
+    worker: Worker | None, devices: Sequence[int], *, limit_s: float = DRIVER_CALL_LIMIT_S
+) -> tuple[Steps, tuple[Step, ...]]:
+    """Let the child try these devices.
+
+    A GPU that takes the child along does not take the others: a new child goes on behind it. One that hangs does, since
+    each that hangs as well would cost its whole time limit.
+
+    Returns:
+        The steps of the first device from `kernel-compile` on, and those of the others from `context` on.
+    """
     if worker is None:
         forbidden = environment_forbids() or "no kernel was tried"
-        return {"kernel-compile": Step(name="kernel-compile", state="not reached", call="", detail=forbidden)}
-    worker.go()
-    messages = list(worker)
-    steps = _steps(messages)
-    if worker.ending.state != "finished":
-        name = next(name for name in ("kernel-compile", "kernel-result", "copy") if name not in steps)
-        steps[name] = _step(name, None, worker.ending, limit_s, passed="")
-    return steps
+        return {"kernel-compile": Step(name="kernel-compile", state="not reached", call="", detail=forbidden)}, ()
+    found: list[Step] = []
+    left = list(devices)
+    while left:
+        worker.go({"devices": left, "first": devices[0]})
+        messages = list(worker)
+        found += _steps_of_all(messages)
+        if worker.ending.state == "finished":
+            break
+        at = next((m["index"] for m in reversed(messages) if m["kind"] == "device"), left[0])
+        found.append(_ended_badly(found, at, first=devices[0], ending=worker.ending, limit_s=limit_s))
+        left = left[left.index(at) + 1 :]
+        if worker.ending.state == "timed out":
+            detail = f"not tried, since the check of GPU {at} hung"
+            found += (Step(name="context", state="not reached", call="", detail=detail, device=each) for each in left)
+            break
+        if left:
+            worker.kill()
+            worker = start_kernels(limit_s=limit_s)
+            if worker is None:
+                break
+    own = {step.name: step for step in found if step.device == devices[0]}
+    return own, tuple(step for step in found if step.device != devices[0])
+
+
+def _steps_of_all(messages: list[dict[str, Any]]) -> list[Step]:
+    return [msgspec.convert(message["step"], Step) for message in _all(messages, "step-result")]
+
+
+def _ended_badly(found: Sequence[Step], device: int, *, first: int, ending: Ending, limit_s: float) -> Step:
+    """Return the step that a child was at when it ended without an answer."""
+    names = KERNEL_STEPS if device == first else ("context", *KERNEL_STEPS)
+    there = {step.name for step in found if step.device == device}
+    name = next((name for name in names if name not in there), names[-1])
+    return msgspec.structs.replace(_step(name, None, ending, limit_s, passed=""), device=device)
 
 
 def _step(name: str, failed: dict[str, Any] | None, ending: Ending, limit_s: float, *, passed: str) -> Step:
@@ -195,8 +231,7 @@ def _counted(gpus: int) -> str:
 
 def _steps(messages: list[dict[str, Any]]) -> Steps:
     """Return the steps that a child reported, by name."""
-    steps = [msgspec.convert(message["step"], Step) for message in _all(messages, "step-result")]
-    return {step.name: step for step in steps}
+    return {step.name: step for step in _steps_of_all(messages)}
 
 
 def _all(messages: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ from cudadoctor.probes import (
     power,
     toolkits,
 )
-from cudadoctor.probes.drivers import CUDA_LIBRARY, NVML_LIBRARY, DriverContact, run_kernel, start_kernel
+from cudadoctor.probes.drivers import CUDA_LIBRARY, NVML_LIBRARY, DriverContact, run_kernels, start_kernels
 from cudadoctor.probes.root import Root
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ def machine(
         left_out: The reason that stands in the sections of the others.
         sysroot: Folder to read files under, None for this machine's own root.
         live: Ask the driver in spite of `sysroot`.
-        device: The driver API's index of the device for context and kernel, 0 by default.
+        device: The driver API's index of the only device to try; all of them by default, the first one first.
         limit_s: Longest that one driver call may take.
     """
     root = Root(sysroot)
@@ -75,7 +75,7 @@ def machine(
         found_pci = section("pci", lambda: pci.gather(root))
         likely = asks and "kernel" in areas and ((isinstance(found_pci, Pci) and found_pci.devices) or _has_node())
         if likely:
-            kernel = start_kernel(device or 0, limit_s=limit_s)
+            kernel = start_kernels(limit_s=limit_s)
         found_environment = environment.gather(root, environ)
         found_kernel_driver = section("driver", lambda: kernel_driver.gather(root))
         found_nodes = section("driver", lambda: device_nodes.gather(root, open_in_child))
@@ -91,6 +91,7 @@ def machine(
         nvml: Nvml | Missing = Missing(why_not)
         driver: Driver | Missing = Missing(why_not)
         asked: dict[str, Step] = {}
+        further: tuple[Step, ...] = ()
         if contact is not None:
             nvml, steps = contact.nvml()
             asked.update(steps)
@@ -98,8 +99,9 @@ def machine(
             asked.update(steps)
         if contact is not None and _passed(asked, "context"):
             if "kernel" in areas:
-                kernel = kernel or start_kernel(device or 0, limit_s=limit_s)
-                asked.update(run_kernel(kernel, limit_s=limit_s))
+                kernel = kernel or start_kernels(limit_s=limit_s)
+                steps, further = run_kernels(kernel, _to_try(device, driver), limit_s=limit_s)
+                asked.update(steps)
             else:
                 why_not = left_out
     finally:
@@ -119,7 +121,12 @@ def machine(
         nvml=nvml,
         driver=driver,
         ladder=ladder.build(
-            pci=found_pci, kernel_driver=found_kernel_driver, device_nodes=found_nodes, asked=asked, not_asked=why_not
+            pci=found_pci,
+            kernel_driver=found_kernel_driver,
+            device_nodes=found_nodes,
+            asked=asked,
+            not_asked=why_not,
+            further=further,
         ),
         toolkits=found_toolkits,
         packages=found_packages,
@@ -156,6 +163,14 @@ def open_in_child(paths: Sequence[str]) -> dict[str, str | None]:
     task = "cudadoctor.probes.device_nodes:work"
     with Worker(task, {"paths": list(paths)}, limit_s=_OPEN_LIMIT_S, hooks=False) as worker:
         return {message["path"]: message["error"] for message in worker if message["kind"] == "opened"}
+
+
+def _to_try(device: int | None, driver: Driver | Missing) -> tuple[int, ...]:
+    """Return the devices on which kernels are to run: the one that was asked for, or all."""
+    if device is not None:
+        return (device,)
+    count = known(driver.device_count) if isinstance(driver, Driver) else None
+    return tuple(range(count or 1))
 
 
 def _passed(steps: dict[str, Step], name: str) -> bool:

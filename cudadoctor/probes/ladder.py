@@ -18,6 +18,7 @@ def build(
     device_nodes: DeviceNodes | Missing,
     asked: Mapping[str, Step],
     not_asked: str,
+    further: tuple[Step, ...] = (),
 ) -> Ladder:
     """Return the whole ladder.
 
@@ -27,6 +28,7 @@ def build(
         device_nodes: Decides `device-nodes`.
         asked: Steps that the driver's children reported.
         not_asked: Why the others were not reached.
+        further: The steps of other GPUs than the first.
     """
     steps = {
         "pci-device": _pci_device(pci, asked),
@@ -43,7 +45,7 @@ def build(
         # The steps of the driver API and of numba build on each other; those before are looked at one by one.
         if step.state in ("failed", "timed out", "crashed") and name not in _INDEPENDENT:
             stopped = f"{name} {'hung' if step.state == 'timed out' else step.state}"
-    return Ladder(steps=tuple(rows))
+    return Ladder(steps=tuple(rows), further=further)
 
 
 _INDEPENDENT = frozenset({"pci-device", "kernel-driver", "kernel-module", "device-nodes", "nvml"})

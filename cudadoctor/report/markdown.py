@@ -12,6 +12,7 @@ from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.findings import Diagnosis, Finding
 from cudadoctor.report.plan import plan_for_markdown
+from cudadoctor.report.road import rows
 from cudadoctor.text import printable
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~@!])")
@@ -28,9 +29,7 @@ def render_markdown(diagnosis: Diagnosis, sentence: str, lines: Sequence[str] = 
         parts += _block("\n".join(lines))
     parts += _machine(diagnosis)
     if isinstance(diagnosis.facts.ladder, Ladder):
-        road = "\n".join(
-            f"{step.name:15} {step.state:12} {step.detail}".rstrip() for step in diagnosis.facts.ladder.steps
-        )
+        road = "\n".join(f"{row.name:15} {row.state:12} {row.detail}".rstrip() for row in rows(diagnosis.facts.ladder))
         parts += [
             "<details><summary>The road from the PCI bus to a kernel</summary>",
             "",

@@ -13,6 +13,7 @@ from rich.text import Text
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.findings import Diagnosis, Finding, Severity
 from cudadoctor.report.plan import plan_for_terminal
+from cudadoctor.report.road import rows
 from cudadoctor.text import printable
 
 _STYLE = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
@@ -90,15 +91,14 @@ def _road(ladder: Ladder, verbose: int) -> RenderableType:
     table.add_column(overflow="fold")
     unreached: list[str] = []
     no_card = any(step.name == "pci-device" and step.state == "failed" for step in ladder.steps)
-    for step in ladder.steps:
+    for row in rows(ladder):
         # Without a card, that nothing else is there follows from it and need not be read.
-        follows = no_card and step.name != "pci-device" and step.state == "failed"
-        if (follows or step.state == "not reached") and not verbose:
-            unreached.append(step.name)
+        follows = no_card and row.name != "pci-device" and row.state == "failed"
+        if (follows or row.state == "not reached") and not verbose:
+            unreached.append(row.name)
             continue
-        mark, style = _MARK.get(step.state, ("-", "dim"))
-        detail = step.detail if step.code_name is None else f"{step.detail} ({step.call}: {step.code_name})"
-        table.add_row(Text(mark, style=style), step.name, _plain(detail))
+        mark, style = _MARK.get(row.state, ("-", "dim"))
+        table.add_row(Text(mark, style=style), row.name, _plain(row.detail))
     parts: list[RenderableType] = [_plain("The road from the PCI bus to a kernel", style="bold")]
     if table.row_count:
         parts.append(Padding(table, (0, 0, 0, 2)))

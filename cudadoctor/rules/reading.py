@@ -10,13 +10,13 @@ from cudadoctor.facts.device_nodes import DeviceNodes
 from cudadoctor.facts.devices import Devices
 from cudadoctor.facts.driver import Driver, DriverDevice
 from cudadoctor.facts.host import Host
-from cudadoctor.facts.ladder import Ladder, Step
+from cudadoctor.facts.ladder import KERNEL_STEPS, Ladder, Step
 from cudadoctor.facts.libraries import Libraries, LibraryFile
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci, PciDevice
 from cudadoctor.findings import Evidence
 
-CUDA_STEPS = ("libcuda", "cu-init", "device-count", "context", "kernel-compile", "kernel-result", "copy")
+CUDA_STEPS = ("libcuda", "cu-init", "device-count", "context", *KERNEL_STEPS)
 
 # Answers that come without any NVIDIA driver at work: NVML's "driver not loaded", "library not found" and "function
 # not found", and CUDA's "stub library" and "no device". Every other code was given by a driver.
@@ -51,7 +51,8 @@ def said(step: Step) -> Evidence:
     code = f" with {step.code}" if step.code is not None else ""
     name = f" ({step.code_name})" if step.code_name else ""
     detail = f": {step.detail}" if step.detail else ""
-    return Evidence(f"step {step.name}", f"{step.state}{code}{name}{detail}", step.call or step.name)
+    gpu = f" on GPU {step.device}" if step.device else ""
+    return Evidence(f"step {step.name}{gpu}", f"{step.state}{code}{name}{detail}", step.call or step.name)
 
 
 def step_of(ladder: Ladder | Missing, name: str) -> Step | None:
@@ -65,7 +66,7 @@ def steps_and_measurement(
     """Return the steps of the ladder, and after them the calls that cut a measurement or a description short."""
     cut_short = bandwidth.cut_short if isinstance(bandwidth, Bandwidth) else None
     described = devices.cut_short if isinstance(devices, Devices) else ()
-    return (*ladder.steps, *((cut_short,) if cut_short is not None else ()), *described)
+    return (*ladder.all_steps, *((cut_short,) if cut_short is not None else ()), *described)
 
 
 def passed(ladder: Ladder | Missing, name: str) -> bool:
@@ -74,10 +75,9 @@ def passed(ladder: Ladder | Missing, name: str) -> bool:
 
 
 def cuda_error(ladder: Ladder | Missing, *codes: int) -> Step | None:
-    """Return the first step of the driver API that failed with one of these codes."""
-    for name in CUDA_STEPS:
-        step = step_of(ladder, name)
-        if step is not None and step.state == "failed" and step.code in codes:
+    """Return the first step of the driver API that failed with one of these codes, on whatever GPU."""
+    for step in ladder.all_steps if isinstance(ladder, Ladder) else ():
+        if step.name in CUDA_STEPS and step.state == "failed" and step.code in codes:
             return step
     return None
 
@@ -245,5 +245,15 @@ def tried_device(ladder: Ladder | Missing, driver: Driver | Missing) -> DriverDe
     if not isinstance(driver, Driver) or not driver.devices:
         return None
     step = step_of(ladder, "context")
-    index = step.device if step is not None else None
+    return _device(driver, step.device if step is not None else None)
+
+
+def device_of(step: Step, ladder: Ladder | Missing, driver: Driver | Missing) -> DriverDevice | None:
+    """Return the device that a step was tried on."""
+    if step.device is None or not isinstance(driver, Driver) or not driver.devices:
+        return tried_device(ladder, driver)
+    return _device(driver, step.device)
+
+
+def _device(driver: Driver, index: int | None) -> DriverDevice:
     return next((device for device in driver.devices if device.index == index), driver.devices[0])

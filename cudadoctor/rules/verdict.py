@@ -6,7 +6,7 @@ from cudadoctor.facts.bandwidth import Bandwidth, ExpectedLink
 from cudadoctor.facts.base import known
 from cudadoctor.facts.devices import Devices
 from cudadoctor.facts.driver import Driver, DriverDevice
-from cudadoctor.facts.ladder import STEP_NAMES, Ladder, Step
+from cudadoctor.facts.ladder import KERNEL_STEPS, STEP_NAMES, Ladder, Step
 from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.race import Race
@@ -15,7 +15,8 @@ from cudadoctor.rules.bandwidth.hops import PINNED, largest
 from cudadoctor.rules.reading import tried_device
 from cudadoctor.text import printable
 
-_KERNEL_STEPS = ("kernel-compile", "kernel-result", "copy")
+# Facts that were saved by older releases end with these.
+_ALWAYS = ("context", "kernel-compile", "kernel-result", "copy")
 
 # How a step reads in a sentence that says how far the road was gone.
 _SPOKEN = {
@@ -31,6 +32,9 @@ _SPOKEN = {
     "kernel-compile": "compiling a kernel",
     "kernel-result": "running a kernel",
     "copy": "copying data",
+    "reduction": "summing numbers",
+    "matmul": "multiplying matrices",
+    "memory": "trying the memory",
 }
 
 
@@ -76,7 +80,9 @@ def _road(machine: Machine, ladder: Ladder) -> str:
     if _kernel_ran(ladder):
         capability = known(device.compute_capability) if device is not None else None
         target = f" compiled for {printable(capability)}" if capability else ""
-        return f"The GPU works: {gpu}: a kernel{target} ran and its result was right{_others(machine)}."
+        several = ladder.passed("reduction")
+        ran = f"kernels{target} ran and their results were" if several else f"a kernel{target} ran and its result was"
+        return f"The GPU works: {gpu}: {ran} right{_others(machine, ladder)}."
     option = _ended_as_asked(ladder)
     if option:
         return (
@@ -94,12 +100,15 @@ def _road(machine: Machine, ladder: Ladder) -> str:
 
 
 def _kernel_ran(ladder: Ladder) -> bool:
-    return all(ladder.passed(name) for name in ("context", *_KERNEL_STEPS))
+    reached = (ladder.step(name) for name in KERNEL_STEPS)
+    return all(ladder.passed(name) for name in _ALWAYS) and all(
+        step is None or step.state == "passed" for step in reached
+    )
 
 
 def _ended_as_asked(ladder: Ladder) -> str:
     """Return the option (`--quick`) that ended the ladder at its context, "" if none did."""
-    steps = [step for name in _KERNEL_STEPS if (step := ladder.step(name)) is not None]
+    steps = [step for name in KERNEL_STEPS if (step := ladder.step(name)) is not None]
     if not ladder.passed("context") or any(step.state != "not reached" for step in steps):
         return ""
     return next((printable(step.detail.partition(":")[0]) for step in steps if step.detail.startswith("--")), "")
@@ -130,12 +139,18 @@ def _count(machine: Machine) -> int:
     return (known(machine.driver.device_count) or 0) if isinstance(machine.driver, Driver) else 0
 
 
-def _others(machine: Machine) -> str:
-    """Say how many GPUs were seen but not tried."""
+def _others(machine: Machine, ladder: Ladder) -> str:
+    """Say how many GPUs work as well, and how many were seen but not tried."""
     count = _count(machine)
     if count < 2:
         return ""
-    return f"; {count - 1} more {'GPU was' if count == 2 else 'GPUs were'} seen but not tried"
+    tried = {step.device for step in ladder.further}
+    work = tried - {step.device for step in ladder.further if step.state != "passed"}
+    as_well = f"; {'the other GPU' if len(work) == 1 else f'the other {len(work)} GPUs'} as well" if work else ""
+    untried = count - 1 - len(work)
+    if not untried:
+        return as_well
+    return f"{as_well}; {untried} more {'GPU was' if untried == 1 else 'GPUs were'} seen but not tried"
 
 
 def _measured(machine: Machine) -> str:

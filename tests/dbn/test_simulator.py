@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
+from tests.simulator import ON_GPU, run_tests
 
-@pytest.mark.skipif(os.environ.get("CUDADOCTOR_TEST_DEVICE") == "gpu", reason="they run on the GPU in this session")
+
+@pytest.mark.skipif(ON_GPU, reason="they run on the GPU in this session")
 def test_kernels_agree_with_their_references_in_the_simulator() -> None:
-    root = Path(__file__).parent.parent.parent
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/dbn/device"]
-    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
-    run = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    run = run_tests("tests/dbn/device")
     assert run.returncode == 0, run.stdout + run.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import subprocess
 import sys
@@ -68,3 +69,17 @@ def wait_for_the_word(arguments: dict[str, Any], reporter: Reporter) -> None:
     reporter.send("answer", value="ready")
     reporter.wait()
     reporter.send("answer", value="gone on")
+
+
+def climb(arguments: dict[str, Any], reporter: Reporter) -> None:
+    """Behave on each device as the environment says: `crash:1` on device 1, `hang:2` on device 2."""
+    behaviour, _, at = os.environ.get("CUDADOCTOR_CLIMB", "").partition(":")
+    told = json.loads(reporter.wait())
+    for device in told["devices"]:
+        reporter.send("device", index=device)
+        for name in ("context", "kernel-compile", "kernel-result")[device == told["first"] :]:
+            with reporter.step("cuLaunchKernel"):
+                if str(device) == at and name == "kernel-result":
+                    ctypes.string_at(0) if behaviour == "crash" else time.sleep(60)
+            result = {"name": name, "call": "cuLaunchKernel", "state": "passed", "detail": "", "device": device}
+            reporter.send("step-result", step=result)

@@ -15,13 +15,47 @@ def verdict(machine: Machine) -> tuple[str, str]:
 
 
 def test_a_kernel_whose_result_was_right_is_ok_and_the_sentence_says_so() -> None:
-    told = "a kernel compiled for 9.0 ran and its result was right"
+    told = "kernels compiled for 9.0 ran and their results were right"
     assert verdict(b.HEALTHY) == ("ok", f"The GPU works: {b.H100} (driver release {b.RELEASE}): {told}.")
 
 
 def test_gpus_that_were_not_tried_are_counted() -> None:
     two = b.machine(driver=b.driver(b.driver_device(), b.driver_device(1)))
     assert verdict(two)[1].endswith("; 1 more GPU was seen but not tried.")
+
+
+def test_gpus_that_work_as_well_are_counted() -> None:
+    four = b.driver(*(b.driver_device(index) for index in range(4)))
+    further = tuple(b.step(name, "passed", device=index) for index in (1, 2) for name in ("context", "memory"))
+    ladder = b.msgspec.structs.replace(b.ladder(), further=further)
+    told = verdict(b.machine(driver=four, ladder=ladder))[1]
+    assert told.endswith("; the other 2 GPUs as well; 1 more GPU was seen but not tried.")
+
+
+def test_one_gpu_that_fails_beside_one_that_works_is_an_error_that_names_it() -> None:
+    two = b.driver(b.driver_device(), b.driver_device(1, "NVIDIA L4", "8.9"))
+    wrong = b.step("matmul", detail="ArithmeticError: 3 of 8385 elements are wrong", device=1)
+    ladder = b.msgspec.structs.replace(b.ladder(), further=(b.step("context", "passed", device=1), wrong))
+    found = diagnose(b.machine(driver=two, ladder=ladder))[0]
+    assert [finding.id for finding in found] == ["kernel-result-wrong"]
+    assert "on NVIDIA L4" in found[0].summary
+    assert found[0].evidence[0].name == "step matmul on GPU 1"
+
+
+def test_a_driver_call_that_fails_on_another_gpu_leaves_the_first_usable() -> None:
+    two = b.driver(b.driver_device(), b.driver_device(1))
+    broken = b.cuda_failed(719, "CUDA_ERROR_LAUNCH_FAILED", at="reduction", device=1)
+    ladder = b.msgspec.structs.replace(b.ladder(), further=(b.step("context", "passed", device=1), broken))
+    found = diagnose(b.machine(driver=two, ladder=ladder))[0]
+    assert [finding.id for finding in found] == ["driver-call-failed"]
+    assert "GPU 1 cannot be used; GPU 0 can." in found[0].summary
+
+
+def test_facts_of_an_older_release_end_with_the_copy_and_are_ok() -> None:
+    older = tuple(step for step in b.ladder().steps if step.name not in ("reduction", "matmul", "memory"))
+    state, sentence = verdict(b.machine(ladder=b.msgspec.structs.replace(b.ladder(), steps=older)))
+    assert state == "ok"
+    assert "a kernel compiled for 9.0 ran and its result was right." in sentence
 
 
 def test_the_gpu_that_was_chosen_is_the_one_that_is_named() -> None:
@@ -51,7 +85,7 @@ def test_a_road_that_ended_early_without_a_finding_is_unknown_and_says_where() -
 
 
 def test_skipped_is_not_passed() -> None:
-    no_copy = b.ladder(b.step("copy", "not reached", detail="out of time"))
+    no_copy = b.stopped(b.step("copy", "not reached", detail="out of time"))
     state, sentence = verdict(b.machine(ladder=no_copy))
     assert state == "unknown"
     assert "running a kernel; copying data was not reached: out of time" in sentence

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudadoctor.facts.base import Missing
-from cudadoctor.facts.ladder import Ladder, Step
+from cudadoctor.facts.ladder import KERNEL_STEPS, Ladder, Step
 from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
@@ -54,6 +54,7 @@ _NO_GPU = "The driver is loaded and could not start the card; the kernel log say
 def driver_call_failed(ladder: Ladder, pci: Pci | Missing) -> Iterator[Finding]:
     """Fire on the most telling step from NVML on that failed, unless it is a matter of compiling or of a result."""
     failed = tuple(step for name in ("nvml", *CUDA_STEPS) if _failed(step := ladder.step(name)) and step is not None)
+    failed += tuple(step for step in ladder.further if _failed(step))
     works = ladder.passed("context")
     if works:
         failed = tuple(step for step in failed if (step.name, step.code) != ("nvml", 12))
@@ -72,7 +73,7 @@ def driver_call_failed(ladder: Ladder, pci: Pci | Missing) -> Iterator[Finding]:
         driver_call_failed,
         severity=Severity.WARNING if only_nvml else Severity.ERROR,
         summary=f"{step.call or step.name} failed{code}{name}{detail}."
-        + (" CUDA works all the same." if only_nvml else " No program gets further than this."),
+        + (" CUDA works all the same." if only_nvml else _reach(step, ladder)),
         cause=hint or "Nothing else on this machine explains this answer.",
         confidence="possible",
         evidence=(*(said(each) for each in failed), *(card_evidence(card) for card in cards(pci)[:4])),
@@ -80,8 +81,20 @@ def driver_call_failed(ladder: Ladder, pci: Pci | Missing) -> Iterator[Finding]:
     )
 
 
+def _reach(step: Step, ladder: Ladder) -> str:
+    """Say how far a program gets: a GPU beside one that works is not all GPUs."""
+    if step in ladder.further:
+        return f" GPU {step.device} cannot be used; GPU {_tried(ladder)} can."
+    return " No program gets further than this."
+
+
+def _tried(ladder: Ladder) -> int:
+    context = ladder.step("context")
+    return (context.device or 0) if context is not None else 0
+
+
 def _failed(step: Step | None) -> bool:
     """Say whether a step failed in a driver call: compiling in Python and wrong results have their own rules."""
     if step is None or step.state != "failed" or came_out_wrong(step):
         return False
-    return step.code is not None or step.name not in ("kernel-compile", "kernel-result", "copy")
+    return step.code is not None or step.name not in KERNEL_STEPS

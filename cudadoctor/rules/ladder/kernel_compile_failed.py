@@ -23,7 +23,7 @@ from collections.abc import Iterator
 
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.driver import Driver
-from cudadoctor.facts.ladder import Ladder
+from cudadoctor.facts.ladder import KERNEL_STEPS, Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
 from cudadoctor.facts.toolkits import Toolkits
@@ -34,7 +34,7 @@ from cudadoctor.rules.ladder.kernel_result_wrong import came_out_wrong
 from cudadoctor.rules.reading import said
 from cudadoctor.rules.toolkits.choice import fitting_extra, selected, toolkit_evidence
 
-_WHAT = {"kernel-compile": "compile", "kernel-result": "run", "copy": "copy the data of"}
+_WHAT = {"kernel-compile": "compile", "copy": "copy the data of"}
 
 
 @rule(
@@ -47,13 +47,14 @@ def kernel_compile_failed(
     ladder: Ladder, toolkits: Toolkits | Missing, driver: Driver | Missing, nvml: Nvml | Missing, pci: Pci | Missing
 ) -> Iterator[Finding]:
     """Fire where a kernel step failed without a code of the driver."""
-    steps = (ladder.step(name) for name in _WHAT)
-    step = next((s for s in steps if s is not None and s.state == "failed"), None)
+    steps = (step for step in ladder.all_steps if step.name in KERNEL_STEPS and step.state == "failed")
+    step = next(steps, None)
     if step is None or step.code is not None or came_out_wrong(step):
         return
     yield finding(
         kernel_compile_failed,
-        summary=f"numba could not {_WHAT[step.name]} a small kernel: {step.detail[:200] or 'it gave no reason'}",
+        summary=f"numba could not {_WHAT.get(step.name, 'run')} a small kernel: "
+        f"{step.detail[:200] or 'it gave no reason'}",
         cause="The driver works, so the reason lies with numba, its compiler libraries, or what this process may do.",
         evidence=(said(step), *toolkit_evidence(selected(toolkits))),
         fix=Fix(

@@ -1,8 +1,9 @@
 """# A kernel ran and its result is wrong
 
 ## What it checks
-Whether the result of a small kernel, whose right answer is known exactly, and a copy to the device and back came out
-right.
+Whether the results of small kernels came out right, on every GPU that was tried: a x + y and a sum, both of whole
+numbers, a matrix product against float64, a pattern and its complement over part of the free memory, and a copy to the
+device and back.
 
 ## Why it matters
 A GPU that computes or copies wrongly without an error ruins everything that it is used for.
@@ -12,10 +13,11 @@ Run the check again; if it is wrong again, take the card out of use, look at its
 An overclocked card goes back to its default clocks first.
 
 ## Limits
-The kernel is small: a right result does not prove that all of the memory is sound.
+An eighth of the free memory is tried, 1 GiB at most: a right result does not prove that all of it is sound.
 
 ## Sources
-The kernel computes whole numbers that float32 holds exactly, so any difference is an error (gpu/check_kernel.py).
+- Sums of whole numbers are exact, so any difference is an error.
+- The bound for the matrix product: Higham, Accuracy and Stability of Numerical Algorithms, section 3.5.
 """
 
 from __future__ import annotations
@@ -25,11 +27,13 @@ from collections.abc import Iterator
 
 from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.driver import Driver
-from cudadoctor.facts.ladder import Ladder, Step
+from cudadoctor.facts.ladder import KERNEL_STEPS, Ladder, Step
 from cudadoctor.findings import Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG
-from cudadoctor.rules.reading import said, seen, tried_device
+from cudadoctor.rules.reading import device_of, said, seen
+
+_COMPUTED = KERNEL_STEPS[1:]
 
 _EXCEPTION = re.compile(r"(?!ArithmeticError)\w*(Error|Exception|Interrupt)\b")
 
@@ -38,7 +42,7 @@ def came_out_wrong(step: Step | None) -> bool:
     """Say whether a step ran to its end and its result was wrong; any exception but ArithmeticError is a failure."""
     return (
         step is not None
-        and step.name in ("kernel-result", "copy")
+        and step.name in _COMPUTED
         and step.state == "failed"
         and step.code is None
         and _EXCEPTION.match(step.detail) is None
@@ -53,15 +57,15 @@ def came_out_wrong(step: Step | None) -> bool:
 )
 def kernel_result_wrong(ladder: Ladder, driver: Driver | Missing) -> Iterator[Finding]:
     """Fire where the result or the copy differs from what it must be."""
-    wrong = tuple(step for step in ladder.steps if came_out_wrong(step))
+    wrong = tuple(step for step in ladder.all_steps if came_out_wrong(step))
     if not wrong:
         return
     first = wrong[0]
-    device = tried_device(ladder, driver)
+    device = device_of(first, ladder, driver)
     name = known(device.name) if device is not None else None
     evidence: tuple[Evidence, ...] = tuple(said(step) for step in wrong)
     evidence += seen(f"GPU {device.index}", device.name) if device is not None else ()
-    what = "A kernel ran" if first.name == "kernel-result" else "A copy ran"
+    what = "A copy ran" if first.name == "copy" else "A kernel ran"
     detail = first.detail.removeprefix("ArithmeticError: ")
     yield finding(
         kernel_result_wrong,

@@ -1,4 +1,7 @@
-"""The kernel that `check` compiles and runs: a x + y, one thread an element."""
+"""a x + y on small whole numbers, one thread an element; and a copy to the device and back.
+
+float32 holds these numbers exactly, so the result must be equal bit for bit.
+"""
 
 from __future__ import annotations
 
@@ -6,42 +9,29 @@ from typing import Any
 
 import numpy as np
 
-from cudadoctor.gpu.numba_cuda import cuda
+from cudadoctor.gpu.numba_cuda import cuda, gpu_kernel
 
 _BLOCK = 128
 _FACTOR = 3.0
 
 
-# No signature here: with one, numba would compile, and so contact the driver, while this module is imported.
-@cuda.jit(cache=True)
-def axpy(a, x, y, out):  # type: ignore[no-untyped-def]
+@gpu_kernel
+def kernel(a: Any, x: Any, y: Any, out: Any) -> None:
     """Compute out = a x + y."""
     i = cuda.grid(1)
     if i < out.size:
         out[i] = a * x[i] + y[i]
 
 
-def select(device: int) -> None:
-    """Make `device` (the driver API's index) this process's current one; creates its context."""
-    cuda.select_device(device)
-
-
-def capability() -> str:
-    """Return the compute capability of the current device, `9.0`."""
-    major, minor = cuda.get_current_device().compute_capability
-    return f"{major}.{minor}"
-
-
-def compile_kernel() -> None:
+def compile() -> None:
     """Compile for the current device, or load from numba's cache, and load the code into the driver."""
     from numba import float32, void
 
-    kernel: Any = axpy
     kernel.compile(void(float32, float32[::1], float32[::1], float32[::1]).args)
 
 
-def run(elements: int) -> str:
-    """Launch on whole numbers and compare with NumPy.
+def run(elements: int = 4096) -> str:
+    """Launch and compare with NumPy.
 
     Raises:
         ArithmeticError: The result differs.
@@ -49,7 +39,7 @@ def run(elements: int) -> str:
     x = np.arange(elements, dtype=np.float32)
     y = x[::-1].copy()
     out = cuda.to_device(np.full(elements, np.nan, dtype=np.float32))
-    axpy[(elements + _BLOCK - 1) // _BLOCK, _BLOCK](np.float32(_FACTOR), cuda.to_device(x), cuda.to_device(y), out)
+    kernel[(elements + _BLOCK - 1) // _BLOCK, _BLOCK](np.float32(_FACTOR), cuda.to_device(x), cuda.to_device(y), out)
     result, expected = out.copy_to_host(), np.float32(_FACTOR) * x + y
     wrong = int(np.count_nonzero(result != expected))
     if wrong:
@@ -61,7 +51,7 @@ def run(elements: int) -> str:
     return f"{elements} elements of a x + y were right"
 
 
-def copy_back(size_bytes: int) -> str:
+def copy_back(size_bytes: int = 2**20) -> str:
     """Copy a seeded pattern to the device and back and compare.
 
     Raises:
