@@ -76,11 +76,12 @@ CUDA_SENTENCES = {
     "misaligned address": 716,
     "unspecified launch failure": 719,
     "system not yet initialized": 802,
-    "unsupported display driver / cuda driver combination": 803,
+    "unsupported display driver": 803,
     "forward compatibility was attempted on non supported hw": 804,
     "cuda unknown error": 999,
     "cuda error: unknown error": 999,
     "unknown cuda error": 999,
+    "unable to init gpu: unknown error": 999,
     "cuda out of memory": 2,
     "cuda error: out of memory": 2,
     "cuda_error_out_of_memory": 2,
@@ -112,6 +113,7 @@ NVML_SENTENCES = {
 }
 
 _NAMES = re.compile(r"\b(?:cuda_?error_?|error_)([a-z_]{4,40})\b", re.ASCII)
+_BARE_NAMES = re.compile(r"\berror([a-z]{9,40})\b", re.ASCII)  # ErrorIllegalAddress
 _NVML_NAMES = re.compile(r"\bnvml_?error_([a-z_]{4,40})\b", re.ASCII)
 _ENDED = r"(?:\(\w{0,20}\))? ?(?:failed|returned|returns|error|->|=|:)[a-z:=>() #-]{0,40}?\b(\d{1,3})\b(?!\.?\d)"
 _NUMBERS = (
@@ -144,6 +146,11 @@ _NUMBERS = (
     (re.compile(r"\bcuinit err(?:or)?:? ?(\d{1,3})\b"), False),
     (re.compile(r"\b(?:cuda|nvcuda).{0,60} init failure: (\d{1,3})\b"), False),
     (re.compile(r"cudasuccess \((\d{1,3}) vs\.? 0\)"), True),
+    # `CUDA error: error code 34`, `cudaSetDevice err: 35`
+    (re.compile(r"\bcuda[ \w]{0,24}error:? ?(?:error )?code:? ?(\d{1,3})\b"), False),
+    (re.compile(r"\bcu(?:da)?[a-z]{3,40} err(?:or)?:? ?(\d{1,3})\b"), True),
+    # `Invalid error code (700)`, `gives error 804`: three digits that are an error of CUDA and hardly anything else.
+    (re.compile(r"\berror(?: code)?:? ?\(?(209|214|222|700|716|719|80[234])\b(?!\.\d|[:/])"), False),
 )
 _XID = re.compile(r"\bxid\b(?: error)?[s]?[ :=]{0,3}(?:\(pci:[0-9a-f:.]{1,20}\)[ :]{0,3})?(\d{1,3})\b")
 
@@ -152,7 +159,11 @@ def codes_in(line: str) -> list[str]:
     """Return the signs `cuda:N`, `nvml:N` and `xid:N` of a line in lower case."""
     found: list[str] = []
     if "error" in line or "cu" in line:
-        for kind, pattern, names in (("cuda", _NAMES, CUDA_NAMES), ("nvml", _NVML_NAMES, NVML_NAMES)):
+        for kind, pattern, names in (
+            ("cuda", _NAMES, CUDA_NAMES),
+            ("cuda", _BARE_NAMES, CUDA_NAMES),
+            ("nvml", _NVML_NAMES, NVML_NAMES),
+        ):
             for match in pattern.finditer(line):
                 named = names.get(match[1].replace("_", ""))
                 if named is not None:

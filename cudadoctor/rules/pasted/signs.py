@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from cudadoctor.rules.pasted import codes
+from cudadoctor.rules.pasted.fits import note_fits
 from cudadoctor.rules.pasted.text import Pasted
 from cudadoctor.rules.pasted.vocabulary import ROWS
 from cudadoctor.rules.reading import version_of
@@ -78,6 +79,7 @@ def read_signs(pasted: Pasted) -> Signs:
                 if any(character.isdigit() for character in version) and _OF_A_TOOLKIT.match(name):
                     note("lib-of-a-toolkit", index)
     _tables(pasted, note)
+    note_fits(pasted, note)
     return {sign: tuple(lines) for sign, lines in found.items()}
 
 

@@ -11,10 +11,31 @@ from cudadoctor.findings import Confidence, Evidence, Finding, Fix
 from cudadoctor.rules.base import Rule
 from cudadoctor.rules.pasted.signs import Signs, read_signs
 from cudadoctor.rules.pasted.text import Pasted
+from cudadoctor.rules.pasted.words import NO_CAUSE, Leanings, leanings
 
 ENOUGH = 4
-"""From this weight on a cause is named. Most single signs that only fit weigh 3 or less."""
+"""From this weight of its signs on a cause is named. Most single signs that only fit weigh 3 or less."""
 
+_LEANING = 2.0
+"""Weight of a leaning of the words by one nat; the best of those tried on texts that the model had not learned from."""
+
+_ENOUGH_LEANING = 0.35
+_ENOUGH_IN_TROUBLE = 0.06
+"""From these probabilities on a cause is named for its words alone, if no problem at all is less likely than that: the
+second where a line that names a GPU, a driver or CUDA also says that something went wrong."""
+
+_WORTH_A_LOOK = 0.03
+_CANDIDATES = 3
+"""Where nothing is sure, so many candidates are named, if their words make them as likely as `_WORTH_A_LOOK`."""
+
+_TROUBLE_LINES = 4000
+_WRONG = re.compile(
+    r"\b(?:\w*error|fail(?:ed|ure|s)?|fatal|panic|cannot|can't|could ?n[o']t|unable|unknown|invalid|insufficient|"
+    r"mismatch|not (?:found|available|supported|detected|working)|does ?n[o']t work|exception|refused|denied|"
+    r"crash(?:ed|es)?)\b",
+    re.IGNORECASE,
+)
+_ABOUT_GPUS = re.compile(r"cuda|nvidia|gpu|nvml|nvrm|cudnn|nvcc|\bcu[A-Z]\w+", re.IGNORECASE)
 _SHARE_OF_FIRST = 0.25
 _MOST = 6
 _LINES = 6
@@ -25,34 +46,59 @@ _PROVEN, _SUPPORTED = 9, 6
 
 
 class Weighed(msgspec.Struct, frozen=True):
-    """A cause, its weight, and the indices of the lines that speak for it, the weightiest first."""
+    """A cause, the weight of its signs, that with the leaning of the words, and the lines that speak for it.
+
+    Lines are indices into the text, the weightiest first.
+    """
 
     rule: Rule
     weight: int
+    total: float
     lines: tuple[int, ...]
 
 
 def weigh(pasted: Pasted, causes: Iterable[Rule]) -> tuple[Weighed, ...]:
     """Return the causes that a text speaks for, likeliest first; among equals, the one of more specific signs."""
     signs = read_signs(pasted)
-    if not signs:
-        return ()
-    found = [each for rule in causes if (each := _one(rule, signs)).weight >= ENOUGH]
-    found.sort(key=lambda each: -each.weight)
+    words = leanings(pasted)
+    every = sorted((_one(rule, signs, words) for rule in causes), key=lambda each: -each.total)
+    found = [each for each in every if each.weight >= ENOUGH]
+    if not found and words is not None:
+        least = _ENOUGH_IN_TROUBLE if _trouble(pasted) else _ENOUGH_LEANING
+        found = [each for each in every if each.weight >= 0 and _leans(words, each.rule.id, least)]
     if not found:
         return ()
-    least = found[0].weight * _SHARE_OF_FIRST
-    return tuple(each for each in found[:_MOST] if each.weight >= least)
+    least = found[0].total * _SHARE_OF_FIRST
+    found = [each for each in found[:_MOST] if each.total >= least]
+    if words is not None and len(found) < _CANDIDATES and found[0].weight < _PROVEN:
+        others = (each for each in every if each not in found and each.weight >= 0)
+        likely = [each for each in others if words.probability.get(each.rule.id, 0.0) >= _WORTH_A_LOOK]
+        found += likely[: _CANDIDATES - len(found)]
+    return tuple(found)
 
 
-def _one(rule: Rule, signs: Signs) -> Weighed:
+def _one(rule: Rule, signs: Signs, words: Leanings | None) -> Weighed:
     met = [(weight, condition) for condition, weight in rule.shows if _holds(condition, signs)]
     lines: dict[int, None] = {}
     for weight, condition in sorted(met, key=lambda pair: -pair[0]):
         if weight > 0:
             for sign in condition.split():
                 lines |= dict.fromkeys(signs.get(sign, ()))
-    return Weighed(rule, sum(weight for weight, _ in met), tuple(lines))
+    weight = sum(weight for weight, _ in met)
+    leaning = words.of(rule.id) if words is not None else 0.0
+    if words is not None:
+        lines |= dict.fromkeys(words.lines.get(rule.id, ()))
+    return Weighed(rule, weight, weight + _LEANING * leaning, tuple(lines))
+
+
+def _trouble(pasted: Pasted) -> bool:
+    """Say whether some line names a GPU, a driver or CUDA and says that something went wrong."""
+    return any(_WRONG.search(line) and _ABOUT_GPUS.search(line) for line in pasted.lines[-_TROUBLE_LINES:])
+
+
+def _leans(words: Leanings, cause: str, least: float) -> bool:
+    probability = words.probability.get(cause, 0.0)
+    return probability >= least and probability > words.probability.get(NO_CAUSE, 0.0)
 
 
 def _holds(condition: str, signs: Signs) -> bool:

@@ -1,0 +1,131 @@
+"""How the cards, drivers and toolkits that a text names fit together: signs that no single line shows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from cudadoctor.rules.pasted.text import Pasted
+from cudadoctor.rules.reading import version_of
+from cudadoctor.tables.card_names import capability_of, names_in
+from cudadoctor.tables.drivers import family_minimum
+from cudadoctor.tables.support import capability_support
+
+_MOST_LINES = 3000
+
+_WHEEL = re.compile(r"(?:\+|[-_]|\b)cu(\d{2})(\d)\b(?!\d)")
+_TOOLKIT = re.compile(
+    r"\b(?:cuda(?:toolkit)?|nvcc|toolkit|runtime)(?:[ =:/_v-]{1,3}|[ -](?:toolkit|version|release|runtime)[ =:v]{1,3})"
+    r"(\d{1,2}\.\d)(?!\d)"
+)
+# The CUDA version in nvidia-smi's header is that of the driver; a capability is no toolkit.
+_NOT_A_TOOLKIT = re.compile(r"driver version|cuda capability|compute capability")
+_DRIVER = re.compile(
+    r"\b(?:driver(?: version)?|nvidia(?:-driver)?|nvidia-smi)[ :=-]{1,3}(\d{3})(?:\.(\d{2,3}))?\b(?!\.\d\.)"
+)
+_MISSING_LIBRARY = re.compile(
+    r"\b(?:lib)?(?:cudart|cublas|cufft|cusolver|cusparse|curand)(?:64_|\.so\.)(\d{1,3})(?:[._](\d))?"
+)
+
+Version = tuple[int, ...]
+
+
+def note_fits(pasted: Pasted, note: Callable[[str, int], None]) -> None:
+    """Note `card-beyond-toolkit`, `card-before-toolkit`, `driver-beyond-card`, `driver-below-toolkit` and the like."""
+    cards: dict[str, int] = {}
+    toolkits: dict[Version, int] = {}
+    drivers: dict[Version, int] = {}
+    libraries: dict[Version, int] = {}
+    for index, line in enumerate(pasted.lines[:_MOST_LINES]):
+        low = line.lower()
+        if not any(character.isdigit() for character in low):
+            continue
+        for name in names_in(low):
+            capability = capability_of(name)
+            if capability is not None:
+                cards.setdefault(capability, index)
+        for version in _toolkits_in(low):
+            toolkits.setdefault(version, index)
+        for match in _DRIVER.finditer(low):
+            drivers.setdefault((int(match[1]), *((int(match[2]),) if match[2] else ())), index)
+        for match in _MISSING_LIBRARY.finditer(low):
+            libraries.setdefault(_library_version(match[1], match[2]), index)
+    for place in cards.values():
+        note("card-named", place)
+    _cards_and_toolkits(cards, toolkits, note)
+    _cards_and_drivers(cards, drivers, note)
+    _drivers_and_toolkits(drivers, toolkits, note)
+    _libraries_and_toolkits(libraries, toolkits, note)
+
+
+def _toolkits_in(low: str) -> Iterable[Version]:
+    for match in _WHEEL.finditer(low):
+        yield int(match[1]), int(match[2])
+    if _NOT_A_TOOLKIT.search(low) is None:
+        for match in _TOOLKIT.finditer(low):
+            version = version_of(match[1])
+            if version is not None and 5 <= version[0] <= 14:
+                yield version
+
+
+def _library_version(first: str, second: str | None) -> Version:
+    """Return the toolkit of a library's number: `101` is 10.1, `12` is any 12, `10` and `0` are 10.0."""
+    if len(first) == 3:
+        return int(first[:2]), int(first[2])
+    return (int(first), int(second)) if second is not None and int(first) < 11 else (int(first),)
+
+
+def _cards_and_toolkits(cards: dict[str, int], toolkits: dict[Version, int], note: Callable[[str, int], None]) -> None:
+    if not toolkits:
+        return
+    newest, oldest = max(toolkits), min(toolkits)
+    for capability, line in cards.items():
+        support = capability_support(capability)
+        if support is None:
+            continue
+        first, last = version_of(support.first_toolkit), version_of(support.last_toolkit)
+        if first is not None and newest < first:
+            note("card-beyond-toolkit", line)
+            note("card-beyond-toolkit", toolkits[newest])
+        if last is not None and oldest > last:
+            note("card-before-toolkit", line)
+            note("card-before-toolkit", toolkits[oldest])
+
+
+def _cards_and_drivers(cards: dict[str, int], drivers: dict[Version, int], note: Callable[[str, int], None]) -> None:
+    for capability, line in cards.items():
+        support = capability_support(capability)
+        if support is None or support.last_driver_branch is None:
+            continue
+        if support.last_driver_branch <= 470:
+            note("old-card", line)
+        for driver, place in drivers.items():
+            if driver[0] > support.last_driver_branch:
+                note("driver-beyond-card", line)
+                note("driver-beyond-card", place)
+
+
+def _drivers_and_toolkits(
+    drivers: dict[Version, int], toolkits: dict[Version, int], note: Callable[[str, int], None]
+) -> None:
+    if len(drivers) != 1 or len(toolkits) != 1:
+        return
+    ((driver, driver_line),), ((toolkit, toolkit_line),) = drivers.items(), toolkits.items()
+    family = family_minimum(toolkit[0], "Linux")
+    minimum = version_of(family.minimum) if family is not None else None
+    if minimum is not None and driver[:1] < minimum[:1]:
+        note("driver-below-toolkit", driver_line)
+        note("driver-below-toolkit", toolkit_line)
+
+
+def _libraries_and_toolkits(
+    libraries: dict[Version, int], toolkits: dict[Version, int], note: Callable[[str, int], None]
+) -> None:
+    for library, line in libraries.items():
+        fitting = [toolkit for toolkit in toolkits if toolkit[: len(library)] == library]
+        if toolkits and not fitting:
+            note("library-of-another-toolkit", line)
+            note("library-of-another-toolkit", next(iter(toolkits.values())))
+    if len({library[0] for library in libraries}) > 1:
+        for line in libraries.values():
+            note("libraries-of-two-majors", line)
