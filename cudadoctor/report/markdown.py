@@ -56,6 +56,9 @@ def _finding(finding: Finding) -> list[str]:
     for item in finding.evidence:
         value = "-" if item.value is None else str(item.value)
         parts.append(f"- {_escape(item.name)}: {_code(value)} (from {_code(item.source)})")
+    if finding.confirm is not None:
+        parts += ["", f"To tell: if this is it, this shows {_escape(finding.confirm.shows)}:", ""]
+        parts += _block(finding.confirm.command, "sh")[:-1]
     parts += ["", f"Fix: {_escape(finding.fix.text)}", ""]
     if finding.fix.commands:
         parts += _block("\n".join(finding.fix.commands), "sh")

@@ -61,18 +61,31 @@ def render_terminal(
 def _finding(finding: Finding) -> list[RenderableType]:
     parts: list[RenderableType] = [_title(finding)]
     parts.append(Padding(_plain(finding.summary), (0, 0, 0, 2)))
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True, style="dim")
-    table.add_column(overflow="fold")
+    table = _labelled(finding)
     table.add_row("Cause", _plain(f"{finding.cause} ({finding.confidence})"))
     for number, item in enumerate(finding.evidence):
         value = "-" if item.value is None else str(item.value)
         table.add_row("Seen" if number == 0 else "", _plain(f"{item.name}: {value}  [{item.source}]"))
+    if finding.confirm is not None:
+        table.add_row("To tell", _plain(f"If this is it, this shows {finding.confirm.shows}:"))
+        parts += [Padding(table, (0, 0, 0, 2)), _command(finding.confirm.command)]
+        table = _labelled(finding)
     table.add_row("Fix", _plain(finding.fix.text))
     parts.append(Padding(table, (0, 0, 0, 2)))
-    # Commands are not wrapped and stand alone on their line, so that they can be pasted.
-    parts += [Text(f"      {printable(command)}", no_wrap=True, style="bold") for command in finding.fix.commands]
+    parts += [_command(command) for command in finding.fix.commands]
     return parts
+
+
+def _labelled(finding: Finding) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, style="dim", min_width=len("Cause" if finding.confirm is None else "To tell"))
+    table.add_column(overflow="fold")
+    return table
+
+
+def _command(command: str) -> Text:
+    """Return a command alone on its line and not wrapped, so that it can be pasted."""
+    return Text(f"      {printable(command)}", no_wrap=True, style="bold")
 
 
 def _title(finding: Finding) -> Text:

@@ -13,10 +13,12 @@ from typing import Any
 import msgspec
 
 from cudadoctor.facts.base import Missing
+from cudadoctor.facts.host import Host
 from cudadoctor.facts.machine import Machine
-from cudadoctor.findings import Confidence, Evidence, Finding, Fix, Severity, SkippedRule
+from cudadoctor.findings import Confidence, Confirm, Evidence, Finding, Fix, Severity, SkippedRule
 
 Judge = Callable[..., Iterator[Finding]]
+CommandsHere = Callable[[Host | Missing], tuple[str, ...]]
 
 
 class CannotJudgeError(Exception):
@@ -30,7 +32,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     findings that only follow from this one; `"*"` stands for all others. `shows` is how a pasted text shows the cause:
     pairs of a condition on its signs (`"cuda:804 !container"`: all of them, none of those with `!`) and a weight, which
     is negative where the condition speaks against the cause. About 8 and more: the message says so itself; about 5: it
-    usually means this; up to 3: it fits, but not alone.
+    usually means this; up to 3: it fits, but not alone. `confirm` proves the cause or rules it out. `commands_here`
+    makes the commands of the page's fix for this machine, where distributions differ; none where it knows none.
     """
 
     id: str
@@ -42,6 +45,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     explains: tuple[str, ...]
     page: str
     shows: tuple[tuple[str, int], ...] = ()
+    confirm: Confirm | None = None
+    commands_here: CommandsHere | None = None
 
     def examine(self, machine: Machine) -> tuple[tuple[Finding, ...], SkippedRule | None]:
         """Judge one machine.
@@ -79,6 +84,8 @@ def rule(
     severity: Severity,
     explains: tuple[str, ...] = (),
     shows: Mapping[str, int] | None = None,
+    confirm: Confirm | None = None,
+    commands_here: CommandsHere | None = None,
 ) -> Callable[[Judge], RuleFunction]:
     """Make a rule of a function whose parameters are named as fields of `Machine`."""
 
@@ -96,13 +103,24 @@ def rule(
                 explains=explains,
                 page=sys.modules[function.__module__].__doc__ or "",
                 shows=tuple((shows or {}).items()),
+                confirm=confirm,
+                commands_here=commands_here,
             )
         )
 
     return decorate
 
 
-def cause(*, id: str, title: str, page: str | None, shows: Mapping[str, int], severity: Severity | None = None) -> Rule:
+def cause(
+    *,
+    id: str,
+    title: str,
+    page: str | None,
+    shows: Mapping[str, int],
+    severity: Severity | None = None,
+    confirm: Confirm | None = None,
+    commands_here: CommandsHere | None = None,
+) -> Rule:
     """Make a cause that no fact of a machine shows yet, only a text: a page and its signs, without a judge."""
     return Rule(
         id=id,
@@ -114,6 +132,8 @@ def cause(*, id: str, title: str, page: str | None, shows: Mapping[str, int], se
         explains=(),
         page=page or "",
         shows=tuple(shows.items()),
+        confirm=confirm,
+        commands_here=commands_here,
     )
 
 
@@ -131,7 +151,7 @@ def finding(
     confidence: Confidence = "supported",
     severity: Severity | None = None,
 ) -> Finding:
-    """Make a finding of a rule, with the rule's id, title and severity."""
+    """Make a finding of a rule, with the rule's id, title and severity, and how to tell where it is not proven."""
     return Finding(
         id=about.rule.id,
         severity=severity or about.rule.severity,
@@ -142,4 +162,5 @@ def finding(
         evidence=evidence,
         fix=fix,
         docs=f"docs/findings/{about.rule.id}.md",
+        confirm=None if confidence == "proven" else about.rule.confirm,
     )

@@ -11,6 +11,11 @@ A GPU that computes or copies wrongly without an error ruins everything that it 
 Run the check again; if it is wrong again, take the card out of use, look at its ECC counters and test its memory.
 An overclocked card goes back to its default clocks first.
 
+```sh
+nvidia-smi -q -d ECC,TEMPERATURE,CLOCK
+sudo dmesg | grep -iE 'nvrm|nvidia|xid'
+```
+
 ## Limits
 The kernel is small: a right result does not prove that all of the memory is sound.
 
@@ -26,7 +31,7 @@ from collections.abc import Iterator
 from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.ladder import Ladder, Step
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG
 from cudadoctor.rules.reading import said, seen, tried_device
@@ -50,6 +55,10 @@ def came_out_wrong(step: Step | None) -> bool:
     title="A kernel ran and its result is wrong",
     severity=Severity.ERROR,
     explains=("driver-call-failed", "kernel-compile-failed"),
+    confirm=Confirm(
+        "nvidia-smi -q -d ECC,CLOCK",
+        "errors that were counted, or clocks above the default",
+    ),
 )
 def kernel_result_wrong(ladder: Ladder, driver: Driver | Missing) -> Iterator[Finding]:
     """Fire where the result or the copy differs from what it must be."""

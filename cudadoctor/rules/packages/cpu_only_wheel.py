@@ -9,6 +9,11 @@ The framework says that no GPU is available, which looks like a broken driver; n
 
 ## How to fix it
 Install the build with CUDA.
+PyTorch, for any driver from 525 on (TensorFlow: the package `tensorflow[and-cuda]`; JAX: `jax[cuda12]`):
+
+```sh
+python -m pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu126
+```
 
 ## Limits
 Only versions and names are read; packages of conda that carry the build in another place are not.
@@ -31,7 +36,7 @@ from cudadoctor.facts.host import Host
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.packages import Packages
 from cudadoctor.facts.pci import Pci
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import compiler_extra
 from cudadoctor.rules.reading import capabilities, system_of, text_of, version_of
@@ -65,6 +70,11 @@ _PLUGINS = ("jax-cuda12-plugin", "jax-cuda13-plugin")
         "dll-missing": -3,
         "macos": -3,
     },
+    confirm=Confirm(
+        'python -c "import torch; print(torch.__version__, torch.version.cuda)"',
+        "None behind the version (TensorFlow: tf.test.is_built_with_cuda() is False; JAX: pip list has no "
+        "jax-cuda plugin)",
+    ),
 )
 def cpu_only_wheel(
     packages: Packages, host: Host | Missing, pci: Pci | Missing, nvml: Nvml | Missing, driver: Driver | Missing

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from cudadoctor.facts.base import Missing
+from cudadoctor.facts.host import Host
 from cudadoctor.findings import Confidence, Evidence, Finding, Fix
 from cudadoctor.rules.base import Rule
 from cudadoctor.rules.pasted.signs import Signs, read_signs
@@ -22,6 +24,11 @@ _LONGEST_EVIDENCE = 240
 
 # Weights at which the text itself says so, and at which it usually means so.
 _PROVEN, _SUPPORTED = 9, 6
+
+# A cause that leads the next by less is not told apart from it by the text.
+_MARGIN = 3
+
+_NO_HOST = Missing("the text alone is judged")
 
 
 class Weighed(msgspec.Struct, frozen=True):
@@ -59,10 +66,19 @@ def _holds(condition: str, signs: Signs) -> bool:
     return all((word[1:] not in signs) if word[0] == "!" else (word in signs) for word in condition.split())
 
 
+def alike(ranked: tuple[Weighed, ...]) -> int:
+    """Return how many causes, from the first on, the text does not tell apart."""
+    return sum(ranked[0].weight - each.weight < _MARGIN for each in ranked)
+
+
 def hypotheses(text: str, causes: Iterable[Rule]) -> tuple[Finding, ...]:
     """Return the causes of a pasted text as findings, likeliest first; none where the text shows no problem."""
     pasted = Pasted(text)
-    ranked = weigh(pasted, causes)
+    return findings_of(pasted, weigh(pasted, causes))
+
+
+def findings_of(pasted: Pasted, ranked: tuple[Weighed, ...], host: Host | Missing = _NO_HOST) -> tuple[Finding, ...]:
+    """Return weighed causes as findings, with the commands that fit the host."""
     findings = []
     for place, each in enumerate(ranked):
         next_weight = ranked[place + 1].weight if place + 1 < len(ranked) else 0
@@ -81,8 +97,9 @@ def hypotheses(text: str, causes: Iterable[Rule]) -> tuple[Finding, ...]:
                 cause=section(each.rule, "Why it matters"),
                 confidence=confidence,
                 evidence=evidence,
-                fix=fix_of(each.rule),
+                fix=fix_of(each.rule, host),
                 docs=f"docs/findings/{each.rule.id}.md",
+                confirm=each.rule.confirm,
             )
         )
     return tuple(findings)
@@ -90,7 +107,7 @@ def hypotheses(text: str, causes: Iterable[Rule]) -> tuple[Finding, ...]:
 
 def _confidence(weight: int, first: int, margin: int) -> Confidence:
     """Say how sure a text can make: its own words with nothing beside them prove, a usual meaning supports."""
-    if weight >= _PROVEN and margin >= 3:
+    if weight >= _PROVEN and margin >= _MARGIN:
         return "proven"
     if weight >= _SUPPORTED and weight >= 0.6 * first:
         return "supported"
@@ -109,14 +126,31 @@ def _short(line: str) -> str:
 
 def section(rule: Rule, heading: str) -> str:
     """Return a section of a rule's page as one paragraph, without code blocks and backticks."""
+    return _paragraph(_body(rule, heading))
+
+
+def fix_of(rule: Rule, host: Host | Missing = _NO_HOST) -> Fix:
+    """Return what a rule's page says about fixing it; the lines of its code blocks are the commands.
+
+    Where the rule knows commands for the host, they take the place of the page's, and so does the line that leads to
+    the page's own ("On Ubuntu:").
+    """
+    body = _body(rule, "How to fix it")
+    here = rule.commands_here(host) if rule.commands_here is not None and isinstance(host, Host) else ()
+    if here:
+        return Fix(_paragraph(_LEAD_IN.sub("", body)), here)
+    blocks = (match[1] for match in _BLOCK.finditer(body))
+    return Fix(_paragraph(body), tuple(line.strip() for block in blocks for line in block.splitlines() if line.strip()))
+
+
+_BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_LEAD_IN = re.compile(r"^On [^\n]*:\n+(?=```)", re.MULTILINE)
+
+
+def _body(rule: Rule, heading: str) -> str:
     match = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", rule.page, re.MULTILINE | re.DOTALL)
-    text = re.sub(r"^```.*?^```", "", match[1], flags=re.MULTILINE | re.DOTALL) if match else ""
-    return " ".join(text.replace("`", "").split())
+    return match[1] if match else ""
 
 
-def fix_of(rule: Rule) -> Fix:
-    """Return what a rule's page says about fixing it; the lines of its code blocks are the commands."""
-    match = re.search(r"^## How to fix it\n(.*?)(?=^## |\Z)", rule.page, re.MULTILINE | re.DOTALL)
-    blocks = re.findall(r"^```\w*\n(.*?)^```", match[1], re.MULTILINE | re.DOTALL) if match else []
-    commands = tuple(line.strip() for block in blocks for line in block.splitlines() if line.strip())
-    return Fix(section(rule, "How to fix it"), commands)
+def _paragraph(text: str) -> str:
+    return " ".join(_BLOCK.sub("", text).replace("`", "").split())

@@ -12,9 +12,11 @@ A second copy earlier on the search path is loaded in its place.
 ## How to fix it
 Leave one copy on the search path: take the older folder out of `PATH` or `LD_LIBRARY_PATH`, or install the version
 that the message asks for.
+The first command tries without the variable; the second takes the newest cuDNN 9 for packages of CUDA 12:
 
 ```sh
-ldconfig -p | grep libcudnn
+env -u LD_LIBRARY_PATH python your_program.py
+python -m pip install --upgrade nvidia-cudnn-cu12
 ```
 
 ## Limits
@@ -26,6 +28,7 @@ CUDNN_STATUS_NOT_INITIALIZED is also what a full memory looks like.
 
 from __future__ import annotations
 
+from cudadoctor.findings import Confirm
 from cudadoctor.rules.base import cause
 
 cudnn_mismatch = cause(
@@ -39,4 +42,8 @@ cudnn_mismatch = cause(
         "lib:libcudnn_ops_infer": 4,
         "lib:libcudnn_cnn_infer": 4,
     },
+    confirm=Confirm(
+        'python -m pip list | grep -i cudnn; /sbin/ldconfig -p | grep libcudnn; echo "$LD_LIBRARY_PATH"',
+        "a second cuDNN of another version, in the loader's cache or in a folder of the last line",
+    ),
 )

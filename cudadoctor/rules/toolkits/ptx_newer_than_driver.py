@@ -13,6 +13,11 @@ With nvJitLink the toolkit makes the machine code, and the same driver runs it.
 ## How to fix it
 Install nvJitLink with the compiler wheels, use a toolkit no newer than the driver's CUDA version, or update the
 driver.
+For a driver of CUDA 12:
+
+```sh
+python -m pip install "numba-cuda[cu12]>=0.30,<0.31" "numpy>=2.2,<2.5"
+```
 
 ## Limits
 Nothing is said where a kernel ran, or where nvJitLink is there and nothing failed.
@@ -35,7 +40,7 @@ from cudadoctor.facts.ladder import Ladder, Step
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
 from cudadoctor.facts.toolkits import Toolkits
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import NUMPY, install_compiler
 from cudadoctor.rules.reading import cuda_error, driver_release, passed, said, seen, step_of, text_of, version_of
@@ -53,6 +58,10 @@ from cudadoctor.tables.drivers import minimum_driver
         "ptx-version": 9,
         "cuda:218": 4,
     },
+    confirm=Confirm(
+        "nvidia-smi | grep -i 'cuda.*version'; nvcc --version; python -m pip list | grep -iE 'cu1[1-9]|cuda'",
+        "a compiler (nvcc, or the packages nvrtc and nvvm) newer than the driver's CUDA version",
+    ),
 )
 def ptx_newer_than_driver(
     toolkits: Toolkits | Missing,
