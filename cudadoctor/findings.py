@@ -11,6 +11,9 @@ from cudadoctor.facts.machine import Machine
 
 SCHEMA_VERSION = 1
 
+SAID_BY_TEXT = "the text says"
+"""The name of evidence that is a line of a pasted text; its source is the number of the line."""
+
 Confidence = Literal["proven", "supported", "possible"]
 Status = Literal["ok", "warning", "error", "unknown"]
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cudadoctor.facts.ladder import Ladder
-from cudadoctor.findings import Diagnosis, Finding, Severity
+from cudadoctor.findings import SAID_BY_TEXT, Diagnosis, Finding, Severity
 from cudadoctor.report.plan import plan_for_terminal
 from cudadoctor.text import printable
 
@@ -65,9 +65,10 @@ def _finding(finding: Finding) -> list[RenderableType]:
     table.add_row("Cause", _plain(f"{finding.cause} ({finding.confidence})"))
     for number, item in enumerate(finding.evidence):
         value = "-" if item.value is None else str(item.value)
-        table.add_row("Seen" if number == 0 else "", _plain(f"{item.name}: {value}  [{item.source}]"))
+        seen = f"{item.source}: {value}" if item.name == SAID_BY_TEXT else f"{item.name}: {value}  [{item.source}]"
+        table.add_row("Seen" if number == 0 else "", _plain(seen))
     if finding.confirm is not None:
-        table.add_row("To tell", _plain(f"If this is it, this shows {finding.confirm.shows}:"))
+        table.add_row("To tell", _plain(f"If this is the cause, you see {finding.confirm.shows}:"))
         parts += [Padding(table, (0, 0, 0, 2)), _command(finding.confirm.command)]
         table = _labelled(finding)
     table.add_row("Fix", _plain(finding.fix.text))

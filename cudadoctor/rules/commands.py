@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.host import Host
+from cudadoctor.facts.machine import Machine
+from cudadoctor.rules.reading import capabilities
 
 REBOOT = "sudo reboot"
 LOOK_AT_DRIVER_LOG = "sudo dmesg | grep -iE 'nvrm|nvidia|xid'"
@@ -105,6 +107,18 @@ def install_driver(host: Host | Missing, branch: int | None = None) -> tuple[str
             )
         return (f"sudo pacman -Syu --needed nvidia-open-dkms nvidia-utils {_ARCH_HEADERS}", REBOOT)
     return ()
+
+
+def update_driver(machine: Machine) -> tuple[str, ...]:
+    """Return the commands that install the newest driver which serves this machine's cards; none if none does.
+
+    Compute capabilities below 7.5 were dropped after branch 580, those below 5.0 long before.
+    """
+    found = capabilities(machine.driver, machine.nvml, machine.pci)
+    lowest = min((capability for _, capability, _ in found), default=None)
+    if lowest is not None and lowest < (5, 0):
+        return ()
+    return install_driver(machine.host, 580 if lowest is not None and lowest < (7, 5) else None)
 
 
 def rebuild_module(host: Host | Missing) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ Without both rights the driver is invisible to this user, while the administrato
 ## How to fix it
 Join the group that owns the nodes, or let the driver create them for everybody (mode 0666, its default).
 In rootless podman, keep the groups of the user.
-For everybody:
+To create them for everybody:
 
 ```sh
 echo "options nvidia NVreg_DeviceFileMode=0666" | sudo tee /etc/modprobe.d/nvidia-device-mode.conf

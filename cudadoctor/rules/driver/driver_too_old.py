@@ -21,6 +21,12 @@ sudo ubuntu-drivers install
 sudo reboot
 ```
 
+On Windows:
+
+```powershell
+start https://www.nvidia.com/drivers
+```
+
 ## Limits
 Nothing is said where a kernel was compiled and ran.
 PTX is not covered by minor-version compatibility: see ptx-newer-than-driver.
@@ -48,7 +54,7 @@ from cudadoctor.facts.pci import Pci
 from cudadoctor.facts.toolkits import Toolkits
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import install_compiler, install_driver
+from cudadoctor.rules.commands import install_compiler, install_driver, update_driver
 from cudadoctor.rules.reading import (
     capabilities,
     cuda_error,
@@ -78,10 +84,14 @@ from cudadoctor.tables.drivers import minimum_driver
         "stub": -3,
         "vgpu-host-driver": -3,
     },
-    commands_here=install_driver,
+    commands_here=update_driver,
     confirm=Confirm(
         "nvidia-smi | grep -i 'cuda.*version'; nvcc --version; python -m pip list | grep -iE 'cu1[1-9]|cuda'",
         "a toolkit, or packages (-cu12, -cu13), of a later major release than the driver's",
+    ),
+    confirm_on_windows=Confirm(
+        "nvidia-smi; nvcc --version; python -m pip list",
+        "a toolkit, or packages (-cu12, -cu13), of a later major release than the driver's CUDA version",
     ),
 )
 def driver_too_old(

@@ -10,9 +10,16 @@ Nothing reaches the GPU, and every time that is measured is meaningless.
 
 ## How to fix it
 Unset the variable before Python starts.
+On Linux:
 
 ```sh
 unset NUMBA_ENABLE_CUDASIM
+```
+
+On Windows:
+
+```powershell
+Remove-Item Env:NUMBA_ENABLE_CUDASIM
 ```
 
 ## Limits

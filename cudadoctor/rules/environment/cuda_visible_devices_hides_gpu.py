@@ -10,10 +10,17 @@ Programs then go on on the CPU.
 
 ## How to fix it
 Unset the variable, or name GPUs that exist, counted from 0.
+On Linux:
 
 ```sh
 unset CUDA_VISIBLE_DEVICES
 grep -n CUDA_VISIBLE_DEVICES ~/.bashrc ~/.profile /etc/environment
+```
+
+On Windows:
+
+```powershell
+Remove-Item Env:CUDA_VISIBLE_DEVICES
 ```
 
 ## Limits
@@ -67,6 +74,10 @@ _UUID = re.compile(r"(GPU|MIG)-", re.IGNORECASE)
     },
     confirm=Confirm(
         "env | grep CUDA_VISIBLE_DEVICES; nvidia-smi -L",
+        "a value that is empty, -1 or past the end of the list",
+    ),
+    confirm_on_windows=Confirm(
+        "python -c \"import os; print(os.environ.get('CUDA_VISIBLE_DEVICES'))\"; nvidia-smi -L",
         "a value that is empty, -1 or past the end of the list",
     ),
 )

@@ -13,7 +13,7 @@ Cards below compute capability 5.0 also have no compiler any more: numba-cuda's 
 Maxwell, Pascal and Volta: install driver branch 580 and stay there, with CUDA 12.
 Kepler and older: no driver that is still maintained serves the card, and no current toolkit compiles for it.
 Run on the CPU, or use a newer card.
-On Ubuntu:
+On Ubuntu, for the first three:
 
 ```sh
 sudo apt-get update
@@ -44,7 +44,7 @@ from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import install_driver
+from cudadoctor.rules.commands import install_driver, update_driver
 from cudadoctor.rules.reading import (
     capabilities,
     card_evidence,
@@ -86,7 +86,7 @@ _OLDEST_COMPILED = (5, 0)
         "cuda:35": 2,
         "smi-no-driver": 1,
     },
-    commands_here=lambda host: install_driver(host, 580),
+    commands_here=update_driver,
     confirm=Confirm(
         "lspci -nn -d 10de:; journalctl -k -b | grep -A1 'NVRM: The NVIDIA'",
         '"legacy drivers" or "not supported" below the name of the card',

@@ -70,7 +70,7 @@ from cudadoctor.rules.reading import (
         "nvml:9": 4,
         "smi-works": -3,
     },
-    commands_here=rebuild_module,
+    commands_here=lambda machine: rebuild_module(machine.host),
     confirm=Confirm(
         "uname -r; find /lib/modules/ -name 'nvidia.ko*'",
         "no file under the release of the first line",

@@ -21,6 +21,12 @@ sudo ubuntu-drivers install
 sudo reboot
 ```
 
+On Windows:
+
+```powershell
+start https://www.nvidia.com/drivers
+```
+
 ## Limits
 On Windows, on WSL2 and where the PCI bus cannot be read, a missing driver library does not prove that there is a
 card: the finding then says possible.
@@ -49,7 +55,7 @@ from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci, PciDevice
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import install_driver
+from cudadoctor.rules.commands import install_driver, update_driver
 from cudadoctor.rules.kernel_driver.half import driver_is_installed
 from cudadoctor.rules.reading import (
     card_evidence,
@@ -96,10 +102,14 @@ _TITLE = "No NVIDIA driver is installed"
         "wsl": -3,
         "cvd": -2,
     },
-    commands_here=install_driver,
+    commands_here=update_driver,
     confirm=Confirm(
         "lspci -nn -d 10de:; cat /proc/driver/nvidia/version; /sbin/modinfo -F version nvidia",
         'a card, then "No such file" and "Module nvidia not found"',
+    ),
+    confirm_on_windows=Confirm(
+        "where.exe nvcuda.dll nvidia-smi.exe",
+        "no file",
     ),
 )
 def no_driver_installed(

@@ -18,6 +18,12 @@ sudo apt-get install -y "libnvidia-compute-$(/sbin/modinfo -F version nvidia | c
 ldconfig -p | grep libcuda.so.1
 ```
 
+On Windows:
+
+```powershell
+start https://www.nvidia.com/drivers
+```
+
 ## Limits
 If a file is there but cannot be loaded, the loader's message says why (wrong architecture, damaged file).
 In a container see container-driver-capabilities.
@@ -73,10 +79,14 @@ from cudadoctor.rules.reading import (
         "lib:libnvidia-ml": -2,
         "container-cli": -2,
     },
-    commands_here=lambda host: () if family_of(host) == "ubuntu" else install_libcuda(host, None),
+    commands_here=lambda machine: () if family_of(machine.host) == "ubuntu" else install_libcuda(machine.host, None),
     confirm=Confirm(
         "cat /proc/driver/nvidia/version; /sbin/ldconfig -p | grep -E 'libcuda.so|libnvidia-ml.so'",
         "a driver and libnvidia-ml, but no libcuda.so.1",
+    ),
+    confirm_on_windows=Confirm(
+        "where.exe nvcuda.dll nvidia-smi.exe",
+        "nvidia-smi.exe, but no nvcuda.dll",
     ),
 )
 def libcuda_missing(

@@ -75,7 +75,7 @@ _FIRST_ERRORS = (
         "cannot-load-module": 2,
         "headers-missing": 4,
     },
-    commands_here=lambda host: (_FIRST_ERRORS, *rebuild_module(host)),
+    commands_here=lambda machine: (_FIRST_ERRORS, *rebuild_module(machine.host)),
     confirm=Confirm(
         "grep -rnE 'error:|Error [0-9]' /var/lib/dkms/nvidia /var/cache/akmods --include='*.log' | head -n 5",
         "errors of the compiler",

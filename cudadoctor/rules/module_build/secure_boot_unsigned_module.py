@@ -76,7 +76,7 @@ from cudadoctor.rules.reading import card_evidence, names_of, owns_its_driver, s
         "smi-no-driver": 2,
         "secure-boot smi-no-driver": 4,
     },
-    commands_here=lambda host: (*_enrol(host, unsigned=True), REBOOT),
+    commands_here=lambda machine: (*_enrol(machine.host, unsigned=True), REBOOT),
     confirm=Confirm(
         "mokutil --sb-state; /sbin/modinfo -F signer nvidia; mokutil --list-enrolled | grep Subject:",
         '"SecureBoot enabled", and a signer that is missing or none of those enrolled',

@@ -63,6 +63,10 @@ from cudadoctor.rules.reading import cuda_error, said, seen, text_of
         "grep -E 'Xid.*: (48|94|95),'",
         "a count above 0, or such an Xid",
     ),
+    confirm_on_windows=Confirm(
+        "nvidia-smi --query-gpu=index,ecc.errors.uncorrected.volatile.total --format=csv",
+        "a count above 0",
+    ),
 )
 def ecc_uncorrectable(ladder: Ladder, nvml: Nvml | Missing, kernel_log: KernelLog | Missing) -> Iterator[Finding]:
     """Fire on 214, on a count since the driver was loaded, or on Xids of a card that cannot count."""

@@ -57,6 +57,10 @@ from cudadoctor.rules.reading import cuda_error, said, seen, text_of
         "nvidia-smi -q | grep -iE 'virtualization mode|license status'",
         'VGPU and "Unlicensed"',
     ),
+    confirm_on_windows=Confirm(
+        "nvidia-smi -q",
+        '"Virtualization Mode: VGPU" and "License Status: Unlicensed"',
+    ),
 )
 def vgpu_unlicensed(nvml: Nvml, ladder: Ladder) -> Iterator[Finding]:
     """Fire where a virtual GPU is unlicensed: a warning while all works."""

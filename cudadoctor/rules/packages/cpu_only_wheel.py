@@ -8,11 +8,24 @@ Whether this Python environment has a build of PyTorch or TensorFlow for process
 The framework says that no GPU is available, which looks like a broken driver; nothing on the machine is wrong.
 
 ## How to fix it
-Install the build with CUDA.
-PyTorch, for any driver from 525 on (TensorFlow: the package `tensorflow[and-cuda]`; JAX: `jax[cuda12]`):
+Install the build with CUDA; TensorFlow has none for Windows after 2.10, so use WSL2 there.
+With PyTorch (torch):
 
 ```sh
 python -m pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu126
+```
+
+With TensorFlow (tf):
+
+```sh
+python -m pip uninstall -y tensorflow-cpu
+python -m pip install "tensorflow[and-cuda]"
+```
+
+With JAX (jaxlib):
+
+```sh
+python -m pip install -U "jax[cuda12]"
 ```
 
 ## Limits
@@ -71,9 +84,12 @@ _PLUGINS = ("jax-cuda12-plugin", "jax-cuda13-plugin")
         "macos": -3,
     },
     confirm=Confirm(
+        'python -m pip list | grep -iE "torch|tensorflow|jax"; python -c "import torch; print(torch.version.cuda)"',
+        "+cpu, tensorflow-cpu, jaxlib without a jax-cuda plugin, or None in the last line",
+    ),
+    confirm_on_windows=Confirm(
         'python -c "import torch; print(torch.__version__, torch.version.cuda)"',
-        "None behind the version (TensorFlow: tf.test.is_built_with_cuda() is False; JAX: pip list has no "
-        "jax-cuda plugin)",
+        "None in place of a CUDA version (TensorFlow after 2.10 has no CUDA on Windows)",
     ),
 )
 def cpu_only_wheel(

@@ -60,6 +60,10 @@ _CUPY = ("cupy", "cupy-cuda11x", "cupy-cuda12x", "cupy-cuda13x")
         "python -m pip list | grep -iE '^cupy|-cu1[0-9]'",
         "two packages of CuPy, or packages of two CUDA versions (-cu11, -cu12)",
     ),
+    confirm_on_windows=Confirm(
+        "python -m pip list",
+        "two packages of CuPy, or packages of two CUDA versions (-cu11, -cu12)",
+    ),
 )
 def mixed_cuda_packages(
     packages: Packages, driver: Driver | Missing, nvml: Nvml | Missing, pci: Pci | Missing

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from cudadoctor.facts.base import Missing
-from cudadoctor.facts.host import Host
+from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Diagnosis, Finding, Severity, Status
 from cudadoctor.rules.base import Rule
 from cudadoctor.rules.catalogue import RULES
 from cudadoctor.rules.causes import CAUSES
 from cudadoctor.rules.pasted.text import Pasted
 from cudadoctor.rules.pasted.weigh import alike, findings_of, weigh
-from cudadoctor.rules.reading import owns_its_driver
+from cudadoctor.rules.reading import owns_its_driver, system_of
 
 
 def all_causes() -> tuple[Rule, ...]:
@@ -34,7 +33,7 @@ def how_to_tell(rule: Rule) -> str:
     """Return the part of a page about `confirm`, "" where there is none."""
     if rule.confirm is None:
         return ""
-    shows = f"If this is the cause, this shows {rule.confirm.shows}:"
+    shows = f"If this is the cause, you see {rule.confirm.shows}:"
     return f"\n## How to tell it for sure\n{shows}\n\n```sh\n{rule.confirm.command}\n```\n"
 
 
@@ -48,7 +47,7 @@ def answer(text: str, here: Diagnosis | None, *, version: str) -> tuple[Diagnosi
     """
     pasted = Pasted(text)
     ranked = weigh(pasted, all_causes())
-    told = findings_of(pasted, ranked, _host(here))
+    told = findings_of(pasted, ranked, _machine(here), _system(here))
     found = combined(told, here.findings) if here is not None else told
     diagnosis = Diagnosis(command="why", version=version, status=_status(found), findings=found)
     if here is not None:
@@ -56,11 +55,13 @@ def answer(text: str, here: Diagnosis | None, *, version: str) -> tuple[Diagnosi
     return diagnosis, _sentence(found, here, alike(ranked) if ranked else 0)
 
 
-def _host(here: Diagnosis | None) -> Host | Missing:
-    """Return this machine for commands that fit it: a Linux that has a driver of its own to install."""
-    if here is None or not owns_its_driver(here.facts.host, here.facts.device_nodes):
-        return Missing("commands of a distribution do not fit here")
-    return here.facts.host
+def _machine(here: Diagnosis | None) -> Machine | None:
+    """Return this machine, for commands that fit it, where a driver would be installed in it."""
+    return here.facts if here is not None and owns_its_driver(here.facts.host, here.facts.device_nodes) else None
+
+
+def _system(here: Diagnosis | None) -> str:
+    return "Windows" if here is not None and system_of(here.facts.host) == "Windows" else ""
 
 
 def combined(told: tuple[Finding, ...], here: tuple[Finding, ...]) -> tuple[Finding, ...]:

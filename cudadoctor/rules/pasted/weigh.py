@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from cudadoctor.facts.base import Missing
-from cudadoctor.facts.host import Host
-from cudadoctor.findings import Confidence, Evidence, Finding, Fix
+from cudadoctor.facts.machine import Machine
+from cudadoctor.findings import SAID_BY_TEXT, Confidence, Evidence, Finding
 from cudadoctor.rules.base import Rule
+from cudadoctor.rules.pasted.fixes import fix_of, section
 from cudadoctor.rules.pasted.signs import Signs, read_signs
 from cudadoctor.rules.pasted.text import Pasted
 
@@ -25,10 +25,10 @@ _LONGEST_EVIDENCE = 240
 # Weights at which the text itself says so, and at which it usually means so.
 _PROVEN, _SUPPORTED = 9, 6
 
+_WINDOWS = re.compile(r"\.dll\b|\b[a-z]:\\|winerror|windows powershell")
+
 # A cause that leads the next by less is not told apart from it by the text.
 _MARGIN = 3
-
-_NO_HOST = Missing("the text alone is judged")
 
 
 class Weighed(msgspec.Struct, frozen=True):
@@ -77,17 +77,28 @@ def hypotheses(text: str, causes: Iterable[Rule]) -> tuple[Finding, ...]:
     return findings_of(pasted, weigh(pasted, causes))
 
 
-def findings_of(pasted: Pasted, ranked: tuple[Weighed, ...], host: Host | Missing = _NO_HOST) -> tuple[Finding, ...]:
-    """Return weighed causes as findings, with the commands that fit the host."""
+def findings_of(
+    pasted: Pasted, ranked: tuple[Weighed, ...], machine: Machine | None = None, system: str = ""
+) -> tuple[Finding, ...]:
+    """Return weighed causes as findings.
+
+    Args:
+        pasted: The text.
+        ranked: What `weigh` made of it.
+        machine: Whose commands the fixes are to have; None for those of the pages.
+        system: `Windows` for commands that run there.
+    """
+    system = system or ("Windows" if _WINDOWS.search(pasted.flat) else "")
     findings = []
     for place, each in enumerate(ranked):
         next_weight = ranked[place + 1].weight if place + 1 < len(ranked) else 0
         confidence = _confidence(each.weight, ranked[0].weight, each.weight - next_weight if place == 0 else 0)
         evidence = tuple(
-            Evidence("the text says", _short(pasted.lines[line]), f"line {pasted.numbers[line]}")
+            Evidence(SAID_BY_TEXT, _short(pasted.lines[line]), f"line {pasted.numbers[line]}")
             for line in sorted(each.lines[:_LINES])
             if pasted.lines[line]
         )
+        said = " ".join(str(item.value) for item in evidence).lower()
         findings.append(
             Finding(
                 id=each.rule.id,
@@ -97,9 +108,9 @@ def findings_of(pasted: Pasted, ranked: tuple[Weighed, ...], host: Host | Missin
                 cause=section(each.rule, "Why it matters"),
                 confidence=confidence,
                 evidence=evidence,
-                fix=fix_of(each.rule, host),
+                fix=fix_of(each.rule, machine, (said, pasted.flat), system),
                 docs=f"docs/findings/{each.rule.id}.md",
-                confirm=each.rule.confirm,
+                confirm=each.rule.how_to_tell(system) or each.rule.confirm,
             )
         )
     return tuple(findings)
@@ -116,41 +127,11 @@ def _confidence(weight: int, first: int, margin: int) -> Confidence:
 
 def _summary(evidence: tuple[Evidence, ...], confidence: Confidence) -> str:
     said = {"proven": "The text says so", "supported": "The text points to it", "possible": "The text allows it"}
-    lines = ", ".join(item.source for item in evidence)
-    return f"{said[confidence]}: {lines}." if lines else f"{said[confidence]}."
+    numbers = [item.source.removeprefix("line ") for item in evidence]
+    if len(numbers) > 1:
+        return f"{said[confidence]}: lines {', '.join(numbers[:-1])} and {numbers[-1]}."
+    return f"{said[confidence]}: line {numbers[0]}." if numbers else f"{said[confidence]}."
 
 
 def _short(line: str) -> str:
     return line if len(line) <= _LONGEST_EVIDENCE else line[: _LONGEST_EVIDENCE - 3] + "..."
-
-
-def section(rule: Rule, heading: str) -> str:
-    """Return a section of a rule's page as one paragraph, without code blocks and backticks."""
-    return _paragraph(_body(rule, heading))
-
-
-def fix_of(rule: Rule, host: Host | Missing = _NO_HOST) -> Fix:
-    """Return what a rule's page says about fixing it; the lines of its code blocks are the commands.
-
-    Where the rule knows commands for the host, they take the place of the page's, and so does the line that leads to
-    the page's own ("On Ubuntu:").
-    """
-    body = _body(rule, "How to fix it")
-    here = rule.commands_here(host) if rule.commands_here is not None and isinstance(host, Host) else ()
-    if here:
-        return Fix(_paragraph(_LEAD_IN.sub("", body)), here)
-    blocks = (match[1] for match in _BLOCK.finditer(body))
-    return Fix(_paragraph(body), tuple(line.strip() for block in blocks for line in block.splitlines() if line.strip()))
-
-
-_BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_LEAD_IN = re.compile(r"^On [^\n]*:\n+(?=```)", re.MULTILINE)
-
-
-def _body(rule: Rule, heading: str) -> str:
-    match = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", rule.page, re.MULTILINE | re.DOTALL)
-    return match[1] if match else ""
-
-
-def _paragraph(text: str) -> str:
-    return " ".join(_BLOCK.sub("", text).replace("`", "").split())

@@ -78,6 +78,10 @@ from cudadoctor.rules.reading import (
         "lspci -nn -d 10de:",
         "no line with [0300] or [0302]",
     ),
+    confirm_on_windows=Confirm(
+        'powershell -Command "Get-CimInstance Win32_VideoController | Select-Object Name"',
+        "no card of NVIDIA",
+    ),
 )
 def no_nvidia_gpu_active(
     pci: Pci | Missing,

@@ -86,7 +86,7 @@ _NO_NOUVEAU = f'for m in nouveau nova_core nova_drm; do echo "blacklist $m"; don
         "nouveau smi-no-driver": 4,
         "lspci-nvidia nouveau": 2,
     },
-    commands_here=lambda host: (_NO_NOUVEAU, rebuild_initramfs(host), REBOOT),
+    commands_here=lambda machine: (_NO_NOUVEAU, rebuild_initramfs(machine.host), REBOOT),
     confirm=Confirm(
         "lspci -nnk -d 10de:; find /lib/modules/$(uname -r) -name 'nvidia.ko*'",
         '"Kernel driver in use:" with nouveau, nova_core or vfio-pci, and a module of NVIDIA below',

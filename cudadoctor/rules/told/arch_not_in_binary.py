@@ -14,10 +14,16 @@ Install a build of the framework that was made for this compute capability: a ne
 for a card that was dropped (CUDA 13 builds hold nothing below 7.5; builds of CUDA 12.6 and before hold nothing for
 12.0).
 What you compile yourself: name the capability (`-arch=native`, `TORCH_CUDA_ARCH_LIST`, `CMAKE_CUDA_ARCHITECTURES`).
-PyTorch, for a card of 12.0 (for one below 7.5: cu126 in place of cu128):
+With PyTorch, Blackwell (sm_100, sm_120, 5070, 5080, 5090, B200):
 
 ```sh
 python -m pip install --upgrade --force-reinstall torch --index-url https://download.pytorch.org/whl/cu128
+```
+
+With PyTorch, Maxwell, Pascal, Volta (sm_50, sm_52, sm_60, sm_61, sm_70, 1080, P100, V100):
+
+```sh
+python -m pip install --upgrade --force-reinstall torch --index-url https://download.pytorch.org/whl/cu126
 ```
 
 ## Limits

@@ -41,7 +41,7 @@ container_toolkit_missing = cause(
     title="The host has no NVIDIA Container Toolkit",
     page=__doc__,
     shows={"no-gpu-driver-docker": 9, "other-docker": -2},
-    commands_here=install_container_toolkit,
+    commands_here=lambda machine: install_container_toolkit(machine.host),
     confirm=Confirm(
         "docker info | grep -iE 'runtimes|cdi'; command -v nvidia-ctk",
         "no runtime called nvidia, and no path",

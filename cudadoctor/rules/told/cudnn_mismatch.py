@@ -12,11 +12,10 @@ A second copy earlier on the search path is loaded in its place.
 ## How to fix it
 Leave one copy on the search path: take the older folder out of `PATH` or `LD_LIBRARY_PATH`, or install the version
 that the message asks for.
-The first command tries without the variable; the second takes the newest cuDNN 9 for packages of CUDA 12:
+To try without the variable, with your program in place of program.py:
 
 ```sh
-env -u LD_LIBRARY_PATH python your_program.py
-python -m pip install --upgrade nvidia-cudnn-cu12
+env -u LD_LIBRARY_PATH python program.py
 ```
 
 ## Limits
@@ -45,5 +44,9 @@ cudnn_mismatch = cause(
     confirm=Confirm(
         'python -m pip list | grep -i cudnn; /sbin/ldconfig -p | grep libcudnn; echo "$LD_LIBRARY_PATH"',
         "a second cuDNN of another version, in the loader's cache or in a folder of the last line",
+    ),
+    confirm_on_windows=Confirm(
+        "where.exe cudnn64_*.dll",
+        "more than one file, the older one first",
     ),
 )

@@ -10,11 +10,28 @@ nvidia-container-toolkit nor its configuration in /etc/docker.
 ## How to fix it
 Remove the other Docker and install the engine from Docker's repository, or switch the context to it; for a rootless
 daemon, configure the toolkit for the user.
-From Docker Desktop to the engine of the host:
+With Docker Desktop:
 
 ```sh
 docker context use default
 docker run --rm --gpus all ubuntu nvidia-smi
+```
+
+With snap, on Ubuntu:
+
+```sh
+sudo snap stop docker
+sudo apt-get install -y docker.io
+sudo nvidia-ctk runtime configure --runtime=docker
+sudo systemctl restart docker
+```
+
+With rootless Docker:
+
+```sh
+nvidia-ctk runtime configure --runtime=docker --config="$HOME/.config/docker/daemon.json"
+systemctl --user restart docker
+sudo nvidia-ctk config --set nvidia-container-cli.no-cgroups --in-place
 ```
 
 ## Limits

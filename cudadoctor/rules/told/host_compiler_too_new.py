@@ -39,4 +39,8 @@ host_compiler_too_new = cause(
         'nvcc)")")/../include/crt/host_config.h"',
         "a gcc newer than the line allows",
     ),
+    confirm_on_windows=Confirm(
+        "where.exe cl; nvcc --version",
+        "a Visual Studio that is newer than the toolkit",
+    ),
 )

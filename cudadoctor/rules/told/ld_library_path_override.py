@@ -10,9 +10,10 @@ libnvJitLink, libcublasLt or libcudnn of the same soname is loaded beside newer 
 
 ## How to fix it
 Take the CUDA folders out of LD_LIBRARY_PATH; libcuda does not need them.
+To try, with your program in place of program.py:
 
 ```sh
-env -u LD_LIBRARY_PATH python your_program.py
+env -u LD_LIBRARY_PATH python program.py
 ```
 
 ## Limits

@@ -10,10 +10,11 @@ It matters for builds only: an installed framework needs no nvcc.
 
 ## How to fix it
 Point CUDA_HOME and PATH to a toolkit of the framework's version, or install the framework for the toolkit's.
-For a framework of CUDA 12.6, with that toolkit installed:
+For PyTorch, with the toolkit of its version installed:
 
 ```sh
-export CUDA_HOME=/usr/local/cuda-12.6 PATH=/usr/local/cuda-12.6/bin:$PATH
+version="$(python -c 'import torch; print(torch.version.cuda)')"
+export CUDA_HOME="/usr/local/cuda-$version" PATH="/usr/local/cuda-$version/bin:$PATH"
 nvcc --version
 ```
 
@@ -36,6 +37,10 @@ nvcc_runtime_mismatch = cause(
     shows={"torch-toolkit-mismatch": 10, "cuda-home": 2, "cuda-home conda": 2},
     confirm=Confirm(
         'nvcc --version | grep release; python -c "import torch; print(torch.version.cuda)"; echo "$CUDA_HOME"',
+        "two different major versions",
+    ),
+    confirm_on_windows=Confirm(
+        'nvcc --version; python -c "import torch; print(torch.version.cuda)"; $env:CUDA_PATH',
         "two different major versions",
     ),
 )

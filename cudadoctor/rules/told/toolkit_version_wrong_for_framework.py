@@ -10,10 +10,29 @@ it was built with; another version does not take its place.
 
 ## How to fix it
 Install the toolkit and cuDNN that this release of the framework names, beside what is there; or a release of the
-framework that brings its libraries:
+framework that brings its libraries.
+With TensorFlow (tf):
 
 ```sh
 python -m pip install --upgrade "tensorflow[and-cuda]"
+```
+
+With PyTorch (torch):
+
+```sh
+python -m pip install --upgrade --force-reinstall torch
+```
+
+With CuPy:
+
+```sh
+python -m pip install --upgrade "cupy-cuda12x[ctk]"
+```
+
+With JAX (jaxlib):
+
+```sh
+python -m pip install --upgrade "jax[cuda12]"
 ```
 
 ## Limits
@@ -47,6 +66,10 @@ toolkit_version_wrong_for_framework = cause(
     confirm=Confirm(
         '/sbin/ldconfig -p | grep -E "libcudart|libcudnn|libcublas"; python -m pip list | grep -iE '
         '"tensorflow|torch|nvidia"',
-        "other numbers behind .so than the message asks for, or none",
+        "other numbers in the names than the message asks for, or none",
+    ),
+    confirm_on_windows=Confirm(
+        "where.exe cudart64_*.dll cudnn64_*.dll",
+        "no file, or other numbers than the message names",
     ),
 )

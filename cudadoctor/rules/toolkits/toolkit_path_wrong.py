@@ -9,10 +9,17 @@ After a toolkit was removed or updated, the stale name makes them fail though an
 
 ## How to fix it
 Unset the variable where it was set (shell profile, container image, job script), or let it name a toolkit that exists.
+On Linux:
 
 ```sh
 unset CUDA_HOME CUDA_PATH
 grep -nE 'CUDA_(HOME|PATH)' ~/.bashrc ~/.profile /etc/environment
+```
+
+On Windows:
+
+```powershell
+Remove-Item Env:CUDA_HOME, Env:CUDA_PATH
 ```
 
 ## Limits
@@ -56,6 +63,10 @@ _VARIABLES = ("CUDA_HOME", "CUDA_PATH")
     confirm=Confirm(
         'echo "$CUDA_HOME $CUDA_PATH"; ls -d "${CUDA_HOME:-$CUDA_PATH}/bin/nvcc" "${CUDA_HOME:-$CUDA_PATH}/nvvm"',
         'a folder, and "No such file or directory"',
+    ),
+    confirm_on_windows=Confirm(
+        '"$env:CUDA_HOME $env:CUDA_PATH"; Test-Path "$env:CUDA_PATH/bin"',
+        "a folder, and False",
     ),
 )
 def toolkit_path_wrong(toolkits: Toolkits, environment: Environment, ladder: Ladder | Missing) -> Iterator[Finding]:
