@@ -61,7 +61,7 @@ _SWITCHED = ("SXM", "HGX", "80GB HBM3", "H200", "H20", "B200", "B300", "GB200", 
         "confidential": -3,
     },
     confirm=Confirm(
-        "systemctl is-active nvidia-fabricmanager; nvidia-smi -q | grep -A3 -i fabric",
+        "systemctl is-active nvidia-fabricmanager; nvidia-smi -q | grep -A2 '  Fabric$'",
         '"inactive" or "failed", or a state of the fabric other than Completed',
     ),
 )

@@ -104,7 +104,8 @@ _TITLE = "No NVIDIA driver is installed"
     },
     commands_here=update_driver,
     confirm=Confirm(
-        "lspci -nn -d 10de:; cat /proc/driver/nvidia/version; /sbin/modinfo -F version nvidia",
+        "grep -h PCI_ID=10DE /sys/bus/pci/devices/*/uevent; cat /proc/driver/nvidia/version; "
+        "/sbin/modinfo -F version nvidia",
         'a card, then "No such file" and "Module nvidia not found"',
     ),
     confirm_on_windows=Confirm(

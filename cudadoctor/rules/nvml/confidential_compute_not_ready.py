@@ -50,7 +50,7 @@ from cudadoctor.rules.reading import cuda_error, said, seen
     },
     confirm=Confirm(
         "nvidia-smi conf-compute -f; nvidia-smi conf-compute -grs",
-        "that the mode is on and the GPUs are not ready",
+        '"CC status: ON" and "not-ready"',
     ),
 )
 def confidential_compute_not_ready(ladder: Ladder, nvml: Nvml) -> Iterator[Finding]:

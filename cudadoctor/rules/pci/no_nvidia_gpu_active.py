@@ -75,8 +75,8 @@ from cudadoctor.rules.reading import (
         "smi-no-driver": 1,
     },
     confirm=Confirm(
-        "lspci -nn -d 10de:",
-        "no line with [0300] or [0302]",
+        "cat /sys/bus/pci/devices/*/uevent | grep -A1 PCI_CLASS=3",
+        "no PCI_ID that begins with 10DE",
     ),
     confirm_on_windows=Confirm(
         'powershell -Command "Get-CimInstance Win32_VideoController | Select-Object Name"',

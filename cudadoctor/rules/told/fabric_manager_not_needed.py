@@ -33,7 +33,7 @@ fabric_manager_not_needed = cause(
     severity=Severity.NOTE,
     shows={"fabric-nothing": 10, "cuda:802": -6},
     confirm=Confirm(
-        "lspci -d 10de::0680",
-        "nothing: there is no NVSwitch on the bus",
+        "cat /sys/bus/pci/devices/*/uevent | grep -A1 PCI_CLASS=680",
+        "no PCI_ID that begins with 10DE, which an NVSwitch has",
     ),
 )

@@ -34,7 +34,7 @@ jit_cache_not_writable = cause(
     severity=Severity.WARNING,
     shows={"jit-cache": 3, "jit-cache-denied": 5},
     confirm=Confirm(
-        'd="${CUDA_CACHE_PATH:-$HOME/.nv/ComputeCache}"; ls -ld "$d"; test -w "$d" || echo not writable',
+        'd="${CUDA_CACHE_PATH:-$HOME/.nv/ComputeCache}"; ls -ld "$d"; test ! -e "$d" -o -w "$d" || echo not writable',
         '"not writable"',
     ),
 )
