@@ -72,8 +72,8 @@ from cudadoctor.rules.reading import (
     },
     commands_here=lambda machine: rebuild_module(machine.host),
     confirm=Confirm(
-        "uname -r; find /lib/modules/ -name 'nvidia.ko*'",
-        "no file under the release of the first line",
+        "uname -r; find /lib/modules/ -name 'nvidia.ko*'; find /usr/src/ -maxdepth 1 -name 'nvidia*'",
+        "no module under the release of the first line, but one of another, or a source folder",
     ),
 )
 def kernel_module_missing(
