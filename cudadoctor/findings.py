@@ -11,6 +11,9 @@ from cudadoctor.facts.machine import Machine
 
 SCHEMA_VERSION = 1
 
+SAID_BY_TEXT = "the text says"
+"""The name of evidence that is a line of a pasted text; its source is the number of the line."""
+
 Confidence = Literal["proven", "supported", "possible"]
 Status = Literal["ok", "warning", "error", "unknown"]
 
@@ -43,11 +46,19 @@ class Fix(msgspec.Struct, frozen=True):
     commands: tuple[str, ...] = ()
 
 
+class Confirm(msgspec.Struct, frozen=True):
+    """How to tell a cause for sure: a command that only reads, and what it shows if this is the cause."""
+
+    command: str
+    shows: str
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One cause of trouble on this machine.
 
     `summary` carries this machine's numbers; `cause` explains the mechanism; `consequences` are the ids of findings
-    that follow from this one and are therefore left out of the report.
+    that follow from this one and are therefore left out of the report. `confirm` is there where the cause is not
+    proven, and always in `why`.
     """
 
     id: str
@@ -60,6 +71,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     fix: Fix
     docs: str
     consequences: tuple[str, ...] = ()
+    confirm: Confirm | None = None
 
 
 class SkippedRule(msgspec.Struct, frozen=True):

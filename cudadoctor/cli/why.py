@@ -129,10 +129,15 @@ def _listed(format: Format) -> bytes:
 
 
 def _page(rule: Any, format: Format) -> bytes:
+    from cudadoctor.rules.pasted.answer import how_to_tell
+
     page = f"{rule.page.strip()}\n"
     if format is Format.JSON:
         cause = {"id": rule.id, "severity": rule.severity.value, "title": rule.title, "page": page}
+        if rule.confirm is not None:
+            cause["confirm"] = {"command": rule.confirm.command, "shows": rule.confirm.shows}
         return _document(causes=[cause])
+    page += how_to_tell(rule)
     if format is Format.MARKDOWN:
         return page.encode()
     lines = [line for line in page.splitlines() if not line.startswith("```")]

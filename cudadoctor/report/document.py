@@ -11,8 +11,14 @@ _ORDER = ("schema_version", "command", "version", "status", "error", "plan", "fi
 
 
 def render_json(diagnosis: Diagnosis) -> bytes:
-    """Return the JSON document, keys in the order of the contract; `error` and `plan` only where there is one."""
+    """Return the JSON document, keys in the order of the contract.
+
+    `error`, `plan` and the `confirm` of a finding are there only where there is one.
+    """
     document = msgspec.to_builtins(diagnosis)
+    for finding in document["findings"]:
+        if finding["confirm"] is None:
+            del finding["confirm"]
     for key in ("error", "plan"):
         if document[key] is None:
             del document[key]

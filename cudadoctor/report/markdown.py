@@ -10,7 +10,7 @@ from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
-from cudadoctor.findings import Diagnosis, Finding
+from cudadoctor.findings import SAID_BY_TEXT, Diagnosis, Finding
 from cudadoctor.report.plan import plan_for_markdown
 from cudadoctor.report.road import rows
 from cudadoctor.text import printable
@@ -54,7 +54,13 @@ def _finding(finding: Finding) -> list[str]:
     parts += [f"Cause ({finding.confidence}): {_escape(finding.cause)}", ""]
     for item in finding.evidence:
         value = "-" if item.value is None else str(item.value)
+        if item.name == SAID_BY_TEXT:
+            parts.append(f"- {_escape(item.source)}: {_code(value)}")
+            continue
         parts.append(f"- {_escape(item.name)}: {_code(value)} (from {_code(item.source)})")
+    if finding.confirm is not None:
+        parts += ["", f"To tell: if this is the cause, you see {_escape(finding.confirm.shows)}:", ""]
+        parts += _block(finding.confirm.command, "sh")[:-1]
     parts += ["", f"Fix: {_escape(finding.fix.text)}", ""]
     if finding.fix.commands:
         parts += _block("\n".join(finding.fix.commands), "sh")

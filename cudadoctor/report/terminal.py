@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cudadoctor.facts.ladder import Ladder
-from cudadoctor.findings import Diagnosis, Finding, Severity
+from cudadoctor.findings import SAID_BY_TEXT, Diagnosis, Finding, Severity
 from cudadoctor.report.plan import plan_for_terminal
 from cudadoctor.report.road import rows
 from cudadoctor.text import printable
@@ -62,18 +62,32 @@ def render_terminal(
 def _finding(finding: Finding) -> list[RenderableType]:
     parts: list[RenderableType] = [_title(finding)]
     parts.append(Padding(_plain(finding.summary), (0, 0, 0, 2)))
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True, style="dim")
-    table.add_column(overflow="fold")
+    table = _labelled(finding)
     table.add_row("Cause", _plain(f"{finding.cause} ({finding.confidence})"))
     for number, item in enumerate(finding.evidence):
         value = "-" if item.value is None else str(item.value)
-        table.add_row("Seen" if number == 0 else "", _plain(f"{item.name}: {value}  [{item.source}]"))
+        seen = f"{item.source}: {value}" if item.name == SAID_BY_TEXT else f"{item.name}: {value}  [{item.source}]"
+        table.add_row("Seen" if number == 0 else "", _plain(seen))
+    if finding.confirm is not None:
+        table.add_row("To tell", _plain(f"If this is the cause, you see {finding.confirm.shows}:"))
+        parts += [Padding(table, (0, 0, 0, 2)), _command(finding.confirm.command)]
+        table = _labelled(finding)
     table.add_row("Fix", _plain(finding.fix.text))
     parts.append(Padding(table, (0, 0, 0, 2)))
-    # Commands are not wrapped and stand alone on their line, so that they can be pasted.
-    parts += [Text(f"      {printable(command)}", no_wrap=True, style="bold") for command in finding.fix.commands]
+    parts += [_command(command) for command in finding.fix.commands]
     return parts
+
+
+def _labelled(finding: Finding) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, style="dim", min_width=len("Cause" if finding.confirm is None else "To tell"))
+    table.add_column(overflow="fold")
+    return table
+
+
+def _command(command: str) -> Text:
+    """Return a command alone on its line and not wrapped, so that it can be pasted."""
+    return Text(f"      {printable(command)}", no_wrap=True, style="bold")
 
 
 def _title(finding: Finding) -> Text:

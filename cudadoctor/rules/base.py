@@ -6,17 +6,22 @@ rule skipped, unless the parameter's annotation admits `Missing`. The module's d
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from cudadoctor.facts.base import Missing
+from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.machine import Machine
-from cudadoctor.findings import Confidence, Evidence, Finding, Fix, Severity, SkippedRule
+from cudadoctor.findings import Confidence, Confirm, Evidence, Finding, Fix, Severity, SkippedRule
+
+# Programs that are called the same on Linux and on Windows.
+_EVERYWHERE = ("python ", "nvidia-smi", "nvcc ", "where.exe ")
 
 Judge = Callable[..., Iterator[Finding]]
+CommandsHere = Callable[[Machine], tuple[str, ...]]
 
 
 class CannotJudgeError(Exception):
@@ -30,7 +35,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     findings that only follow from this one; `"*"` stands for all others. `shows` is how a pasted text shows the cause:
     pairs of a condition on its signs (`"cuda:804 !container"`: all of them, none of those with `!`) and a weight, which
     is negative where the condition speaks against the cause. About 8 and more: the message says so itself; about 5: it
-    usually means this; up to 3: it fits, but not alone.
+    usually means this; up to 3: it fits, but not alone. `confirm` proves the cause or rules it out, and so does
+    `confirm_on_windows` where that does not run there. `commands_here` makes the commands of the page's fix for this
+    machine, where distributions differ; none where it knows none.
     """
 
     id: str
@@ -42,6 +49,15 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     explains: tuple[str, ...]
     page: str
     shows: tuple[tuple[str, int], ...] = ()
+    confirm: Confirm | None = None
+    confirm_on_windows: Confirm | None = None
+    commands_here: CommandsHere | None = None
+
+    def how_to_tell(self, system: str) -> Confirm | None:
+        """Return `confirm` for a system (`Windows`); None where there is no command that runs there."""
+        if system != "Windows" or self.confirm is None:
+            return self.confirm
+        return self.confirm_on_windows or (self.confirm if _runs_everywhere(self.confirm.command) else None)
 
     def examine(self, machine: Machine) -> tuple[tuple[Finding, ...], SkippedRule | None]:
         """Judge one machine.
@@ -56,9 +72,16 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
                 return (), SkippedRule(self.id, f"the section {name} is missing: {section.reason}")
             sections[name] = section
         try:
-            return tuple(self.judge(**sections)), None
+            found = tuple(self.judge(**sections))
+            tell = self.how_to_tell("" if isinstance(machine.host, Missing) else known(machine.host.system) or "")
+            return tuple(msgspec.structs.replace(f, confirm=f.confirm and tell) for f in found), None
         except CannotJudgeError as unable:
             return (), SkippedRule(self.id, str(unable))
+
+
+def _runs_everywhere(command: str) -> bool:
+    bare = re.sub(r'"[^"]*"', "", command)
+    return not set("|$<>") & set(bare) and all(part.strip().startswith(_EVERYWHERE) for part in bare.split(";"))
 
 
 class RuleFunction:
@@ -79,6 +102,9 @@ def rule(
     severity: Severity,
     explains: tuple[str, ...] = (),
     shows: Mapping[str, int] | None = None,
+    confirm: Confirm | None = None,
+    confirm_on_windows: Confirm | None = None,
+    commands_here: CommandsHere | None = None,
 ) -> Callable[[Judge], RuleFunction]:
     """Make a rule of a function whose parameters are named as fields of `Machine`."""
 
@@ -96,13 +122,26 @@ def rule(
                 explains=explains,
                 page=sys.modules[function.__module__].__doc__ or "",
                 shows=tuple((shows or {}).items()),
+                confirm=confirm,
+                confirm_on_windows=confirm_on_windows,
+                commands_here=commands_here,
             )
         )
 
     return decorate
 
 
-def cause(*, id: str, title: str, page: str | None, shows: Mapping[str, int], severity: Severity | None = None) -> Rule:
+def cause(
+    *,
+    id: str,
+    title: str,
+    page: str | None,
+    shows: Mapping[str, int],
+    severity: Severity | None = None,
+    confirm: Confirm | None = None,
+    confirm_on_windows: Confirm | None = None,
+    commands_here: CommandsHere | None = None,
+) -> Rule:
     """Make a cause that no fact of a machine shows yet, only a text: a page and its signs, without a judge."""
     return Rule(
         id=id,
@@ -114,6 +153,9 @@ def cause(*, id: str, title: str, page: str | None, shows: Mapping[str, int], se
         explains=(),
         page=page or "",
         shows=tuple(shows.items()),
+        confirm=confirm,
+        confirm_on_windows=confirm_on_windows,
+        commands_here=commands_here,
     )
 
 
@@ -131,7 +173,7 @@ def finding(
     confidence: Confidence = "supported",
     severity: Severity | None = None,
 ) -> Finding:
-    """Make a finding of a rule, with the rule's id, title and severity."""
+    """Make a finding of a rule, with the rule's id, title and severity, and how to tell where it is not proven."""
     return Finding(
         id=about.rule.id,
         severity=severity or about.rule.severity,
@@ -142,4 +184,5 @@ def finding(
         evidence=evidence,
         fix=fix,
         docs=f"docs/findings/{about.rule.id}.md",
+        confirm=None if confidence == "proven" else about.rule.confirm,
     )

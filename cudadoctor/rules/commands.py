@@ -4,13 +4,15 @@ Nothing that was read from the machine is put into a command, except whole numbe
 architecture are left to the shell (`$(uname -r)`).
 
 Sources: NVIDIA Driver Installation Guide (docs.nvidia.com/datacenter/tesla/driver-installation-guide), the driver
-pages of Ubuntu, Debian, RPM Fusion, openSUSE and Arch Linux.
+pages of Ubuntu, Debian, RPM Fusion, openSUSE and Arch Linux; Container Toolkit Install Guide.
 """
 
 from __future__ import annotations
 
 from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.host import Host
+from cudadoctor.facts.machine import Machine
+from cudadoctor.rules.reading import capabilities
 
 REBOOT = "sudo reboot"
 LOOK_AT_DRIVER_LOG = "sudo dmesg | grep -iE 'nvrm|nvidia|xid'"
@@ -34,6 +36,7 @@ _RHEL_REPOSITORY = (
     "https://developer.download.nvidia.com/compute/cuda/repos/rhel$(rpm -E %rhel)/"
     "$(uname -m | sed s/aarch64/sbsa/)/cuda-rhel$(rpm -E %rhel).repo"
 )
+_CONTAINER_REPOSITORY = "https://nvidia.github.io/libnvidia-container"
 _ARCH_HEADERS = '"$(cat /usr/lib/modules/$(uname -r)/pkgbase)-headers"'
 
 
@@ -106,6 +109,18 @@ def install_driver(host: Host | Missing, branch: int | None = None) -> tuple[str
     return ()
 
 
+def update_driver(machine: Machine) -> tuple[str, ...]:
+    """Return the commands that install the newest driver which serves this machine's cards; none if none does.
+
+    Compute capabilities below 7.5 were dropped after branch 580, those below 5.0 long before.
+    """
+    found = capabilities(machine.driver, machine.nvml, machine.pci)
+    lowest = min((capability for _, capability, _ in found), default=None)
+    if lowest is not None and lowest < (5, 0):
+        return ()
+    return install_driver(machine.host, 580 if lowest is not None and lowest < (7, 5) else None)
+
+
 def rebuild_module(host: Host | Missing) -> tuple[str, ...]:
     """Return the commands that build the kernel module for the running kernel and load it."""
     load = "sudo modprobe nvidia && nvidia-smi"
@@ -140,6 +155,36 @@ def install_libcuda(host: Host | Missing, branch: int | None) -> tuple[str, ...]
         "suse": ("sudo zypper install -y nvidia-compute-G06", check),
         "arch": ("sudo pacman -S nvidia-utils", check),
     }.get(family, (check,))
+
+
+def install_container_toolkit(host: Host | Missing) -> tuple[str, ...]:
+    """Return the commands that install NVIDIA's container toolkit and tell Docker of it; none for an unknown system."""
+    family = family_of(host)
+    if family in ("ubuntu", "debian"):
+        install: tuple[str, ...] = (
+            f"repo={_CONTAINER_REPOSITORY} key=/usr/share/keyrings/nvidia-container-toolkit-keyring.gpg",
+            "list=/etc/apt/sources.list.d/nvidia-container-toolkit.list",
+            "curl -fsSL $repo/gpgkey | sudo gpg --dearmor -o $key",
+            'curl -fsSL $repo/stable/deb/nvidia-container-toolkit.list | sed "s#deb #deb [signed-by=$key] #" | '
+            "sudo tee $list",
+            "sudo apt-get update && sudo apt-get install -y nvidia-container-toolkit",
+        )
+    elif family in ("fedora", "rhel"):
+        install = (
+            f"curl -fsSL {_CONTAINER_REPOSITORY}/stable/rpm/nvidia-container-toolkit.repo | "
+            "sudo tee /etc/yum.repos.d/nvidia-container-toolkit.repo",
+            "sudo dnf install -y nvidia-container-toolkit",
+        )
+    elif family == "suse":
+        install = (
+            f"sudo zypper addrepo {_CONTAINER_REPOSITORY}/stable/rpm/nvidia-container-toolkit.repo",
+            "sudo zypper --gpg-auto-import-keys install -y nvidia-container-toolkit",
+        )
+    elif family == "arch":
+        install = ("sudo pacman -S --needed nvidia-container-toolkit",)
+    else:
+        return ()
+    return (*install, "sudo nvidia-ctk runtime configure --runtime=docker", "sudo systemctl restart docker")
 
 
 def rebuild_initramfs(host: Host | Missing) -> str:

@@ -95,3 +95,26 @@ def test_what_this_machine_shows_too_comes_first_and_is_proven(doctor: Doctor, f
     assert here[0] == proven[0]
     assert proven[0]["confidence"] == "proven"
     assert {item["source"] for item in proven[0]["evidence"]} - {"line 1", "line 2"}
+
+
+def test_each_cause_comes_with_the_command_that_tells(doctor: Doctor) -> None:
+    text = "no CUDA-capable device is detected"
+    document = doctor("why", text, "--no-machine", "--format", "json").document
+    assert len(document["findings"]) > 1
+    for found in document["findings"]:
+        assert set(found["confirm"]) == {"command", "shows"}
+        command = found["confirm"]["command"]
+        # Alone on its line, whole in 80 columns too, so that it can be pasted.
+        run = doctor("why", text, "--no-machine", env={"COLUMNS": "80"})
+        assert f"\n      {command}\n" in run.out
+        assert f"```sh\n{command}\n```" in doctor("why", text, "--no-machine", "--format", "markdown").out
+        assert f"\n{command}\n" in doctor("why", found["id"]).out
+    page = doctor("why", "mig-without-instance", "--format", "json").document["causes"][0]
+    assert page["confirm"]["command"].startswith("nvidia-smi")
+
+
+def test_check_asks_for_a_command_only_where_a_cause_is_not_proven(doctor: Doctor, fake_driver: FakeDriver) -> None:
+    run = doctor("check", "--format", "json", env=fake_driver.scenario(cu_init=802))
+    assert run.document["findings"]
+    for found in run.document["findings"]:
+        assert ("confirm" in found) == (found["confidence"] != "proven")

@@ -13,6 +13,12 @@ path, or other traffic.
 Measure again on an idle machine.
 Bind the process to the socket of the GPU.
 Look for replays and correctable errors.
+For a GPU on NUMA node 0:
+
+```sh
+nvidia-smi topo -m
+numactl --cpunodebind=0 --membind=0 cudadoctor bandwidth
+```
 
 ## Limits
 Bands: fine at 0.75 and above, warning from 0.60, error below 0.60.
@@ -32,7 +38,7 @@ from collections.abc import Iterator
 from cudadoctor.facts.bandwidth import Bandwidth, BandwidthResult, ExpectedLink
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.pci import Pci
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.bandwidth.hops import PINNED, degraded, largest
 from cudadoctor.rules.base import CannotJudgeError, finding, rule
 
@@ -46,7 +52,15 @@ _SMALLEST_JUDGED_BYTES = 32 * 2**20
 _DIRECTION = {"h2d_pinned": "host to device", "d2h_pinned": "device to host"}
 
 
-@rule(id="bandwidth-below-link", title="Copies are slower than the link can carry", severity=Severity.WARNING)
+@rule(
+    id="bandwidth-below-link",
+    title="Copies are slower than the link can carry",
+    severity=Severity.WARNING,
+    confirm=Confirm(
+        "nvidia-smi topo -m; nvidia-smi -q | grep -iE 'replay|rollover'",
+        "replays above 0, or a GPU on another NUMA node than the process",
+    ),
+)
 def bandwidth_below_link(bandwidth: Bandwidth, pci: Pci | Missing) -> Iterator[Finding]:
     """Fire where pinned copies stay below the bands, and the link itself is as it should be."""
     expected = bandwidth.expected

@@ -12,6 +12,11 @@ Measure again.
 If it happens again, do not trust this GPU: undo overclocking of GPU and host memory, reseat the card, test the host's
 memory.
 
+```sh
+nvidia-smi -q -d ECC
+sudo dmesg | grep -iE 'nvrm|nvidia|xid'
+```
+
 ## Limits
 Whether host memory, link or device memory is at fault cannot be told from one copy.
 
@@ -24,12 +29,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudadoctor.facts.bandwidth import Bandwidth
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG
 
 
-@rule(id="bandwidth-not-verified", title="Data arrived wrong", severity=Severity.ERROR)
+@rule(
+    id="bandwidth-not-verified",
+    title="Data arrived wrong",
+    severity=Severity.ERROR,
+    confirm=Confirm(
+        "journalctl -k -b | grep -iE 'nvrm|xid|aer:|mce:'",
+        "errors of the card, of the link or of memory",
+    ),
+)
 def bandwidth_not_verified(bandwidth: Bandwidth) -> Iterator[Finding]:
     """Fire where a measurement was thrown away because its data differed."""
     wrong = tuple(each for each in bandwidth.skipped if each.reason.startswith("verification failed"))

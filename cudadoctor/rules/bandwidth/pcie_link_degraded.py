@@ -14,6 +14,11 @@ saving; try another slot.
 A link that falls back again and again points to a marginal board or cable: a fixed lower generation is then at least
 stable.
 
+```sh
+sudo lspci -vv -d 10de: | grep -E '^[0-9a-f]|LnkCap:|LnkSta:'
+sudo dmesg | grep -iE 'pcie|aer|bandwidth, limited'
+```
+
 ## Limits
 Readings at idle are never used: an idle GPU trains its link down to Gen1, and that is no fault.
 A reading that the measured bandwidth exceeds is not believed.
@@ -34,7 +39,7 @@ from collections.abc import Iterator
 from cudadoctor.facts.bandwidth import Bandwidth
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.pci import Pci
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.bandwidth.hops import PINNED, degraded, largest
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG
@@ -58,6 +63,12 @@ _ERROR_BELOW = 0.60
         "xid:79": 4,
         "off-bus": 2,
     },
+    confirm=Confirm(
+        "nvidia-smi "
+        "--query-gpu=pcie.link.gen.current,pcie.link.gen.max,pcie.link.width.current,pcie.link.width.max "
+        "--format=csv",
+        "less than the maximum while the GPU is busy copying",
+    ),
 )
 def pcie_link_degraded(bandwidth: Bandwidth, pci: Pci | Missing) -> Iterator[Finding]:
     """Fire where a link was below its ends under load."""

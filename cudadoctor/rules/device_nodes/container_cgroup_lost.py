@@ -12,6 +12,10 @@ at a random time, and the next container works.
 Start the container again.
 To keep it from happening, let the runtime know the devices: `--device` options, CDI, or the cgroupfs driver.
 
+```sh
+docker run --rm --gpus all --device /dev/nvidiactl --device /dev/nvidia-uvm ubuntu nvidia-smi
+```
+
 ## Limits
 A security module that forbids the device looks alike.
 
@@ -29,7 +33,7 @@ from cudadoctor.facts.base import Missing
 from cudadoctor.facts.device_nodes import DeviceNodes
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.device_nodes.device_node_permission import closed_nodes, node_evidence
 from cudadoctor.rules.reading import container_of, passed, said, seen, step_of
@@ -49,6 +53,10 @@ from cudadoctor.rules.reading import container_of, passed, said, seen, step_of
         "no-permission container": 3,
         "nvml:15": -3,
     },
+    confirm=Confirm(
+        "ls -l /dev/nvidiactl; : < /dev/nvidiactl",
+        '"Operation not permitted" (not "Permission denied") in the container',
+    ),
 )
 def container_cgroup_lost(host: Host, device_nodes: DeviceNodes, ladder: Ladder | Missing) -> Iterator[Finding]:
     """Fire in a container whose nodes answer EPERM and where no context could be made."""

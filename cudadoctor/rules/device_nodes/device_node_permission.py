@@ -10,6 +10,12 @@ Without both rights the driver is invisible to this user, while the administrato
 ## How to fix it
 Join the group that owns the nodes, or let the driver create them for everybody (mode 0666, its default).
 In rootless podman, keep the groups of the user.
+To create them for everybody:
+
+```sh
+echo "options nvidia NVreg_DeviceFileMode=0666" | sudo tee /etc/modprobe.d/nvidia-device-mode.conf
+sudo reboot
+```
 
 ## Limits
 Nodes of single GPUs that are closed on purpose (by a batch system) are no finding while others work.
@@ -30,7 +36,7 @@ from cudadoctor.facts.base import Missing
 from cudadoctor.facts.device_nodes import DeviceNode, DeviceNodes
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import container_of, nvml_error, passed, said, text_of
 
@@ -67,6 +73,10 @@ def node_evidence(nodes: tuple[DeviceNode, ...]) -> tuple[Evidence, ...]:
         "cuda:304 node-not-for-all": 2,
         "groups": 1,
     },
+    confirm=Confirm(
+        "ls -l /dev/nvidia*; id; : < /dev/nvidiactl",
+        '"Permission denied", and a group or mode that leaves you out',
+    ),
 )
 def device_node_permission(
     device_nodes: DeviceNodes | Missing, ladder: Ladder | Missing, host: Host | Missing

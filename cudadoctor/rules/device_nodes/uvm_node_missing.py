@@ -11,6 +11,12 @@ Nodes are made by a setuid helper, which a rootless container cannot run.
 ## How to fix it
 Create the node as root, on the host, then start the container again.
 
+```sh
+sudo modprobe nvidia_uvm
+sudo nvidia-modprobe -c 0 -u
+ls -l /dev/nvidia-uvm
+```
+
 ## Limits
 With the node present, 999 has other causes, for example a suspend that broke the module; see driver-call-failed.
 
@@ -28,7 +34,7 @@ from cudadoctor.facts.base import Missing
 from cudadoctor.facts.device_nodes import DeviceNodes
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import container_of, cuda_error, node_paths, on_jetson, on_wsl, passed, said
 
@@ -47,6 +53,10 @@ from cudadoctor.rules.reading import container_of, cuda_error, node_paths, on_je
         "cuda:304": 2,
         "cuda:999 container": 2,
     },
+    confirm=Confirm(
+        "ls -l /dev/nvidia-uvm; grep nvidia_uvm /proc/modules",
+        '"No such file or directory"',
+    ),
 )
 def uvm_node_missing(device_nodes: DeviceNodes, ladder: Ladder, host: Host | Missing) -> Iterator[Finding]:
     """Fire on 999 from the driver API, with NVML at work and no node."""

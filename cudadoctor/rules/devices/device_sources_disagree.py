@@ -13,6 +13,12 @@ mean different GPUs by the same words, or one of the two libraries is not the re
 See which files the two libraries are, and that both are of the release of the loaded kernel driver.
 Under a hypervisor, compare with what the host assigned to this machine.
 
+```sh
+nvidia-smi -L
+ldconfig -p | grep -E 'libcuda|libnvidia-ml'
+cat /proc/driver/nvidia/version
+```
+
 ## Limits
 NVML counts all of the memory, the driver API what it leaves to programs: the driver's own share (0.6 % on an H100
 80GB) is expected, and so is any difference up to 10 %, a margin chosen to be wide of ECC and of the display's share.
@@ -30,7 +36,7 @@ from collections.abc import Iterator
 
 from cudadoctor.facts.base import Fact, Known, known
 from cudadoctor.facts.devices import Devices, DriverView, NvmlView
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.units import format_size
 
@@ -51,6 +57,11 @@ _MORE = 0.01  # what one library may round away that the other does not
     id="device-sources-disagree",
     title="The driver API and NVML disagree about a GPU",
     severity=Severity.WARNING,
+    confirm=Confirm(
+        "cat /proc/driver/nvidia/version; /sbin/ldconfig -p | grep -oE '/.*lib(cuda|nvidia-ml).so.1$' | xargs -r "
+        "readlink -f",
+        "a library of another release than the first line",
+    ),
 )
 def device_sources_disagree(devices: Devices) -> Iterator[Finding]:
     """Fire for a GPU of which the two libraries tell different things."""

@@ -12,6 +12,20 @@ compatibility), so `nvidia-smi`'s CUDA version is not a ceiling there.
 
 ## How to fix it
 Update the driver, or use a toolkit of the driver's own major release, which needs no administrator.
+On Ubuntu:
+
+```sh
+sudo apt-get update
+sudo apt-get install -y ubuntu-drivers-common
+sudo ubuntu-drivers install
+sudo reboot
+```
+
+On Windows:
+
+```powershell
+start https://www.nvidia.com/drivers
+```
 
 ## Limits
 Nothing is said where a kernel was compiled and ran.
@@ -38,9 +52,9 @@ from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
 from cudadoctor.facts.toolkits import Toolkits
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import install_compiler, install_driver
+from cudadoctor.rules.commands import install_compiler, install_driver, update_driver
 from cudadoctor.rules.reading import (
     capabilities,
     cuda_error,
@@ -70,6 +84,15 @@ from cudadoctor.tables.drivers import minimum_driver
         "stub": -3,
         "vgpu-host-driver": -3,
     },
+    commands_here=update_driver,
+    confirm=Confirm(
+        "nvidia-smi | grep -i 'cuda.*version'; nvcc --version; python -m pip list | grep -iE 'cu1[1-9]|cuda'",
+        "a toolkit, or packages (-cu12, -cu13), of a later major release than the driver's",
+    ),
+    confirm_on_windows=Confirm(
+        "nvidia-smi; nvcc --version; python -m pip list",
+        "a toolkit, or packages (-cu12, -cu13), of a later major release than the driver's CUDA version",
+    ),
 )
 def driver_too_old(
     toolkits: Toolkits | Missing,

@@ -13,6 +13,11 @@ Start `nvidia-fabricmanager`, of exactly the driver's release, and look at its l
 On one GPU without NVSwitch: look at the confidential-compute state.
 Inside a container or a rented machine only the provider can do either.
 
+```sh
+sudo systemctl enable --now nvidia-fabricmanager
+journalctl -u nvidia-fabricmanager -b --no-pager | tail -n 20
+```
+
 ## Limits
 The rule does not see NVSwitch itself; it goes by the code, the names and the number of GPUs.
 Without 802, a Fabric Manager that does not run on a machine without NVSwitch is harmless and no finding.
@@ -34,7 +39,7 @@ from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import card_evidence, card_name, cards, container_of, cuda_error, said, seen
 
@@ -55,6 +60,10 @@ _SWITCHED = ("SXM", "HGX", "80GB HBM3", "H200", "H20", "B200", "B300", "GB200", 
         "fabric-nothing": -6,
         "confidential": -3,
     },
+    confirm=Confirm(
+        "systemctl is-active nvidia-fabricmanager; nvidia-smi -q | grep -A2 '  Fabric$'",
+        '"inactive" or "failed", or a state of the fabric other than Completed',
+    ),
 )
 def fabric_manager_not_running(
     ladder: Ladder, nvml: Nvml | Missing, pci: Pci | Missing, host: Host | Missing

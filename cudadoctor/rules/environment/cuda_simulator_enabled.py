@@ -10,6 +10,17 @@ Nothing reaches the GPU, and every time that is measured is meaningless.
 
 ## How to fix it
 Unset the variable before Python starts.
+On Linux:
+
+```sh
+unset NUMBA_ENABLE_CUDASIM
+```
+
+On Windows:
+
+```powershell
+Remove-Item Env:NUMBA_ENABLE_CUDASIM
+```
 
 ## Limits
 A program can switch the simulator on by itself before it imports numba; that is not seen here.
@@ -25,7 +36,7 @@ from collections.abc import Iterator
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.environment import Environment
 from cudadoctor.facts.host import Host
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import system_of
 
@@ -40,6 +51,10 @@ _VARIABLE = "NUMBA_ENABLE_CUDASIM"
     shows={
         "cudasim": 8,
     },
+    confirm=Confirm(
+        "python -c \"import os; print(os.environ.get('NUMBA_ENABLE_CUDASIM'))\"",
+        "1 in place of None or 0",
+    ),
 )
 def cuda_simulator_enabled(environment: Environment, host: Host | Missing) -> Iterator[Finding]:
     """Fire where the variable switches the simulator on."""

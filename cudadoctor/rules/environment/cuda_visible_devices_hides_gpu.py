@@ -10,6 +10,18 @@ Programs then go on on the CPU.
 
 ## How to fix it
 Unset the variable, or name GPUs that exist, counted from 0.
+On Linux:
+
+```sh
+unset CUDA_VISIBLE_DEVICES
+grep -n CUDA_VISIBLE_DEVICES ~/.bashrc ~/.profile /etc/environment
+```
+
+On Windows:
+
+```powershell
+Remove-Item Env:CUDA_VISIBLE_DEVICES
+```
 
 ## Limits
 Only hiding all GPUs is a finding: hiding some is what the variable is for.
@@ -34,7 +46,7 @@ from cudadoctor.facts.environment import Environment
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import cuda_error, said, seen, system_of
 
@@ -60,6 +72,14 @@ _UUID = re.compile(r"(GPU|MIG)-", re.IGNORECASE)
         "mig-enabled": -2,
         "macos": -3,
     },
+    confirm=Confirm(
+        "env | grep CUDA_VISIBLE_DEVICES; nvidia-smi -L",
+        "a value that is empty, -1 or past the end of the list",
+    ),
+    confirm_on_windows=Confirm(
+        "python -c \"import os; print(os.environ.get('CUDA_VISIBLE_DEVICES'))\"; nvidia-smi -L",
+        "a value that is empty, -1 or past the end of the list",
+    ),
 )
 def cuda_visible_devices_hides_gpu(
     environment: Environment,

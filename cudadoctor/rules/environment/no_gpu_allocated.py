@@ -10,6 +10,12 @@ driver.
 
 ## How to fix it
 Ask for a GPU when the job is submitted, or choose a runtime with one.
+With Slurm:
+
+```sh
+sinfo -o '%P %G'
+srun --gres=gpu:1 nvidia-smi -L
+```
 
 ## Limits
 Only the variables of the job are looked at; sites may name GPUs in others.
@@ -30,7 +36,7 @@ from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.environment import Environment
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import CUDA_STEPS, nvml_error, passed, said, step_of
 
@@ -69,6 +75,10 @@ _COLAB = ("COLAB_GPU", "COLAB_RELEASE_TAG")
         "colab-cpu": 3,
         "colab smi-not-found": 6,
     },
+    confirm=Confirm(
+        "env | grep -E '^(SLURM|COLAB).*GPU'; nvidia-smi -L",
+        "no variable with the number of a GPU, and no GPU",
+    ),
 )
 def no_gpu_allocated(
     environment: Environment, ladder: Ladder, nvml: Nvml | Missing, driver: Driver | Missing

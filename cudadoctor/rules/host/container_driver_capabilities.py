@@ -10,6 +10,10 @@ With the default `utility` alone, `nvidia-smi` works and every CUDA program says
 ## How to fix it
 Start the container with `NVIDIA_DRIVER_CAPABILITIES=compute,utility`, or set it in the image.
 
+```sh
+docker run --rm --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ubuntu nvidia-smi
+```
+
 ## Limits
 A libcuda that was mounted but is not in the loader's cache looks alike: `ldconfig` inside the container cures that
 one.
@@ -30,7 +34,7 @@ from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.libraries import Libraries
 from cudadoctor.facts.nvml import Nvml
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import container_of, driver_files, passed, said, seen, step_of
 
@@ -57,6 +61,10 @@ _VARIABLE = "NVIDIA_DRIVER_CAPABILITIES"
         "container-with-gpu libcuda-not-found": 5,
         "container-with-gpu lib:libcuda": 5,
     },
+    confirm=Confirm(
+        "echo \"$NVIDIA_DRIVER_CAPABILITIES\"; /sbin/ldconfig -p | grep -E 'libcuda|libnvidia-ml'",
+        "a first line without compute or all, and libnvidia-ml without libcuda",
+    ),
 )
 def container_driver_capabilities(
     host: Host, ladder: Ladder, nvml: Nvml | Missing, libraries: Libraries | Missing, environment: Environment | Missing

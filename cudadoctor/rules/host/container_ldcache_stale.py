@@ -9,6 +9,11 @@ Where that was skipped, or the image set its search path anew, the files are the
 
 ## How to fix it
 Run `ldconfig` inside the container, or add the folder of the files to `LD_LIBRARY_PATH`.
+Inside the container:
+
+```sh
+ldconfig && ldconfig -p | grep libnvidia-ml
+```
 
 ## Limits
 A file that is damaged or of another processor architecture looks alike: the loader's message tells.
@@ -27,7 +32,7 @@ from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.libraries import Libraries
 from cudadoctor.facts.nvml import Nvml
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import container_of, driver_files, nvml_error, passed, said, seen, sign_of_driver
 
@@ -44,6 +49,10 @@ _MOUNT = "/usr/local/nvidia/lib64/"
         "container lib:libnvidia-ml !container-cli": 5,
         "container nvml:12": 5,
     },
+    confirm=Confirm(
+        "find /usr /opt -name 'libnvidia-ml.so.*' 2>/dev/null; /sbin/ldconfig -p | grep libnvidia-ml",
+        "files, but none in the loader's cache (a line with =>)",
+    ),
 )
 def container_ldcache_stale(
     host: Host, libraries: Libraries, ladder: Ladder, nvml: Nvml | Missing, driver: Driver | Missing

@@ -14,6 +14,10 @@ Start the container again with a GPU: `docker run --gpus all`, `podman run --dev
 exec --nv`, or a limit of `nvidia.com/gpu: 1` in Kubernetes.
 If the host refuses, it lacks nvidia-container-toolkit.
 
+```sh
+docker run --rm --gpus all ubuntu nvidia-smi
+```
+
 ## Limits
 From inside, a host without a working driver cannot always be told from a missing option: `nvidia-smi` on the host
 tells.
@@ -39,7 +43,7 @@ from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.libraries import Libraries
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import (
     card_evidence,
@@ -79,6 +83,10 @@ from cudadoctor.rules.reading import (
         "container cuda:100 !smi-works !cvd": 2,
         "container lib:libnvidia-ml !container-cli": 3,
     },
+    confirm=Confirm(
+        "ls -l /dev/nvidiactl; /sbin/ldconfig -p | grep -E 'libcuda|libnvidia-ml'",
+        "no node and no library in the container, while nvidia-smi works on the host",
+    ),
 )
 def container_no_gpu_flag(
     host: Host,

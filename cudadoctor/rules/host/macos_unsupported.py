@@ -10,6 +10,11 @@ No Mac with Apple silicon, and no macOS from 10.14 on, can run CUDA, whatever ca
 ## How to fix it
 There is nothing to install.
 Work on a Linux or Windows machine with an NVIDIA GPU, or stay on the CPU.
+PyTorch computes on the GPU of a Mac through Metal instead of CUDA, where this prints True:
+
+```sh
+python -c "import torch; print(torch.backends.mps.is_available())"
+```
 
 ## Limits
 A Mac from before 2019 that still runs 10.13 with NVIDIA's web driver could use CUDA 10.2; numba-cuda has no build for
@@ -28,7 +33,7 @@ from collections.abc import Iterator
 
 from cudadoctor.facts.base import known
 from cudadoctor.facts.host import Host
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import seen
 
@@ -48,6 +53,10 @@ from cudadoctor.rules.reading import seen
         "macos too-old-driver": 3,
         "container": -3,
     },
+    confirm=Confirm(
+        "sw_vers -productVersion; uname -m",
+        "10.14 or newer, or arm64",
+    ),
 )
 def macos_unsupported(host: Host) -> Iterator[Finding]:
     """Fire on macOS."""

@@ -12,6 +12,12 @@ Programs then say that there is no driver.
 ## How to fix it
 Add the folder to the loader's configuration.
 
+```sh
+echo /usr/lib/wsl/lib | sudo tee /etc/ld.so.conf.d/wsl.conf
+sudo ldconfig
+ldconfig -p | grep libcuda.so.1
+```
+
 ## Limits
 Programs that ask for `libcuda.so` without the 1 can fail though this finding does not appear, where the files in that
 folder are copies instead of links.
@@ -31,7 +37,7 @@ from cudadoctor.facts.device_nodes import DeviceNodes
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.libraries import Libraries
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.host.wsl_linux_driver_inside import LENT
 from cudadoctor.rules.reading import on_search_path, on_wsl, said, step_of
@@ -50,6 +56,10 @@ from cudadoctor.rules.reading import on_search_path, on_wsl, said, step_of
         "lcuda wsl": 6,
         "lcuda": 4,
     },
+    confirm=Confirm(
+        "ls /usr/lib/wsl/lib/libcuda.so.1; /sbin/ldconfig -p | grep libcuda.so",
+        "the file, and no line that leads to /usr/lib/wsl/lib",
+    ),
 )
 def wsl_libcuda_path(
     host: Host, libraries: Libraries, ladder: Ladder, device_nodes: DeviceNodes | Missing

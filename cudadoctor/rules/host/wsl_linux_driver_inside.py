@@ -11,6 +11,13 @@ Programs that load that one fail with "no device", though `nvidia-smi` works.
 
 ## How to fix it
 Remove the Linux driver packages. Toolkit packages without a driver (`cuda-toolkit`) may stay.
+On Ubuntu:
+
+```sh
+sudo apt-get remove --purge 'libnvidia-compute-*' 'nvidia-driver-*' 'cuda-drivers*'
+sudo ldconfig
+wsl.exe --shutdown
+```
 
 ## Limits
 Containers are left alone, since their runtime puts the library elsewhere.
@@ -31,7 +38,7 @@ from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.libraries import Libraries
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import family_of
 from cudadoctor.rules.reading import container_of, is_compat, is_stub, mapped_libcuda, on_wsl, passed, said, step_of
@@ -63,6 +70,10 @@ LENT = "/usr/lib/wsl/"
         "wsl nvml:9": 4,
         "linux-driver-in-wsl numba-driver-variable": 3,
     },
+    confirm=Confirm(
+        "/sbin/ldconfig -p | grep libcuda.so.1; dpkg -l | grep -E 'libnvidia-compute|nvidia-driver|libcuda1'",
+        "a library outside of /usr/lib/wsl/lib, or one of these packages",
+    ),
 )
 def wsl_linux_driver_inside(
     host: Host,

@@ -13,6 +13,14 @@ Cards below compute capability 5.0 also have no compiler any more: numba-cuda's 
 Maxwell, Pascal and Volta: install driver branch 580 and stay there, with CUDA 12.
 Kepler and older: no driver that is still maintained serves the card, and no current toolkit compiles for it.
 Run on the CPU, or use a newer card.
+On Ubuntu, for the first three:
+
+```sh
+sudo apt-get update
+sudo apt-get install -y ubuntu-drivers-common
+sudo ubuntu-drivers install nvidia:580
+sudo reboot
+```
 
 ## Limits
 The compute capability comes from a table of PCI ids where no driver tells it.
@@ -34,9 +42,9 @@ from cudadoctor.facts.kernel_driver import KernelDriver
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import install_driver
+from cudadoctor.rules.commands import install_driver, update_driver
 from cudadoctor.rules.reading import (
     capabilities,
     card_evidence,
@@ -78,6 +86,11 @@ _OLDEST_COMPILED = (5, 0)
         "cuda:35": 2,
         "smi-no-driver": 1,
     },
+    commands_here=update_driver,
+    confirm=Confirm(
+        "lspci -nn -d 10de:; journalctl -k -b | grep -A1 'NVRM: The NVIDIA'",
+        '"legacy drivers" or "not supported" below the name of the card',
+    ),
 )
 def gpu_too_old_for_driver(
     pci: Pci,

@@ -11,6 +11,13 @@ everything says "could not communicate with the NVIDIA driver".
 ## How to fix it
 Install the headers of the running kernel and build the module again, or boot a kernel that has one.
 Do not blacklist nouveau first: it is only the fallback.
+On Ubuntu and Debian:
+
+```sh
+sudo apt-get install -y linux-headers-$(uname -r)
+sudo dkms autoinstall
+sudo modprobe nvidia && nvidia-smi
+```
 
 ## Limits
 Where the log of a build that failed can be read, `dkms-build-failed` is reported in its place.
@@ -33,7 +40,7 @@ from cudadoctor.facts.libraries import Libraries
 from cudadoctor.facts.module_build import ModuleBuilds
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import CannotJudgeError, finding, rule
 from cudadoctor.rules.commands import rebuild_module
 from cudadoctor.rules.kernel_driver.half import driver_is_installed, module_for_running_kernel
@@ -63,6 +70,11 @@ from cudadoctor.rules.reading import (
         "nvml:9": 4,
         "smi-works": -3,
     },
+    commands_here=lambda machine: rebuild_module(machine.host),
+    confirm=Confirm(
+        "uname -r; find /lib/modules/ -name 'nvidia.ko*'; find /usr/src/ -maxdepth 1 -name 'nvidia*'",
+        "no module under the release of the first line, but one of another, or a source folder",
+    ),
 )
 def kernel_module_missing(
     pci: Pci,

@@ -13,6 +13,12 @@ Load it by hand and read the answer.
 Boot off.
 "No such device" means that the card is held by another driver, or is not served by this release.
 
+```sh
+sudo modprobe nvidia
+sudo dmesg | grep -iE 'nvrm|nvidia|xid'
+mokutil --sb-state
+```
+
 ## Limits
 The rule sees that the module is not loaded, not why.
 Where the signature is known to be the reason, `secure-boot-unsigned-module` is reported in its place.
@@ -33,7 +39,7 @@ from cudadoctor.facts.kernel_driver import KernelDriver
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG
 from cudadoctor.rules.kernel_driver.half import module_for_running_kernel
@@ -55,6 +61,10 @@ from cudadoctor.rules.reading import card_evidence, kernel_of, names_of, owns_it
         "other-driver": -2,
         "nouveau-bound": -2,
     },
+    confirm=Confirm(
+        "find /lib/modules/$(uname -r) -name 'nvidia.ko*'; grep ^nvidia /proc/modules",
+        "a file for this kernel, and no module that is loaded",
+    ),
 )
 def kernel_module_not_loaded(
     pci: Pci,

@@ -12,6 +12,20 @@ Without it no program reaches the card.
 Install the driver of the distribution, with the branch that fits the card, and reboot.
 Maxwell, Pascal and Volta cards need branch 580 with the proprietary module; Turing and newer take the current branch
 with the open modules.
+On Ubuntu:
+
+```sh
+sudo apt-get update
+sudo apt-get install -y ubuntu-drivers-common
+sudo ubuntu-drivers install
+sudo reboot
+```
+
+On Windows:
+
+```powershell
+start https://www.nvidia.com/drivers
+```
 
 ## Limits
 On Windows, on WSL2 and where the PCI bus cannot be read, a missing driver library does not prove that there is a
@@ -39,9 +53,9 @@ from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.libraries import Libraries
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci, PciDevice
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import install_driver
+from cudadoctor.rules.commands import install_driver, update_driver
 from cudadoctor.rules.kernel_driver.half import driver_is_installed
 from cudadoctor.rules.reading import (
     card_evidence,
@@ -88,6 +102,16 @@ _TITLE = "No NVIDIA driver is installed"
         "wsl": -3,
         "cvd": -2,
     },
+    commands_here=update_driver,
+    confirm=Confirm(
+        "grep -h PCI_ID=10DE /sys/bus/pci/devices/*/uevent; cat /proc/driver/nvidia/version; "
+        "/sbin/modinfo -F version nvidia",
+        'a card, then "No such file" and "Module nvidia not found"',
+    ),
+    confirm_on_windows=Confirm(
+        "where.exe nvcuda.dll nvidia-smi.exe",
+        "no file",
+    ),
 )
 def no_driver_installed(
     pci: Pci | Missing,

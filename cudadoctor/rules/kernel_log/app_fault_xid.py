@@ -11,6 +11,12 @@ Other programs on the GPU are not harmed.
 ## How to fix it
 Run the program under `compute-sanitizer`, or with `CUDA_LAUNCH_BLOCKING=1` to learn which kernel it was.
 Suspect the card only when several different programs fault on one GPU and on no other.
+With your program in place of program.py:
+
+```sh
+compute-sanitizer --tool memcheck python program.py
+CUDA_LAUNCH_BLOCKING=1 python program.py
+```
 
 ## Limits
 The log keeps only this boot, and older lines may have been overwritten.
@@ -27,7 +33,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudadoctor.facts.kernel_log import KernelLog
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.kernel_log.events import shown
 
@@ -48,6 +54,10 @@ from cudadoctor.rules.kernel_log.events import shown
         "xid:79": -3,
         "cuda:46": -3,
     },
+    confirm=Confirm(
+        "journalctl -k -b | grep -i xid",
+        "Xid 13, 31 or 43 with the number of the program's process, and no Xid of the card",
+    ),
 )
 def app_fault_xid(kernel_log: KernelLog) -> Iterator[Finding]:
     """Note Xid 13, 31 and 43, and say whether they speak for the program or for the card."""

@@ -13,6 +13,11 @@ driver's probe fails, and the GPU is missing though it is on the bus.
 ## How to fix it
 Bare metal: turn on Above 4G Decoding (and Resizable BAR) in the BIOS, and boot by UEFI.
 Virtual machine: UEFI firmware and a 64-bit MMIO window larger than the memory of all its GPUs together.
+This reboots into the setup of the firmware:
+
+```sh
+sudo systemctl reboot --firmware-setup
+```
 
 ## Limits
 Kernels often fail to assign a BAR at first and succeed later, so a card that answers is never accused.
@@ -34,7 +39,7 @@ from cudadoctor.facts.kernel_log import KernelLog
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.kernel_log.events import of_dead_cards, of_kind, shown
 from cudadoctor.rules.reading import card_evidence, card_name, cards, container_of
@@ -57,6 +62,10 @@ from cudadoctor.rules.reading import card_evidence, card_name, cards, container_
         "adapter-failed smi-no-devices": 2,
         "smi-no-devices": 3,
     },
+    confirm=Confirm(
+        "lspci -vv -d 10de: 2>/dev/null | grep -E '^[0-9a-f]|Region'",
+        "<unassigned> or <ignored> behind a region of the card, or no Region 1",
+    ),
 )
 def bar_or_bios_resources(
     kernel_log: KernelLog, ladder: Ladder, pci: Pci | Missing, nvml: Nvml | Missing, host: Host | Missing

@@ -13,6 +13,11 @@ Reboot, and update the driver: several of these were bugs of a release.
 With the proprietary modules, the GSP firmware can be turned off as a stop-gap (`NVreg_EnableGpuFirmware=0`); the open
 modules cannot work without it.
 
+```sh
+sudo dmesg | grep -iE 'nvrm|nvidia|xid'
+sudo reboot
+```
+
 ## Limits
 A card that is about to fail, or its power supply, can look the same: on one card alone, again and again, suspect it.
 
@@ -31,7 +36,7 @@ from cudadoctor.facts.kernel_driver import KernelDriver
 from cudadoctor.facts.kernel_log import KernelLog
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG, REBOOT
 from cudadoctor.rules.kernel_log.events import nothing_failed, of_dead_cards, shown
@@ -55,6 +60,10 @@ _STOP_GAP = 'echo "options nvidia NVreg_EnableGpuFirmware=0" | sudo tee /etc/mod
         "container-cli-timeout": 2,
         "xid:79": -2,
     },
+    confirm=Confirm(
+        "journalctl -k -b | grep -iE 'xid.*: (119|120)|gsp.*timeout'",
+        "a line with Xid 119 or 120, or a timeout of the GSP",
+    ),
 )
 def gsp_timeout(
     kernel_log: KernelLog, ladder: Ladder, nvml: Nvml | Missing, kernel_driver: KernelDriver | Missing

@@ -12,6 +12,11 @@ The unified memory module does not always survive a suspend.
 End what uses the GPU's compute side and load the module again, or reboot.
 To keep it from coming back, let the driver save its memory at suspend.
 
+```sh
+sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm
+sudo systemctl enable nvidia-suspend nvidia-resume nvidia-hibernate
+```
+
 ## Limits
 Without the right to read the kernel log, the sleep is not seen.
 
@@ -26,7 +31,7 @@ from collections.abc import Iterator
 from cudadoctor.facts.device_nodes import DeviceNodes
 from cudadoctor.facts.kernel_log import KernelLog
 from cudadoctor.facts.ladder import Ladder
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.kernel_log.events import shown
 from cudadoctor.rules.reading import cuda_error, node_paths, passed, said
@@ -51,6 +56,10 @@ from cudadoctor.rules.reading import cuda_error, node_paths, passed, said
         "container cuda:999": -1,
         "xid:13": 4,
     },
+    confirm=Confirm(
+        "journalctl -k -b | grep 'PM: suspend'; ls -l /dev/nvidia-uvm",
+        "that the machine slept since it booted, and the node",
+    ),
 )
 def suspend_uvm_broken(kernel_log: KernelLog, ladder: Ladder, device_nodes: DeviceNodes) -> Iterator[Finding]:
     """Fire on 999 after a sleep, with NVML at work and the node there."""

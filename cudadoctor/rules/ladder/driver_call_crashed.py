@@ -10,6 +10,12 @@ Any program that makes the same call dies the same way, mostly without a message
 Find out which library was loaded: a damaged or foreign libcuda or libnvidia-ml is the usual reason.
 Install the driver's libraries again.
 
+```sh
+ldconfig -p | grep -E 'libcuda|libnvidia-ml'
+sudo dmesg | grep -iE 'nvrm|nvidia|xid'
+nvidia-smi
+```
+
 ## Limits
 The rule knows the call and the signal, not the line that failed.
 A process killed for lack of memory (SIGKILL) looks alike.
@@ -29,7 +35,7 @@ from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.libraries import Libraries
 from cudadoctor.facts.nvml import Nvml
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG
 from cudadoctor.rules.reading import said, seen, steps_and_measurement
@@ -40,6 +46,10 @@ from cudadoctor.rules.reading import said, seen, steps_and_measurement
     title="A driver call kills its process",
     severity=Severity.ERROR,
     explains=("driver-call-failed", "race-lane-failed"),
+    confirm=Confirm(
+        'nvidia-smi -L; echo "exit code $?"',
+        '"Segmentation fault", or an exit code from 128 on',
+    ),
 )
 def driver_call_crashed(
     ladder: Ladder,

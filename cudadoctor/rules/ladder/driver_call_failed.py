@@ -10,6 +10,11 @@ The code is the best lead that there is.
 ## How to fix it
 Read what the driver wrote to the kernel log at the time of the call, and search for that line and the code.
 
+```sh
+sudo dmesg | grep -iE 'nvrm|nvidia|xid'
+cat /proc/driver/nvidia/version; nvidia-smi
+```
+
 ## Limits
 This is the fallback: it names the call, the code and the name of the code, and does not claim to know the cause.
 NVML alone being absent is no finding where CUDA works.
@@ -25,7 +30,7 @@ from collections.abc import Iterator
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.ladder import KERNEL_STEPS, Ladder, Step
 from cudadoctor.facts.pci import Pci
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG
 from cudadoctor.rules.ladder.kernel_result_wrong import came_out_wrong
@@ -50,6 +55,10 @@ _NO_GPU = "The driver is loaded and could not start the card; the kernel log say
     title="A driver call failed",
     severity=Severity.ERROR,
     explains=("race-lane-failed",),
+    confirm=Confirm(
+        "nvidia-smi; journalctl -k -b | grep -i nvrm | tail -n 20",
+        "the same code, or the driver's own words for it",
+    ),
 )
 def driver_call_failed(ladder: Ladder, pci: Pci | Missing) -> Iterator[Finding]:
     """Fire on the most telling step from NVML on that failed, unless it is a matter of compiling or of a result."""

@@ -12,6 +12,11 @@ ended (state D).
 ## How to fix it
 Read the kernel log for Xid 79, 119 or 120, end what holds the GPU, and reboot or power-cycle the machine.
 
+```sh
+sudo dmesg | grep -iE 'nvrm|nvidia|xid'
+sudo reboot
+```
+
 ## Limits
 A very slow first call (many GPUs without persistence mode) can pass the limit, too: try again with `nvidia-smi` and
 wait.
@@ -33,7 +38,7 @@ from cudadoctor.facts.base import Missing
 from cudadoctor.facts.devices import Devices
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.pci import Pci
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG
 from cudadoctor.rules.reading import card_evidence, cards, said, steps_and_measurement
@@ -44,6 +49,10 @@ from cudadoctor.rules.reading import card_evidence, cards, said, steps_and_measu
     title="A driver call does not come back",
     severity=Severity.ERROR,
     explains=("driver-call-failed", "race-lane-failed"),
+    confirm=Confirm(
+        "ps -eo pid,stat,wchan:32,cmd | awk '$2 ~ /^D/'",
+        "a program that uses the GPU, in state D",
+    ),
 )
 def driver_call_hung(
     ladder: Ladder, bandwidth: Bandwidth | Missing, devices: Devices | Missing, pci: Pci | Missing

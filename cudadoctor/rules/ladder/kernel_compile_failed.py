@@ -10,6 +10,11 @@ The driver works up to a context, and yet no kernel written in Python runs.
 Read the message: it is numba's own.
 Installing numba-cuda and its compiler wheels afresh cures most of these.
 
+```sh
+python -m pip install "numba-cuda[cu12]>=0.30,<0.31" "numpy>=2.2,<2.5"
+python -m numba -s
+```
+
 ## Limits
 This is the fallback for the last steps of the ladder; it does not claim to know the cause.
 
@@ -27,7 +32,7 @@ from cudadoctor.facts.ladder import KERNEL_STEPS, Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
 from cudadoctor.facts.toolkits import Toolkits
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import install_compiler
 from cudadoctor.rules.ladder.kernel_result_wrong import came_out_wrong
@@ -42,6 +47,10 @@ _WHAT = {"kernel-compile": "compile", "copy": "copy the data of"}
     title="A kernel could not be compiled or run",
     severity=Severity.ERROR,
     explains=("race-lane-failed",),
+    confirm=Confirm(
+        "python -c \"from numba import cuda; cuda.jit('void()')(lambda: None)\"",
+        "the same error",
+    ),
 )
 def kernel_compile_failed(
     ladder: Ladder, toolkits: Toolkits | Missing, driver: Driver | Missing, nvml: Nvml | Missing, pci: Pci | Missing

@@ -12,6 +12,11 @@ A GPU that computes or copies wrongly without an error ruins everything that it 
 Run the check again; if it is wrong again, take the card out of use, look at its ECC counters and test its memory.
 An overclocked card goes back to its default clocks first.
 
+```sh
+nvidia-smi -q -d ECC,TEMPERATURE,CLOCK
+sudo dmesg | grep -iE 'nvrm|nvidia|xid'
+```
+
 ## Limits
 An eighth of the free memory is tried, 1 GiB at most: a right result does not prove that all of it is sound.
 
@@ -28,7 +33,7 @@ from collections.abc import Iterator
 from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.ladder import KERNEL_STEPS, Ladder, Step
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG
 from cudadoctor.rules.reading import device_of, said, seen
@@ -54,6 +59,10 @@ def came_out_wrong(step: Step | None) -> bool:
     title="A kernel ran and its result is wrong",
     severity=Severity.ERROR,
     explains=("driver-call-failed", "kernel-compile-failed"),
+    confirm=Confirm(
+        "nvidia-smi -q -d ECC,CLOCK",
+        "errors that were counted, or clocks above the default",
+    ),
 )
 def kernel_result_wrong(ladder: Ladder, driver: Driver | Missing) -> Iterator[Finding]:
     """Fire where the result or the copy differs from what it must be."""

@@ -12,6 +12,11 @@ Such a pair is supported only for some combinations, and this is none of them.
 Take the foreign libcuda off the search path (`LD_LIBRARY_PATH`, `ld.so.conf.d`), or use a driver that the compat
 package supports.
 
+```sh
+ldconfig -p | grep libcuda; grep -rn -e compat -e stubs /etc/ld.so.conf.d
+export LD_LIBRARY_PATH="$(echo "$LD_LIBRARY_PATH" | sed -E 's#[^:]*/(compat|stubs)[^:]*:?##g')"
+```
+
 ## Limits
 If NVML is refused as well (18), the driver's own halves differ, and driver-library-mismatch is reported instead.
 
@@ -32,7 +37,7 @@ from cudadoctor.facts.kernel_driver import KernelDriver
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.libraries import Libraries
 from cudadoctor.facts.nvml import Nvml
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.libraries.foreign import WITHOUT_COMPAT, foreign_evidence
 from cudadoctor.rules.libraries.pairing import mismatch
@@ -52,6 +57,10 @@ from cudadoctor.rules.reading import cuda_error, driver_release, is_compat, mapp
         "smi-cuda-too-new": 3,
         "nvml:18": -4,
     },
+    confirm=Confirm(
+        'cat /proc/driver/nvidia/version; /sbin/ldconfig -p | grep libcuda.so.1; echo "$LD_LIBRARY_PATH"',
+        'a "compat" folder, or a libcuda that is not of the release in the first line',
+    ),
 )
 def compat_libs_mismatch(
     ladder: Ladder,

@@ -15,6 +15,10 @@ If the mismatch survives a reboot, two installations are mixed (a `.run` install
 was not rebuilt): install both halves again from one source.
 In a container the libraries come from the host: create the container anew.
 
+```sh
+sudo reboot
+```
+
 ## Limits
 Where the kernel's release cannot be read (`/proc/driver/nvidia/version`), only NVML's own answer is the proof.
 
@@ -36,7 +40,7 @@ from cudadoctor.facts.kernel_driver import KernelDriver
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.libraries import Libraries
 from cudadoctor.facts.nvml import Nvml
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import REBOOT, install_driver
 from cudadoctor.rules.libraries.pairing import Pairing, mismatch
@@ -64,6 +68,10 @@ from cudadoctor.rules.reading import container_of, driver_files, said, seen, ver
         "cuda:804 !container !compat !nvml:18": 4,
         "smi-two-releases": 2,
     },
+    confirm=Confirm(
+        "cat /proc/driver/nvidia/version; /sbin/ldconfig -p | grep -o '/.*libcuda.so.1$' | xargs -r readlink -f",
+        "two different releases",
+    ),
 )
 def driver_library_mismatch(
     host: Host | Missing,

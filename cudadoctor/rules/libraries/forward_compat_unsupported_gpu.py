@@ -12,6 +12,11 @@ On a GeForce card the driver refuses, although NVML works and shows a CUDA versi
 Take the compat libcuda off the search path, or install a driver that is as new as the compat package.
 In a container, use an image that needs no newer CUDA than the host's driver has.
 
+```sh
+ldconfig -p | grep libcuda; grep -rn -e compat -e stubs /etc/ld.so.conf.d
+export LD_LIBRARY_PATH="$(echo "$LD_LIBRARY_PATH" | sed -E 's#[^:]*/(compat|stubs)[^:]*:?##g')"
+```
+
 ## Limits
 On bare metal without any compat package the same code means that the driver was updated and the machine not rebooted:
 that is reported as driver-library-mismatch where the releases show it.
@@ -38,7 +43,7 @@ from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.libraries import Libraries
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.libraries.foreign import WITHOUT_COMPAT, foreign_evidence
 from cudadoctor.rules.libraries.pairing import mismatch
@@ -67,6 +72,10 @@ from cudadoctor.rules.reading import (
         "compat cuda:804": 2,
         "cuda:804 smi-two-releases": 2,
     },
+    confirm=Confirm(
+        'nvidia-smi -L; /sbin/ldconfig -p | grep libcuda.so.1; echo "$LD_LIBRARY_PATH"',
+        'a card that is no data-centre card, and a "compat" folder',
+    ),
 )
 def forward_compat_unsupported_gpu(
     ladder: Ladder,

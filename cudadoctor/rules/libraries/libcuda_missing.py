@@ -11,6 +11,18 @@ version, and CUDA programs say that the driver is insufficient (error 35).
 ## How to fix it
 Install the compute part of the same driver release.
 In a virtual machine with a vGPU, install the guest driver (`-grid`), not the host's (`-vgpu-kvm`).
+On Ubuntu:
+
+```sh
+sudo apt-get install -y "libnvidia-compute-$(/sbin/modinfo -F version nvidia | cut -d. -f1)"
+ldconfig -p | grep libcuda.so.1
+```
+
+On Windows:
+
+```powershell
+start https://www.nvidia.com/drivers
+```
 
 ## Limits
 If a file is there but cannot be loaded, the loader's message says why (wrong architecture, damaged file).
@@ -31,9 +43,9 @@ from cudadoctor.facts.kernel_driver import KernelDriver
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.libraries import Libraries
 from cudadoctor.facts.nvml import Nvml
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import install_libcuda
+from cudadoctor.rules.commands import family_of, install_libcuda
 from cudadoctor.rules.reading import (
     container_of,
     driver_files,
@@ -67,6 +79,15 @@ from cudadoctor.rules.reading import (
         "lib:libnvidia-ml": -2,
         "container-cli": -2,
     },
+    commands_here=lambda machine: () if family_of(machine.host) == "ubuntu" else install_libcuda(machine.host, None),
+    confirm=Confirm(
+        "cat /proc/driver/nvidia/version; /sbin/ldconfig -p | grep -E 'libcuda.so|libnvidia-ml.so'",
+        "a driver and libnvidia-ml, but no libcuda.so.1",
+    ),
+    confirm_on_windows=Confirm(
+        "where.exe nvcuda.dll nvidia-smi.exe",
+        "nvidia-smi.exe, but no nvcuda.dll",
+    ),
 )
 def libcuda_missing(
     ladder: Ladder,

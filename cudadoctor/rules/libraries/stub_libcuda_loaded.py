@@ -11,6 +11,11 @@ Where its folder stands on the search path it wins over the real one, and every 
 ## How to fix it
 Take the `stubs` folder out of `LD_LIBRARY_PATH` and of `/etc/ld.so.conf.d`, then run `ldconfig`.
 
+```sh
+ldconfig -p | grep libcuda; grep -rn -e compat -e stubs /etc/ld.so.conf.d
+export LD_LIBRARY_PATH="$(echo "$LD_LIBRARY_PATH" | sed -E 's#[^:]*/(compat|stubs)[^:]*:?##g')"
+```
+
 ## Limits
 A stub that nothing loads is no finding: every toolkit has one.
 
@@ -30,7 +35,7 @@ from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.environment import Environment
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.libraries import Libraries
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.libraries.foreign import WITHOUT_COMPAT, foreign_evidence
 from cudadoctor.rules.reading import cuda_error, is_stub, mapped_libcuda, on_search_path, passed, said
@@ -46,6 +51,10 @@ from cudadoctor.rules.reading import cuda_error, is_stub, mapped_libcuda, on_sea
         "stub": 7,
         "cuda:35 stub": 2,
     },
+    confirm=Confirm(
+        '/sbin/ldconfig -p | grep libcuda.so; echo "$LD_LIBRARY_PATH"',
+        'a "stubs" folder',
+    ),
 )
 def stub_libcuda_loaded(
     ladder: Ladder | Missing,

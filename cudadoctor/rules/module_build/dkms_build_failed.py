@@ -13,6 +13,13 @@ Read the first error.
 A function or a field that does not exist means that the driver is too old for this kernel: install a newer release of
 its branch, or boot the kernel before.
 A file that is not found means that headers or the compiler are missing.
+On Ubuntu and Debian:
+
+```sh
+sudo apt-get install -y linux-headers-$(uname -r)
+sudo dkms autoinstall
+sudo modprobe nvidia && nvidia-smi
+```
 
 ## Limits
 A build that a helper other than DKMS or akmods made leaves no log where this looks.
@@ -37,7 +44,7 @@ from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.module_build import ModuleBuild, ModuleBuilds
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import CannotJudgeError, finding, rule
 from cudadoctor.rules.commands import rebuild_module
 from cudadoctor.rules.kernel_driver.half import module_for_running_kernel
@@ -68,6 +75,11 @@ _FIRST_ERRORS = (
         "cannot-load-module": 2,
         "headers-missing": 4,
     },
+    commands_here=lambda machine: (_FIRST_ERRORS, *rebuild_module(machine.host)),
+    confirm=Confirm(
+        "grep -rnE 'error:|Error [0-9]' /var/lib/dkms/nvidia /var/cache/akmods --include='*.log' | head -n 5",
+        "errors of the compiler",
+    ),
 )
 def dkms_build_failed(
     pci: Pci,

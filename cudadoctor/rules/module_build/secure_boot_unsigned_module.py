@@ -14,6 +14,13 @@ the installer names every other reason.
 Enrol the key that signs the module and confirm it on the blue screen at the next boot, or take the signed modules of
 the distribution.
 Turning Secure Boot off in the firmware works too, at the price of what it protects.
+On Ubuntu:
+
+```sh
+sudo update-secureboot-policy --new-key
+sudo update-secureboot-policy --enroll-key
+sudo reboot
+```
 
 ## Limits
 Whose key signed a module is not read, nor are compressed modules looked into: without a refusal in the kernel log
@@ -41,7 +48,7 @@ from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.module_build import ModuleBuilds
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
-from cudadoctor.findings import Confidence, Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confidence, Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import REBOOT, family_of
 from cudadoctor.rules.kernel_driver.half import module_for_running_kernel
@@ -69,6 +76,11 @@ from cudadoctor.rules.reading import card_evidence, names_of, owns_its_driver, s
         "smi-no-driver": 2,
         "secure-boot smi-no-driver": 4,
     },
+    commands_here=lambda machine: (*_enrol(machine.host, unsigned=True), REBOOT),
+    confirm=Confirm(
+        "mokutil --sb-state; /sbin/modinfo -F signer nvidia; mokutil --list-enrolled | grep Subject:",
+        '"SecureBoot enabled", and a signer that is missing or none of those enrolled',
+    ),
 )
 def secure_boot_unsigned_module(
     pci: Pci,

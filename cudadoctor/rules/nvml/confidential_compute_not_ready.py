@@ -11,6 +11,11 @@ Until then `nvidia-smi` lists the GPU and every CUDA program fails with 802, the
 ## How to fix it
 Attest the GPU, then set the ready state.
 
+```sh
+sudo nvidia-smi conf-compute -srs 1
+nvidia-smi conf-compute -grs
+```
+
 ## Limits
 Where the driver does not tell, `fabric-manager-not-running` is reported.
 
@@ -27,7 +32,7 @@ from collections.abc import Iterator
 from cudadoctor.facts.base import known
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import cuda_error, said, seen
 
@@ -43,6 +48,10 @@ from cudadoctor.rules.reading import cuda_error, said, seen
         "cuda:802": 4,
         "fabric": -1,
     },
+    confirm=Confirm(
+        "nvidia-smi conf-compute -f; nvidia-smi conf-compute -grs",
+        '"CC status: ON" and "not-ready"',
+    ),
 )
 def confidential_compute_not_ready(ladder: Ladder, nvml: Nvml) -> Iterator[Finding]:
     """Fire on 802 where confidential computing is on and not ready."""

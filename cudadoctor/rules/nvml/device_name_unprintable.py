@@ -11,6 +11,10 @@ It mostly means a damaged board memory, a virtual GPU with a bad profile, or a d
 ## How to fix it
 Compare with `nvidia-smi -L`; report it to whoever provides the machine.
 
+```sh
+nvidia-smi -L | cat -v
+```
+
 ## Limits
 The name is shown escaped, and nothing else is wrong because of it.
 
@@ -25,12 +29,20 @@ from collections.abc import Iterator
 from cudadoctor.facts.base import Fact, Known, Missing
 from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.nvml import Nvml
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.text import is_printable, printable
 
 
-@rule(id="device-name-unprintable", title="A name from the driver holds control characters", severity=Severity.NOTE)
+@rule(
+    id="device-name-unprintable",
+    title="A name from the driver holds control characters",
+    severity=Severity.NOTE,
+    confirm=Confirm(
+        "nvidia-smi -L | cat -v",
+        "signs such as ^[ or M- in a name",
+    ),
+)
 def device_name_unprintable(nvml: Nvml | Missing, driver: Driver | Missing) -> Iterator[Finding]:
     """Fire where a name or UUID of a GPU cannot be shown as it is."""
     odd = []

@@ -12,6 +12,12 @@ doubt.
 ## How to fix it
 Reset the GPU or reboot once: rows with errors are then replaced by spare ones.
 If the counter grows again, the board must be replaced.
+For GPU 0:
+
+```sh
+nvidia-smi -q -d ECC,ROW_REMAPPER
+sudo nvidia-smi --gpu-reset -i 0
+```
 
 ## Limits
 Errors from before the driver was loaded are history that a reset has dealt with, and are shown but not reported.
@@ -31,7 +37,7 @@ from cudadoctor.facts.base import Known, Missing, known
 from cudadoctor.facts.kernel_log import KernelLog
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml, NvmlDevice
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG
 from cudadoctor.rules.kernel_log.events import nothing_failed, shown, xids
@@ -52,6 +58,15 @@ from cudadoctor.rules.reading import cuda_error, said, seen, text_of
         "xid:63": 2,
         "xid:64": 3,
     },
+    confirm=Confirm(
+        "nvidia-smi --query-gpu=index,ecc.errors.uncorrected.volatile.total --format=csv; journalctl -k -b | "
+        "grep -E 'Xid.*: (48|94|95),'",
+        "a count above 0, or such an Xid",
+    ),
+    confirm_on_windows=Confirm(
+        "nvidia-smi --query-gpu=index,ecc.errors.uncorrected.volatile.total --format=csv",
+        "a count above 0",
+    ),
 )
 def ecc_uncorrectable(ladder: Ladder, nvml: Nvml | Missing, kernel_log: KernelLog | Missing) -> Iterator[Finding]:
     """Fire on 214, on a count since the driver was loaded, or on Xids of a card that cannot count."""

@@ -10,6 +10,10 @@ A second process is refused even when the first does nothing.
 ## How to fix it
 Use another GPU, end the process that holds this one, or let an administrator set the default mode.
 
+```sh
+sudo nvidia-smi -c DEFAULT
+```
+
 ## Limits
 46 in default mode has other causes, for example a vGPU without a licence: it is then reported as driver-call-failed.
 
@@ -28,7 +32,7 @@ from collections.abc import Iterator
 from cudadoctor.facts.base import known
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import cuda_error, said, seen
 
@@ -47,6 +51,10 @@ _MODES = {1: "exclusive thread", 2: "prohibited", 3: "exclusive process"}
         "vgpu": -2,
         "cuda:46 mig": -1,
     },
+    confirm=Confirm(
+        "nvidia-smi --query-gpu=index,compute_mode --format=csv; nvidia-smi --query-compute-apps=pid,name --format=csv",
+        "Exclusive_Process with a process below, or Prohibited",
+    ),
 )
 def exclusive_compute_mode(ladder: Ladder, nvml: Nvml) -> Iterator[Finding]:
     """Fire on 46 where a GPU is in a mode other than the default."""

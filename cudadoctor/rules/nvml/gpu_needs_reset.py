@@ -9,6 +9,11 @@ so here; programs may run all the same, or fail later.
 
 ## How to fix it
 Do what it asks for, while no program uses the GPU.
+For GPU 0:
+
+```sh
+sudo nvidia-smi --gpu-reset -i 0
+```
 
 ## Limits
 Older drivers do not tell, nor do cards without support.
@@ -24,7 +29,7 @@ from collections.abc import Iterator
 from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.kernel_log.events import nothing_failed
 from cudadoctor.rules.reading import seen, text_of
@@ -42,6 +47,10 @@ from cudadoctor.rules.reading import seen, text_of
         "cuda:46": 2,
         "gpu-lost-column": 3,
     },
+    confirm=Confirm(
+        "nvidia-smi -q | grep -i 'recovery action'",
+        "another action than None",
+    ),
 )
 def gpu_needs_reset(nvml: Nvml, ladder: Ladder | Missing) -> Iterator[Finding]:
     """Fire where the recovery action of a GPU is not none."""

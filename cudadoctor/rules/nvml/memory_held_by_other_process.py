@@ -11,6 +11,11 @@ Worker processes that outlive their parent keep its memory, and `nvidia-smi` oft
 ## How to fix it
 Find who has the device open, and end what is no longer wanted.
 
+```sh
+nvidia-smi
+sudo fuser -v /dev/nvidia*
+```
+
 ## Limits
 In a container NVML cannot name processes of other containers or of the host, so memory of an honest neighbour looks
 unowned there; without a failure that is only a note.
@@ -32,7 +37,7 @@ from cudadoctor.facts.base import Known, Missing, known
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml, NvmlDevice
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.kernel_log.events import nothing_failed
 from cudadoctor.rules.reading import container_of, cuda_error, said, seen, text_of
@@ -58,6 +63,11 @@ _SHARED_WITH_HOST = ("GH200", "GB200", "GB300", "GB10")
         "cuda:2 fuser": 2,
         "cuda:2 pinned": -2,
     },
+    confirm=Confirm(
+        "nvidia-smi --query-gpu=index,memory.used,memory.total --format=csv; nvidia-smi "
+        "--query-compute-apps=pid,name,used_memory --format=csv",
+        "memory in use that your own program does not explain",
+    ),
 )
 def memory_held_by_other_process(ladder: Ladder, nvml: Nvml, host: Host | Missing) -> Iterator[Finding]:
     """Fire on 2 with most memory in use (an error), and on memory in use that no process owns (a warning)."""

@@ -9,6 +9,13 @@ With none, or none for this job, CUDA has nothing to enumerate, though `nvidia-s
 
 ## How to fix it
 Create instances, or turn MIG off while the GPU is idle.
+Profile 0 makes the whole GPU one instance:
+
+```sh
+nvidia-smi mig -lgip
+sudo nvidia-smi mig -cgi 0 -C
+nvidia-smi -L
+```
 
 ## Limits
 Instances themselves are not read; a container or job that was given none of them looks the same.
@@ -26,7 +33,7 @@ from collections.abc import Iterator
 from cudadoctor.facts.base import known
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import cuda_error, said, seen
 
@@ -45,6 +52,10 @@ from cudadoctor.rules.reading import cuda_error, said, seen
         "cuda:100": 4,
         "mig-uuid": -2,
     },
+    confirm=Confirm(
+        "nvidia-smi --query-gpu=index,mig.mode.current --format=csv; nvidia-smi -L",
+        '"Enabled", and no line that begins with MIG',
+    ),
 )
 def mig_without_instance(ladder: Ladder, nvml: Nvml) -> Iterator[Finding]:
     """Fire on 100 where every GPU that NVML sees is in MIG mode."""

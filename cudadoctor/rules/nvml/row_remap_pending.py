@@ -11,6 +11,12 @@ A failed remapping means that spare rows have run out.
 ## How to fix it
 Pending: end the programs on the GPU and reset it, or reboot.
 Failed: have the board replaced.
+For GPU 0:
+
+```sh
+nvidia-smi -q -d ROW_REMAPPER
+sudo nvidia-smi --gpu-reset -i 0
+```
 
 ## Limits
 Cards before Ampere retire pages instead, which NVML tells elsewhere and this rule does not read.
@@ -27,7 +33,7 @@ from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.kernel_log import KernelLog
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml, NvmlDevice
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.kernel_log.events import nothing_failed, shown, xids
 from cudadoctor.rules.reading import seen, text_of
@@ -46,6 +52,10 @@ from cudadoctor.rules.reading import seen, text_of
         "cuda:214": 1,
         "nvml:16": 4,
     },
+    confirm=Confirm(
+        "nvidia-smi -q -d ROW_REMAPPER | grep -iE 'pending|failure'",
+        "Yes in either line",
+    ),
 )
 def row_remap_pending(nvml: Nvml, ladder: Ladder | Missing, kernel_log: KernelLog | Missing) -> Iterator[Finding]:
     """Fire where a remapping is pending (a warning while all works) or has failed (an error)."""

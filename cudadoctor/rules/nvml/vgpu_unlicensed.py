@@ -11,6 +11,11 @@ unavailable"), while `nvidia-smi` shows a free GPU.
 Let the guest reach its licence server: client token, network, clock.
 In a cloud only the provider can restore it; restarting containers does not help.
 
+```sh
+ls -l /etc/nvidia/ClientConfigToken /etc/nvidia/gridd.conf
+sudo systemctl restart nvidia-gridd
+```
+
 ## Limits
 In the first minutes after boot a licence may not be acquired yet.
 
@@ -28,7 +33,7 @@ from collections.abc import Iterator
 from cudadoctor.facts.base import known
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.kernel_log.events import nothing_failed
 from cudadoctor.rules.reading import cuda_error, said, seen, text_of
@@ -48,6 +53,14 @@ from cudadoctor.rules.reading import cuda_error, said, seen, text_of
         "vgpu": 3,
         "vgpu-host-driver": -3,
     },
+    confirm=Confirm(
+        "nvidia-smi -q | grep -iE 'virtualization mode|license status'",
+        'VGPU and "Unlicensed"',
+    ),
+    confirm_on_windows=Confirm(
+        "nvidia-smi -q",
+        '"Virtualization Mode: VGPU" and "License Status: Unlicensed"',
+    ),
 )
 def vgpu_unlicensed(nvml: Nvml, ladder: Ladder) -> Iterator[Finding]:
     """Fire where a virtual GPU is unlicensed: a warning while all works."""

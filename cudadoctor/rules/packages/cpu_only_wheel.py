@@ -8,7 +8,25 @@ Whether this Python environment has a build of PyTorch or TensorFlow for process
 The framework says that no GPU is available, which looks like a broken driver; nothing on the machine is wrong.
 
 ## How to fix it
-Install the build with CUDA.
+Install the build with CUDA; TensorFlow has none for Windows after 2.10, so use WSL2 there.
+With PyTorch (torch):
+
+```sh
+python -m pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu126
+```
+
+With TensorFlow (tf):
+
+```sh
+python -m pip uninstall -y tensorflow-cpu
+python -m pip install "tensorflow[and-cuda]"
+```
+
+With JAX (jaxlib):
+
+```sh
+python -m pip install -U "jax[cuda12]"
+```
 
 ## Limits
 Only versions and names are read; packages of conda that carry the build in another place are not.
@@ -31,7 +49,7 @@ from cudadoctor.facts.host import Host
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.packages import Packages
 from cudadoctor.facts.pci import Pci
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import compiler_extra
 from cudadoctor.rules.reading import capabilities, system_of, text_of, version_of
@@ -65,6 +83,14 @@ _PLUGINS = ("jax-cuda12-plugin", "jax-cuda13-plugin")
         "dll-missing": -3,
         "macos": -3,
     },
+    confirm=Confirm(
+        'python -m pip list | grep -iE "torch|tensorflow|jax"; python -c "import torch; print(torch.version.cuda)"',
+        "+cpu, tensorflow-cpu, jaxlib without a jax-cuda plugin, or None in the last line",
+    ),
+    confirm_on_windows=Confirm(
+        'python -c "import torch; print(torch.__version__, torch.version.cuda)"',
+        "None in place of a CUDA version (TensorFlow after 2.10 has no CUDA on Windows)",
+    ),
 )
 def cpu_only_wheel(
     packages: Packages, host: Host | Missing, pci: Pci | Missing, nvml: Nvml | Missing, driver: Driver | Missing

@@ -10,6 +10,12 @@ Which CUDA libraries it then loads is a matter of chance.
 
 ## How to fix it
 Remove all of them, then install the one that fits the driver.
+For a driver of CUDA 12:
+
+```sh
+python -m pip uninstall -y cupy cupy-cuda11x cupy-cuda12x cupy-cuda13x
+python -m pip install cupy-cuda12x
+```
 
 ## Limits
 Only packages of this environment are seen, and wheels of two CUDA versions that keep apart are no finding.
@@ -30,7 +36,7 @@ from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.packages import Packages
 from cudadoctor.facts.pci import Pci
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import compiler_extra
 from cudadoctor.rules.reading import capabilities, text_of, version_of
@@ -50,6 +56,14 @@ _CUPY = ("cupy", "cupy-cuda11x", "cupy-cuda12x", "cupy-cuda13x")
         "cupy nvrtc-missing": 2,
         "cupy dll-missing": 5,
     },
+    confirm=Confirm(
+        "python -m pip list | grep -iE '^cupy|-cu1[0-9]'",
+        "two packages of CuPy, or packages of two CUDA versions (-cu11, -cu12)",
+    ),
+    confirm_on_windows=Confirm(
+        "python -m pip list",
+        "two packages of CuPy, or packages of two CUDA versions (-cu11, -cu12)",
+    ),
 )
 def mixed_cuda_packages(
     packages: Packages, driver: Driver | Missing, nvml: Nvml | Missing, pci: Pci | Missing

@@ -11,6 +11,10 @@ answers True. numba refuses to import with a numpy that is newer than it knows.
 ## How to fix it
 Install the ranges that work together.
 
+```sh
+python -m pip install "numba>=0.68,<0.69" "numba-cuda>=0.30,<0.31" "numpy>=2.2,<2.5"
+```
+
 ## Limits
 Where a kernel was compiled and ran, a declared requirement that is not met did no harm, and nothing is said.
 
@@ -29,7 +33,7 @@ from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.packages import Packages
 from cudadoctor.facts.pci import Pci
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import NUMBA, NUMBA_CUDA, NUMPY
 from cudadoctor.rules.reading import passed, said, step_of
@@ -47,6 +51,10 @@ _ABOUT_CUDA = re.compile(r"nvvm|nvrtc|libdevice|nvjitlink|libcuda|libcudart|shar
     shows={
         "numpy-clash": 9,
     },
+    confirm=Confirm(
+        'python -c "import numpy, numba; print(numpy.__version__, numba.__version__); import numba.cuda"',
+        "an error at import, or numpy 2.5 and newer",
+    ),
 )
 def python_packages_incompatible(
     packages: Packages, ladder: Ladder | Missing, driver: Driver | Missing, nvml: Nvml | Missing, pci: Pci | Missing

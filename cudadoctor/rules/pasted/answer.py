@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
+from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Diagnosis, Finding, Severity, Status
 from cudadoctor.rules.base import Rule
 from cudadoctor.rules.catalogue import RULES
 from cudadoctor.rules.causes import CAUSES
-from cudadoctor.rules.pasted.weigh import hypotheses
+from cudadoctor.rules.pasted.text import Pasted
+from cudadoctor.rules.pasted.weigh import alike, findings_of, weigh
+from cudadoctor.rules.reading import owns_its_driver, system_of
 
 
 def all_causes() -> tuple[Rule, ...]:
@@ -26,6 +29,14 @@ def cause_called(id: str) -> Rule | None:
     return next((rule for rule in all_causes() if rule.id == id), None)
 
 
+def how_to_tell(rule: Rule) -> str:
+    """Return the part of a page about `confirm`, "" where there is none."""
+    if rule.confirm is None:
+        return ""
+    shows = f"If this is the cause, you see {rule.confirm.shows}:"
+    return f"\n## How to tell it for sure\n{shows}\n\n```sh\n{rule.confirm.command}\n```\n"
+
+
 def answer(text: str, here: Diagnosis | None, *, version: str) -> tuple[Diagnosis, str]:
     """Return the ranked causes of a text as a diagnosis, and one sentence for its head.
 
@@ -34,12 +45,23 @@ def answer(text: str, here: Diagnosis | None, *, version: str) -> tuple[Diagnosi
         here: What `check` finds on this machine; None to judge the text alone.
         version: The version of cudadoctor, for the document.
     """
-    told = hypotheses(text, all_causes())
+    pasted = Pasted(text)
+    ranked = weigh(pasted, all_causes())
+    told = findings_of(pasted, ranked, _machine(here), _system(here))
     found = combined(told, here.findings) if here is not None else told
     diagnosis = Diagnosis(command="why", version=version, status=_status(found), findings=found)
     if here is not None:
         diagnosis = msgspec.structs.replace(diagnosis, facts=here.facts, skipped=here.skipped)
-    return diagnosis, _sentence(found, here)
+    return diagnosis, _sentence(found, here, alike(ranked) if ranked else 0)
+
+
+def _machine(here: Diagnosis | None) -> Machine | None:
+    """Return this machine, for commands that fit it, where a driver would be installed in it."""
+    return here.facts if here is not None and owns_its_driver(here.facts.host, here.facts.device_nodes) else None
+
+
+def _system(here: Diagnosis | None) -> str:
+    return "Windows" if here is not None and system_of(here.facts.host) == "Windows" else ""
 
 
 def combined(told: tuple[Finding, ...], here: tuple[Finding, ...]) -> tuple[Finding, ...]:
@@ -57,6 +79,7 @@ def combined(told: tuple[Finding, ...], here: tuple[Finding, ...]) -> tuple[Find
                 summary=f"This machine shows it too. {mine.summary}",
                 confidence="proven",
                 evidence=each.evidence + mine.evidence,
+                confirm=each.confirm,
             )
         )
     return (*shown, *only_told)
@@ -70,13 +93,15 @@ def _status(found: tuple[Finding, ...]) -> Status:
     return "error" if worst == Severity.ERROR.rank else "warning" if worst == Severity.WARNING.rank else "ok"
 
 
-def _sentence(found: tuple[Finding, ...], here: Diagnosis | None) -> str:
-    if not found:
+def _sentence(found: tuple[Finding, ...], here: Diagnosis | None, alike: int) -> str:
+    if found and alike > 1 and found[0].confidence != "proven":
+        first = _undecided(found, alike)
+    elif not found:
         first = "The text shows no problem that is known here."
     else:
         sure = {"proven": "The cause is", "supported": "The likeliest cause is", "possible": "A possible cause is"}
         others = len(found) - 1
-        rest = f" {others} other cause{'s' if others > 1 else ''} would fit less well." if others else ""
+        rest = _rest(others, "other")
         first = f"{sure[found[0].confidence]}: {found[0].title}.{rest}"
     ids = {finding.id for finding in found}
     beside = [each.id for each in (here.findings if here is not None else ()) if each.id not in ids]
@@ -85,3 +110,14 @@ def _sentence(found: tuple[Finding, ...], here: Diagnosis | None) -> str:
         first += f" This machine has trouble of its own ({own}), which comes first if the text is from here: see "
         first += "`cudadoctor check`."
     return first
+
+
+def _undecided(found: tuple[Finding, ...], alike: int) -> str:
+    named = "; ".join(finding.title for finding in found[: min(alike, 3)])
+    among = "" if alike <= 3 else ", among them"
+    first = f"{alike} causes fit the text alike{among}: {named}. The command under each tells them apart."
+    return first + _rest(len(found) - alike, "more")
+
+
+def _rest(count: int, word: str) -> str:
+    return f" {count} {word} cause{'s' if count > 1 else ''} would fit less well." if count else ""

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from cudadoctor.findings import Confidence, Evidence, Finding, Fix
+from cudadoctor.facts.machine import Machine
+from cudadoctor.findings import SAID_BY_TEXT, Confidence, Evidence, Finding
 from cudadoctor.rules.base import Rule
+from cudadoctor.rules.pasted.fixes import fix_of, section
 from cudadoctor.rules.pasted.signs import Signs, read_signs
 from cudadoctor.rules.pasted.text import Pasted
 from cudadoctor.rules.pasted.words import NO_CAUSE, Leanings, leanings
@@ -43,6 +45,11 @@ _LONGEST_EVIDENCE = 240
 
 # Weights at which the text itself says so, and at which it usually means so.
 _PROVEN, _SUPPORTED = 9, 6
+
+_WINDOWS = re.compile(r"\.dll\b|\b[a-z]:\\|winerror|windows powershell")
+
+# A cause that leads the next by less is not told apart from it by the text.
+_MARGIN = 3
 
 
 class Weighed(msgspec.Struct, frozen=True):
@@ -105,19 +112,39 @@ def _holds(condition: str, signs: Signs) -> bool:
     return all((word[1:] not in signs) if word[0] == "!" else (word in signs) for word in condition.split())
 
 
+def alike(ranked: tuple[Weighed, ...]) -> int:
+    """Return how many causes, from the first on, the text does not tell apart."""
+    return sum(ranked[0].total - each.total < _MARGIN for each in ranked)
+
+
 def hypotheses(text: str, causes: Iterable[Rule]) -> tuple[Finding, ...]:
     """Return the causes of a pasted text as findings, likeliest first; none where the text shows no problem."""
     pasted = Pasted(text)
-    ranked = weigh(pasted, causes)
+    return findings_of(pasted, weigh(pasted, causes))
+
+
+def findings_of(
+    pasted: Pasted, ranked: tuple[Weighed, ...], machine: Machine | None = None, system: str = ""
+) -> tuple[Finding, ...]:
+    """Return weighed causes as findings.
+
+    Args:
+        pasted: The text.
+        ranked: What `weigh` made of it.
+        machine: Whose commands the fixes are to have; None for those of the pages.
+        system: `Windows` for commands that run there.
+    """
+    system = system or ("Windows" if _WINDOWS.search(pasted.flat) else "")
     findings = []
     for place, each in enumerate(ranked):
-        next_weight = ranked[place + 1].weight if place + 1 < len(ranked) else 0
-        confidence = _confidence(each.weight, ranked[0].weight, each.weight - next_weight if place == 0 else 0)
+        beside = max((other.weight for other in ranked if other is not each), default=0)
+        confidence = _confidence(each.weight, ranked[0].weight, each.weight - beside if place == 0 else 0)
         evidence = tuple(
-            Evidence("the text says", _short(pasted.lines[line]), f"line {pasted.numbers[line]}")
+            Evidence(SAID_BY_TEXT, _short(pasted.lines[line]), f"line {pasted.numbers[line]}")
             for line in sorted(each.lines[:_LINES])
             if pasted.lines[line]
         )
+        said = " ".join(str(item.value) for item in evidence).lower()
         findings.append(
             Finding(
                 id=each.rule.id,
@@ -127,8 +154,9 @@ def hypotheses(text: str, causes: Iterable[Rule]) -> tuple[Finding, ...]:
                 cause=section(each.rule, "Why it matters"),
                 confidence=confidence,
                 evidence=evidence,
-                fix=fix_of(each.rule),
+                fix=fix_of(each.rule, machine, (said, pasted.flat), system),
                 docs=f"docs/findings/{each.rule.id}.md",
+                confirm=each.rule.how_to_tell(system) or each.rule.confirm,
             )
         )
     return tuple(findings)
@@ -136,7 +164,7 @@ def hypotheses(text: str, causes: Iterable[Rule]) -> tuple[Finding, ...]:
 
 def _confidence(weight: int, first: int, margin: int) -> Confidence:
     """Say how sure a text can make: its own words with nothing beside them prove, a usual meaning supports."""
-    if weight >= _PROVEN and margin >= 3:
+    if weight >= _PROVEN and margin >= _MARGIN:
         return "proven"
     if weight >= _SUPPORTED and weight >= 0.6 * first:
         return "supported"
@@ -145,24 +173,11 @@ def _confidence(weight: int, first: int, margin: int) -> Confidence:
 
 def _summary(evidence: tuple[Evidence, ...], confidence: Confidence) -> str:
     said = {"proven": "The text says so", "supported": "The text points to it", "possible": "The text allows it"}
-    lines = ", ".join(item.source for item in evidence)
-    return f"{said[confidence]}: {lines}." if lines else f"{said[confidence]}."
+    numbers = [item.source.removeprefix("line ") for item in evidence]
+    if len(numbers) > 1:
+        return f"{said[confidence]}: lines {', '.join(numbers[:-1])} and {numbers[-1]}."
+    return f"{said[confidence]}: line {numbers[0]}." if numbers else f"{said[confidence]}."
 
 
 def _short(line: str) -> str:
     return line if len(line) <= _LONGEST_EVIDENCE else line[: _LONGEST_EVIDENCE - 3] + "..."
-
-
-def section(rule: Rule, heading: str) -> str:
-    """Return a section of a rule's page as one paragraph, without code blocks and backticks."""
-    match = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", rule.page, re.MULTILINE | re.DOTALL)
-    text = re.sub(r"^```.*?^```", "", match[1], flags=re.MULTILINE | re.DOTALL) if match else ""
-    return " ".join(text.replace("`", "").split())
-
-
-def fix_of(rule: Rule) -> Fix:
-    """Return what a rule's page says about fixing it; the lines of its code blocks are the commands."""
-    match = re.search(r"^## How to fix it\n(.*?)(?=^## |\Z)", rule.page, re.MULTILINE | re.DOTALL)
-    blocks = re.findall(r"^```\w*\n(.*?)^```", match[1], re.MULTILINE | re.DOTALL) if match else []
-    commands = tuple(line.strip() for block in blocks for line in block.splitlines() if line.strip())
-    return Fix(section(rule, "How to fix it"), commands)

@@ -14,6 +14,11 @@ Power the machine off and on (a warm reboot may not be enough).
 If it comes back: power supply and cables, seat and riser, temperature, BIOS, in this order; for an external GPU a
 lower link generation in the BIOS.
 
+```sh
+sudo dmesg | grep -iE 'nvrm|nvidia|xid'
+sudo poweroff
+```
+
 ## Limits
 A card that was lost before the driver loaded looks like no card at all.
 A card that was reset since, and answers, is not reported.
@@ -35,7 +40,7 @@ from cudadoctor.facts.kernel_log import KernelEvent, KernelLog
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci, PciDevice
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG
 from cudadoctor.rules.kernel_log.events import GUESTS, of_dead_cards, of_kind, shown, xids
@@ -63,6 +68,10 @@ from cudadoctor.rules.reading import card_evidence, cards, names_of, nvml_error,
         "gpu-lost-column": 3,
         "xid:154": 2,
     },
+    confirm=Confirm(
+        "lspci -d 10de:; journalctl -k -b | grep -iE 'off the bus|xid.*: 79'",
+        'a card with "(rev ff)", or a line that it has fallen off the bus',
+    ),
 )
 def gpu_fallen_off_bus(
     ladder: Ladder, pci: Pci | Missing, kernel_log: KernelLog | Missing, nvml: Nvml | Missing

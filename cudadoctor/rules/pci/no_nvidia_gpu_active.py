@@ -11,6 +11,12 @@ Without a GPU every other complaint (no driver, no device, no context) only foll
 Run on the CPU, or on a machine with an NVIDIA GPU.
 If this machine has a card: seat and power, the BIOS switch for the slot, and on a laptop the graphics mode (a hybrid
 laptop in integrated mode takes the GPU off the bus).
+Look for the card, then look into the setup of the firmware:
+
+```sh
+lspci -nn -d 10de:
+sudo systemctl reboot --firmware-setup
+```
 
 ## Limits
 GPUs of WSL2 and Jetson are not on the PCI bus, and sandboxes may hide the bus, so any answer that only a driver at
@@ -36,7 +42,7 @@ from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import CannotJudgeError, finding, rule
 from cudadoctor.rules.reading import (
     container_of,
@@ -68,6 +74,14 @@ from cudadoctor.rules.reading import (
         "no-nvidia-driver": 2,
         "smi-no-driver": 1,
     },
+    confirm=Confirm(
+        "cat /sys/bus/pci/devices/*/uevent | grep -A1 PCI_CLASS=3",
+        "no PCI_ID that begins with 10DE",
+    ),
+    confirm_on_windows=Confirm(
+        'powershell -Command "Get-CimInstance Win32_VideoController | Select-Object Name"',
+        "no card of NVIDIA",
+    ),
 )
 def no_nvidia_gpu_active(
     pci: Pci | Missing,

@@ -12,6 +12,13 @@ CUDA finds nothing.
 ## How to fix it
 nouveau and nova_core: blacklist them, rebuild the initial RAM disk, reboot. vfio-pci: the card was set aside for a
 virtual machine; take it out of the list of the vfio driver, or use it in the guest.
+On Ubuntu and Debian:
+
+```sh
+for m in nouveau nova_core nova_drm; do echo "blacklist $m"; done | sudo tee /etc/modprobe.d/blacklist-open-nvidia.conf
+sudo update-initramfs -u
+sudo reboot
+```
 
 ## Limits
 nouveau also takes a card as the fallback where the NVIDIA module was never built, so it is accused only if a module
@@ -37,7 +44,7 @@ from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.libraries import Libraries
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import REBOOT, install_driver, rebuild_initramfs
 from cudadoctor.rules.kernel_driver.half import driver_is_installed, module_for_running_kernel
@@ -53,6 +60,7 @@ from cudadoctor.rules.reading import (
 )
 
 _BLACKLIST = "/etc/modprobe.d/blacklist-open-nvidia.conf"
+_NO_NOUVEAU = f'for m in nouveau nova_core nova_drm; do echo "blacklist $m"; done | sudo tee {_BLACKLIST}'
 
 
 @rule(
@@ -78,6 +86,11 @@ _BLACKLIST = "/etc/modprobe.d/blacklist-open-nvidia.conf"
         "nouveau smi-no-driver": 4,
         "lspci-nvidia nouveau": 2,
     },
+    commands_here=lambda machine: (_NO_NOUVEAU, rebuild_initramfs(machine.host), REBOOT),
+    confirm=Confirm(
+        "grep -h -B2 PCI_ID=10DE /sys/bus/pci/devices/*/uevent; find /lib/modules/$(uname -r) -name 'nvidia.ko*'",
+        "DRIVER=nouveau, nova_core or vfio-pci, and a module of NVIDIA below",
+    ),
 )
 def other_driver_bound(
     pci: Pci,

@@ -10,6 +10,12 @@ Everything then looks as if there were no card or no driver, and installing one 
 
 ## How to fix it
 Choose the hybrid or the NVIDIA mode and reboot.
+On Ubuntu:
+
+```sh
+sudo prime-select on-demand
+sudo reboot
+```
 
 ## Limits
 A GPU that merely sleeps while it is idle is healthy, wakes by itself, and is not reported.
@@ -31,7 +37,7 @@ from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
 from cudadoctor.facts.power import Power
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import REBOOT
 from cudadoctor.rules.reading import card_evidence, cards, passed, seen, sign_of_driver
@@ -64,6 +70,10 @@ _COMMANDS = (
         "hybrid cuda:100": 3,
         "no-nvidia-gpu": 2,
     },
+    confirm=Confirm(
+        "(prime-select query; supergfxctl -g; envycontrol --query; system76-power graphics) 2>/dev/null",
+        "intel or integrated",
+    ),
 )
 def hybrid_gpu_powered_off(
     power: Power, pci: Pci | Missing, nvml: Nvml | Missing, driver: Driver | Missing, ladder: Ladder | Missing

@@ -14,6 +14,17 @@ Install a build of the framework that was made for this compute capability: a ne
 for a card that was dropped (CUDA 13 builds hold nothing below 7.5; builds of CUDA 12.6 and before hold nothing for
 12.0).
 What you compile yourself: name the capability (`-arch=native`, `TORCH_CUDA_ARCH_LIST`, `CMAKE_CUDA_ARCHITECTURES`).
+With PyTorch, Blackwell (sm_100, sm_120, 5070, 5080, 5090, B200):
+
+```sh
+python -m pip install --upgrade --force-reinstall torch --index-url https://download.pytorch.org/whl/cu128
+```
+
+With PyTorch, Maxwell, Pascal, Volta (sm_50, sm_52, sm_60, sm_61, sm_70, 1080, P100, V100):
+
+```sh
+python -m pip install --upgrade --force-reinstall torch --index-url https://download.pytorch.org/whl/cu126
+```
 
 ## Limits
 A text does not always name card and build; compare `torch.cuda.get_arch_list()` or `cuobjdump --list-elf` with the
@@ -25,6 +36,7 @@ compute capability.
 
 from __future__ import annotations
 
+from cudadoctor.findings import Confirm
 from cudadoctor.rules.base import cause
 
 arch_not_in_binary = cause(
@@ -39,4 +51,8 @@ arch_not_in_binary = cause(
         "arch-flag": 2,
         "cuda:209 arch-unsupported": 2,
     },
+    confirm=Confirm(
+        'python -c "import torch; print(torch.cuda.get_device_capability(), torch.cuda.get_arch_list())"',
+        "a capability such as (12, 0) whose sm_120 is not in the list",
+    ),
 )

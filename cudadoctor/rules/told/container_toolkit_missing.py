@@ -10,11 +10,16 @@ Without it, or before the engine was told of it, the request for GPUs is refused
 
 ## How to fix it
 Install nvidia-container-toolkit on the host from NVIDIA's repository, tell the engine of it, and restart the engine.
+On Ubuntu and Debian:
 
 ```sh
+repo=https://nvidia.github.io/libnvidia-container key=/usr/share/keyrings/nvidia-container-toolkit-keyring.gpg
+list=/etc/apt/sources.list.d/nvidia-container-toolkit.list
+curl -fsSL $repo/gpgkey | sudo gpg --dearmor -o $key
+curl -fsSL $repo/stable/deb/nvidia-container-toolkit.list | sed "s#deb #deb [signed-by=$key] #" | sudo tee $list
+sudo apt-get update && sudo apt-get install -y nvidia-container-toolkit
 sudo nvidia-ctk runtime configure --runtime=docker
 sudo systemctl restart docker
-docker run --rm --gpus all ubuntu nvidia-smi
 ```
 
 ## Limits
@@ -27,11 +32,18 @@ second daemon.
 
 from __future__ import annotations
 
+from cudadoctor.findings import Confirm
 from cudadoctor.rules.base import cause
+from cudadoctor.rules.commands import install_container_toolkit
 
 container_toolkit_missing = cause(
     id="container-toolkit-missing",
     title="The host has no NVIDIA Container Toolkit",
     page=__doc__,
     shows={"no-gpu-driver-docker": 9, "other-docker": -2},
+    commands_here=lambda machine: install_container_toolkit(machine.host),
+    confirm=Confirm(
+        "docker info | grep -iE 'runtimes|cdi'; command -v nvidia-ctk",
+        "no runtime called nvidia, and no path",
+    ),
 )

@@ -12,9 +12,10 @@ A second copy earlier on the search path is loaded in its place.
 ## How to fix it
 Leave one copy on the search path: take the older folder out of `PATH` or `LD_LIBRARY_PATH`, or install the version
 that the message asks for.
+To try without the variable, with your program in place of program.py:
 
 ```sh
-ldconfig -p | grep libcudnn
+env -u LD_LIBRARY_PATH python program.py
 ```
 
 ## Limits
@@ -26,6 +27,7 @@ CUDNN_STATUS_NOT_INITIALIZED is also what a full memory looks like.
 
 from __future__ import annotations
 
+from cudadoctor.findings import Confirm
 from cudadoctor.rules.base import cause
 
 cudnn_mismatch = cause(
@@ -39,4 +41,12 @@ cudnn_mismatch = cause(
         "lib:libcudnn_ops_infer": 4,
         "lib:libcudnn_cnn_infer": 4,
     },
+    confirm=Confirm(
+        'python -m pip list | grep -i cudnn; /sbin/ldconfig -p | grep libcudnn; echo "$LD_LIBRARY_PATH"',
+        "a second cuDNN of another version, in the loader's cache or in a folder of the last line",
+    ),
+    confirm_on_windows=Confirm(
+        "where.exe cudnn64_*.dll",
+        "more than one file, the older one first",
+    ),
 )

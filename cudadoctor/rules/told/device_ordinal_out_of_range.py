@@ -11,10 +11,18 @@ A number written into a program or a checkpoint, or counted as nvidia-smi counts
 ## How to fix it
 Use numbers from 0 on, up to the count of visible devices; load checkpoints with `map_location`; set
 `CUDA_DEVICE_ORDER=PCI_BUS_ID` if numbers are to be those of nvidia-smi.
+On Linux:
 
 ```sh
+unset CUDA_VISIBLE_DEVICES
+export CUDA_DEVICE_ORDER=PCI_BUS_ID
 python -c "import torch; print(torch.cuda.device_count())"
-echo "$CUDA_VISIBLE_DEVICES"
+```
+
+On Windows:
+
+```powershell
+Remove-Item Env:CUDA_VISIBLE_DEVICES
 ```
 
 ## Limits
@@ -26,6 +34,7 @@ A GPU that has failed lowers the count too.
 
 from __future__ import annotations
 
+from cudadoctor.findings import Confirm
 from cudadoctor.rules.base import cause
 
 device_ordinal_out_of_range = cause(
@@ -33,4 +42,12 @@ device_ordinal_out_of_range = cause(
     title="The program asks for a GPU of a number that there is not",
     page=__doc__,
     shows={"cuda:101": 9, "device-missing": 8, "device-order": 2, "count-assert": 4},
+    confirm=Confirm(
+        "nvidia-smi -L; env | grep CUDA_VISIBLE_DEVICES",
+        "no GPU of the number that the program asks for",
+    ),
+    confirm_on_windows=Confirm(
+        "nvidia-smi -L; $env:CUDA_VISIBLE_DEVICES",
+        "no GPU of the number that the program asks for",
+    ),
 )

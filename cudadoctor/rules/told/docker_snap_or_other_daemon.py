@@ -10,10 +10,28 @@ nvidia-container-toolkit nor its configuration in /etc/docker.
 ## How to fix it
 Remove the other Docker and install the engine from Docker's repository, or switch the context to it; for a rootless
 daemon, configure the toolkit for the user.
+With Docker Desktop:
 
 ```sh
-docker context ls
-readlink -f "$(command -v docker)"
+docker context use default
+docker run --rm --gpus all ubuntu nvidia-smi
+```
+
+With snap, on Ubuntu:
+
+```sh
+sudo snap stop docker
+sudo apt-get install -y docker.io
+sudo nvidia-ctk runtime configure --runtime=docker
+sudo systemctl restart docker
+```
+
+With rootless Docker:
+
+```sh
+nvidia-ctk runtime configure --runtime=docker --config="$HOME/.config/docker/daemon.json"
+systemctl --user restart docker
+sudo nvidia-ctk config --set nvidia-container-cli.no-cgroups --in-place
 ```
 
 ## Limits
@@ -26,6 +44,7 @@ Docker Desktop on Windows with WSL2 does support GPUs.
 
 from __future__ import annotations
 
+from cudadoctor.findings import Confirm
 from cudadoctor.rules.base import cause
 
 docker_snap_or_other_daemon = cause(
@@ -40,4 +59,8 @@ docker_snap_or_other_daemon = cause(
         "rootless container-cli": 3,
         "other-docker container-cli": 4,
     },
+    confirm=Confirm(
+        'docker context ls; readlink -f "$(command -v docker)"',
+        "a star at desktop-linux or rootless, or /usr/bin/snap",
+    ),
 )

@@ -23,7 +23,7 @@ On a machine with NVSwitch the same failure is the cause: its switches must then
 
 from __future__ import annotations
 
-from cudadoctor.findings import Severity
+from cudadoctor.findings import Confirm, Severity
 from cudadoctor.rules.base import cause
 
 fabric_manager_not_needed = cause(
@@ -32,4 +32,8 @@ fabric_manager_not_needed = cause(
     page=__doc__,
     severity=Severity.NOTE,
     shows={"fabric-nothing": 10, "cuda:802": -6},
+    confirm=Confirm(
+        "cat /sys/bus/pci/devices/*/uevent | grep -A1 PCI_CLASS=680",
+        "no PCI_ID that begins with 10DE, which an NVSwitch has",
+    ),
 )

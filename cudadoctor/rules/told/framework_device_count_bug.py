@@ -11,6 +11,11 @@ late, containers), the count is wrong for the process.
 Set CUDA_VISIBLE_DEVICES before the framework is imported and leave it alone; unset PYTORCH_NVML_BASED_CUDA_CHECK;
 update the framework.
 
+```sh
+unset PYTORCH_NVML_BASED_CUDA_CHECK
+python -m pip install --upgrade torch
+```
+
 ## Limits
 Several MIG instances give the same assertion: a process sees one only.
 
@@ -20,7 +25,7 @@ Several MIG instances give the same assertion: a process sees one only.
 
 from __future__ import annotations
 
-from cudadoctor.findings import Severity
+from cudadoctor.findings import Confirm, Severity
 from cudadoctor.rules.base import cause
 
 framework_device_count_bug = cause(
@@ -29,4 +34,9 @@ framework_device_count_bug = cause(
     page=__doc__,
     severity=Severity.WARNING,
     shows={"nvml-count-variable": 6, "count-assert": 5},
+    confirm=Confirm(
+        'python -c "import torch; print(torch.cuda.device_count())"; nvidia-smi -L; env | grep -E '
+        '"PYTORCH_NVML|CUDA_VISIBLE"',
+        "another count than GPUs in the list, with neither variable set to explain it",
+    ),
 )

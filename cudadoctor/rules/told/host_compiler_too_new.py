@@ -10,9 +10,10 @@ nvcc passes host code to another compiler and reads its headers. Each toolkit kn
 
 ## How to fix it
 Use an older compiler with nvcc, or a newer toolkit.
+On Ubuntu and Debian, for a toolkit from 12.0 on:
 
 ```sh
-nvcc --version; gcc -dumpfullversion
+sudo apt-get install -y g++-12
 export NVCC_PREPEND_FLAGS="-ccbin g++-12"
 ```
 
@@ -25,6 +26,7 @@ The flag -allow-unsupported-compiler takes the check away, not the cause.
 
 from __future__ import annotations
 
+from cudadoctor.findings import Confirm
 from cudadoctor.rules.base import cause
 
 host_compiler_too_new = cause(
@@ -32,4 +34,13 @@ host_compiler_too_new = cause(
     title="nvcc does not support the host compiler",
     page=__doc__,
     shows={"host-compiler": 10},
+    confirm=Confirm(
+        'gcc -dumpfullversion; grep -h "unsupported GNU" "$(dirname "$(readlink -f "$(command -v '
+        'nvcc)")")/../include/crt/host_config.h"',
+        "a gcc newer than the line allows",
+    ),
+    confirm_on_windows=Confirm(
+        "where.exe cl; nvcc --version",
+        "a Visual Studio that is newer than the toolkit",
+    ),
 )

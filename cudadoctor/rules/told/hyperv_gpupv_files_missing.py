@@ -9,6 +9,11 @@ release of the host.
 
 ## How to fix it
 Copy the driver files of the host into the guest after each driver update, or use WSL2, which does so itself.
+In the PowerShell of an administrator on Windows:
+
+```powershell
+wsl --install
+```
 
 ## Limits
 In WSL2 the same NVML message has another cause, the driver model of the card.
@@ -19,6 +24,7 @@ In WSL2 the same NVML message has another cause, the driver model of the card.
 
 from __future__ import annotations
 
+from cudadoctor.findings import Confirm
 from cudadoctor.rules.base import cause
 
 hyperv_gpupv_files_missing = cause(
@@ -26,4 +32,8 @@ hyperv_gpupv_files_missing = cause(
     title="A virtual machine shares the host's GPU but lacks the driver files of the host",
     page=__doc__,
     shows={"hyper-v nvml:17": 7, "hyper-v": 3, "dxg nvml:17 !wsl": 6, "dxg nvml:17": 2, "nvml:17": 3},
+    confirm=Confirm(
+        "ls -l /dev/dxg /usr/lib/wsl/lib/libcuda.so.1; uname -r",
+        "/dev/dxg without libcuda, on a kernel that is not of WSL2",
+    ),
 )

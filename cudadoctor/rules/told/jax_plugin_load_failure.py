@@ -12,7 +12,7 @@ Read the error of the plugin: it names a library that is missing or a version th
 the plugin of one version, and keep CUDA folders out of LD_LIBRARY_PATH.
 
 ```sh
-python -m pip list | grep -i -E "jax|nvidia"
+unset LD_LIBRARY_PATH
 python -m pip install -U "jax[cuda12]"
 ```
 
@@ -25,6 +25,7 @@ A driver that cannot start fails the backend too; the error code beside the line
 
 from __future__ import annotations
 
+from cudadoctor.findings import Confirm
 from cudadoctor.rules.base import cause
 
 jax_plugin_load_failure = cause(
@@ -44,4 +45,8 @@ jax_plugin_load_failure = cause(
         "jax-plugin cuda:46": -4,
         "jax-cpu-build": 3,
     },
+    confirm=Confirm(
+        'python -m pip list | grep -iE "^jax|^nvidia"; echo "$LD_LIBRARY_PATH"',
+        "a jax-cuda plugin of another version than jaxlib, or CUDA folders in the last line",
+    ),
 )

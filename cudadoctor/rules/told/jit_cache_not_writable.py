@@ -8,11 +8,11 @@ The driver keeps what it compiled from PTX in that folder. Where it cannot, each
 programs fail.
 
 ## How to fix it
-Give the folder to its user, or name another one.
+Name another folder, or give this one to its user.
 
 ```sh
-sudo chown -R "$USER" ~/.nv
-export CUDA_CACHE_PATH=/tmp/cuda-cache-$USER
+export CUDA_CACHE_PATH="/tmp/cuda-cache-$(id -u)"
+sudo chown -R "$(id -u)" ~/.nv
 ```
 
 ## Limits
@@ -24,7 +24,7 @@ A text that only mentions the folder need not be about this.
 
 from __future__ import annotations
 
-from cudadoctor.findings import Severity
+from cudadoctor.findings import Confirm, Severity
 from cudadoctor.rules.base import cause
 
 jit_cache_not_writable = cause(
@@ -33,4 +33,8 @@ jit_cache_not_writable = cause(
     page=__doc__,
     severity=Severity.WARNING,
     shows={"jit-cache": 3, "jit-cache-denied": 5},
+    confirm=Confirm(
+        'd="${CUDA_CACHE_PATH:-$HOME/.nv/ComputeCache}"; ls -ld "$d"; test ! -e "$d" -o -w "$d" || echo not writable',
+        '"not writable"',
+    ),
 )

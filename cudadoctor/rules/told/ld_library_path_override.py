@@ -10,9 +10,10 @@ libnvJitLink, libcublasLt or libcudnn of the same soname is loaded beside newer 
 
 ## How to fix it
 Take the CUDA folders out of LD_LIBRARY_PATH; libcuda does not need them.
+To try, with your program in place of program.py:
 
 ```sh
-env -u LD_LIBRARY_PATH python your_program.py
+env -u LD_LIBRARY_PATH python program.py
 ```
 
 ## Limits
@@ -24,6 +25,7 @@ Two versions of the wheels in one environment give the same symbol errors.
 
 from __future__ import annotations
 
+from cudadoctor.findings import Confirm
 from cudadoctor.rules.base import cause
 
 ld_library_path_override = cause(
@@ -40,4 +42,8 @@ ld_library_path_override = cause(
         "system-cublas": 3,
         "torch-load-deps lib-of-a-toolkit": 3,
     },
+    confirm=Confirm(
+        'echo "$LD_LIBRARY_PATH"; python -m pip list | grep -E "nvidia-.*-cu1[0-9]|nvidia-cu"',
+        "CUDA folders in the first line, and packages of NVIDIA below",
+    ),
 )

@@ -9,6 +9,11 @@ the CPU without saying so.
 
 ## How to fix it
 Use a maintained library: CuPy, PyTorch, JAX, or numba.
+For a driver of CUDA 12:
+
+```sh
+python -m pip install cupy-cuda12x
+```
 
 ## Limits
 The message can come from a fork that does run on Python 3.
@@ -19,6 +24,7 @@ The message can come from a fork that does run on Python 3.
 
 from __future__ import annotations
 
+from cudadoctor.findings import Confirm
 from cudadoctor.rules.base import cause
 
 legacy_python2_package = cause(
@@ -26,4 +32,8 @@ legacy_python2_package = cause(
     title="The package was written for Python 2",
     page=__doc__,
     shows={"legacy-python": 3, "legacy-python syntax-error": 4},
+    confirm=Confirm(
+        'python --version; python -m pip list | grep -iE "gnumpy|cudamat"',
+        "Python 3, and one of these packages",
+    ),
 )

@@ -8,11 +8,11 @@ With MIG on, CUDA enumerates a single instance for each process, whatever the co
 be named by its UUID.
 
 ## How to fix it
-Start one process for each instance and name it.
+Start one process for each instance and name it; this takes the first:
 
 ```sh
 nvidia-smi -L
-export CUDA_VISIBLE_DEVICES=MIG-<uuid>
+export CUDA_VISIBLE_DEVICES="$(nvidia-smi -L | grep -o 'MIG-[0-9a-f-]*' | head -n 1)"
 ```
 
 ## Limits
@@ -24,6 +24,7 @@ The same assertion comes from frameworks that count devices wrongly for other re
 
 from __future__ import annotations
 
+from cudadoctor.findings import Confirm
 from cudadoctor.rules.base import cause
 
 mig_single_instance_limit = cause(
@@ -38,4 +39,8 @@ mig_single_instance_limit = cause(
         "mig-uuid cuda:101": 5,
         "mig cuda:101": 3,
     },
+    confirm=Confirm(
+        "nvidia-smi -L; env | grep CUDA_VISIBLE_DEVICES",
+        "more than one line that begins with MIG",
+    ),
 )

@@ -24,7 +24,7 @@ A GPU or its firmware that hangs gives the same time-out; the kernel log tells (
 
 from __future__ import annotations
 
-from cudadoctor.findings import Severity
+from cudadoctor.findings import Confirm, Severity
 from cudadoctor.rules.base import cause
 
 persistence_mode_off = cause(
@@ -33,4 +33,8 @@ persistence_mode_off = cause(
     page=__doc__,
     severity=Severity.WARNING,
     shows={"container-cli-timeout": 7, "persistence": 2, "persistence container-cli-timeout": 2},
+    confirm=Confirm(
+        "nvidia-smi --query-gpu=index,persistence_mode --format=csv; time nvidia-smi -L",
+        '"Disabled", and several seconds',
+    ),
 )

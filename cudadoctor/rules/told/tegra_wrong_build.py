@@ -9,9 +9,10 @@ or use another driver interface. Neither runs on the other.
 
 ## How to fix it
 On a Jetson install NVIDIA's wheel for the JetPack release; on an ARM server the wheel from the framework's own index.
+On an ARM server with PyTorch:
 
 ```sh
-uname -m; cat /etc/nv_tegra_release
+python -m pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu126
 ```
 
 ## Limits
@@ -23,6 +24,7 @@ A missing CUDA library is also what a toolkit of another version looks like.
 
 from __future__ import annotations
 
+from cudadoctor.findings import Confirm
 from cudadoctor.rules.base import cause
 
 tegra_wrong_build = cause(
@@ -40,4 +42,8 @@ tegra_wrong_build = cause(
         "torch-load-deps lib-of-a-toolkit": 7,
         "tegra arch-unsupported": 3,
     },
+    confirm=Confirm(
+        'uname -m; cat /etc/nv_tegra_release; python -c "import torch; print(torch.version.cuda)"',
+        "aarch64 and a release, but None; or no release, with a wheel for Jetson",
+    ),
 )

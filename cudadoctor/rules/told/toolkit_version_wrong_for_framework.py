@@ -10,10 +10,29 @@ it was built with; another version does not take its place.
 
 ## How to fix it
 Install the toolkit and cuDNN that this release of the framework names, beside what is there; or a release of the
-framework that brings its libraries (`tensorflow[and-cuda]`).
+framework that brings its libraries.
+With TensorFlow (tf):
 
 ```sh
-ldconfig -p | grep -E "libcudart|libcudnn|libcublas"
+python -m pip install --upgrade "tensorflow[and-cuda]"
+```
+
+With PyTorch (torch):
+
+```sh
+python -m pip install --upgrade --force-reinstall torch
+```
+
+With CuPy:
+
+```sh
+python -m pip install --upgrade "cupy-cuda12x[ctk]"
+```
+
+With JAX (jaxlib):
+
+```sh
+python -m pip install --upgrade "jax[cuda12]"
 ```
 
 ## Limits
@@ -25,6 +44,7 @@ The library may be there and off the search path.
 
 from __future__ import annotations
 
+from cudadoctor.findings import Confirm
 from cudadoctor.rules.base import cause
 
 toolkit_version_wrong_for_framework = cause(
@@ -43,4 +63,13 @@ toolkit_version_wrong_for_framework = cause(
         "tf dll-missing": 4,
         "cupy lib-of-a-toolkit": -1,
     },
+    confirm=Confirm(
+        '/sbin/ldconfig -p | grep -E "libcudart|libcudnn|libcublas"; python -m pip list | grep -iE '
+        '"tensorflow|torch|nvidia"',
+        "other numbers in the names than the message asks for, or none",
+    ),
+    confirm_on_windows=Confirm(
+        "where.exe cudart64_*.dll cudnn64_*.dll",
+        "no file, or other numbers than the message names",
+    ),
 )

@@ -11,9 +11,11 @@ the name: cudart64_110.dll belongs to CUDA 11.x.
 ## How to fix it
 Install the toolkit and cuDNN of the version in the file's name and put their bin folders on PATH, or use a package
 that brings them.
+For the toolkit that the installer named in CUDA_PATH, in PowerShell:
 
-```sh
-where cudart64_110.dll
+```powershell
+$env:Path = "$(Join-Path $env:CUDA_PATH bin);$(Join-Path $env:CUDA_PATH bin/x64);$env:Path"
+where.exe cudart64_*.dll cudnn64_*.dll
 ```
 
 ## Limits
@@ -25,6 +27,7 @@ The DLL that is named can be there while one that it needs is not.
 
 from __future__ import annotations
 
+from cudadoctor.findings import Confirm
 from cudadoctor.rules.base import cause
 
 windows_dll_not_found = cause(
@@ -32,4 +35,8 @@ windows_dll_not_found = cause(
     title="A CUDA library is not on the search path of Windows",
     page=__doc__,
     shows={"dll-missing": 8, "dll-failed": 6, "dll-missing dll-failed": 1, "libnvvm-missing dll-missing": -6},
+    confirm=Confirm(
+        "where.exe cudart64_*.dll cudnn64_*.dll",
+        "no file, or another number than the message names",
+    ),
 )

@@ -12,7 +12,7 @@ Unset the variable, or let it name the libcuda.so.1 that the driver installed.
 
 ```sh
 unset NUMBA_CUDA_DRIVER NUMBAPRO_CUDA_DRIVER
-ldconfig -p | grep libcuda.so
+ldconfig -p | grep libcuda.so.1
 ```
 
 ## Limits
@@ -24,6 +24,7 @@ An empty file can also be left by an image that was saved in a container.
 
 from __future__ import annotations
 
+from cudadoctor.findings import Confirm
 from cudadoctor.rules.base import cause
 
 wrong_driver_library_loaded = cause(
@@ -37,4 +38,8 @@ wrong_driver_library_loaded = cause(
         "stub": 2,
         "macos": -3,
     },
+    confirm=Confirm(
+        "env | grep -i NUMBA; /sbin/ldconfig -p | grep libcuda.so",
+        "a variable that names another file than the libcuda.so.1 below it",
+    ),
 )

@@ -10,7 +10,7 @@ not passed on.
 ## How to fix it
 On Windows, as administrator, switch the card to WDDM and start again; some cards need a licence for it.
 
-```sh
+```powershell
 nvidia-smi -g 0 -dm 0
 wsl --shutdown
 ```
@@ -24,7 +24,7 @@ On Windows itself TCC is no fault.
 
 from __future__ import annotations
 
-from cudadoctor.findings import Severity
+from cudadoctor.findings import Confirm, Severity
 from cudadoctor.rules.base import cause
 
 wsl_driver_model_tcc = cause(
@@ -33,4 +33,8 @@ wsl_driver_model_tcc = cause(
     page=__doc__,
     severity=Severity.WARNING,
     shows={"tcc": 4, "tcc wsl": 5, "nvml:17": 6, "nvml:17 wsl": 2, "mcdm": 3},
+    confirm=Confirm(
+        "nvidia-smi.exe --query-gpu=name,driver_model.current --format=csv",
+        "TCC or MCDM",
+    ),
 )

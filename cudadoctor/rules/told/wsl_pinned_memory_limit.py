@@ -8,9 +8,10 @@ Under WDDM and WSL2 only a part of the memory can be page-locked. Beyond it the 
 memory, while the device has plenty.
 
 ## How to fix it
-Pin less (`pin_memory=False`), or give WSL2 more memory in .wslconfig.
+Pin less (`pin_memory=False`), or give WSL2 more memory: write it below [wsl2] (memory=24GB), in PowerShell:
 
-```sh
+```powershell
+notepad "$env:USERPROFILE/.wslconfig"
 wsl --shutdown
 ```
 
@@ -23,7 +24,7 @@ Outside of WSL2 a limit of the host (`ulimit -l`, full memory) looks the same.
 
 from __future__ import annotations
 
-from cudadoctor.findings import Severity
+from cudadoctor.findings import Confirm, Severity
 from cudadoctor.rules.base import cause
 
 wsl_pinned_memory_limit = cause(
@@ -32,4 +33,8 @@ wsl_pinned_memory_limit = cause(
     page=__doc__,
     severity=Severity.WARNING,
     shows={"cuda:2 pinned": 6, "raw-oom": 4, "cuda:2 pinned wsl": 3, "wsl cuda:2": 4, "pinned wsl": 3},
+    confirm=Confirm(
+        "uname -r; free -h; nvidia-smi --query-gpu=memory.free --format=csv",
+        "a kernel of WSL2, and enough free memory on the GPU",
+    ),
 )

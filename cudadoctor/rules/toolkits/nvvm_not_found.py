@@ -10,6 +10,30 @@ that; programs that bring compiled code along (PyTorch) do not, and work without
 ## How to fix it
 Install numba-cuda with the compiler wheels that fit the driver and the card: `cu13` for a driver of CUDA 13 and
 compute capability 7.5 and above, else `cu12`.
+With numba:
+
+```sh
+python -m pip install "numba-cuda[cu12]>=0.30,<0.31" "numpy>=2.2,<2.5"
+```
+
+With TensorFlow (tf):
+
+```sh
+python -m pip install nvidia-cuda-nvcc-cu12
+export XLA_FLAGS="--xla_gpu_cuda_data_dir=$(python -c 'import nvidia.cuda_nvcc as m; print(m.__path__[0])')"
+```
+
+With JAX (jaxlib):
+
+```sh
+python -m pip install -U "jax[cuda12]"
+```
+
+With CuPy:
+
+```sh
+python -m pip install -U "cupy-cuda12x[ctk]"
+```
 
 ## Limits
 Nothing is said before a kernel was tried: a machine that only runs compiled programs lacks nothing.
@@ -33,7 +57,7 @@ from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
 from cudadoctor.facts.toolkits import Toolkits
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import install_compiler
 from cudadoctor.rules.reading import said, seen, step_of
@@ -62,6 +86,14 @@ _PATH_VARIABLES = ("CUDA_HOME", "CUDA_PATH", "CUDA_ROOT")
         "lib:libnvrtc": 4,
         "nvvm-path-missing libnvvm-missing": -5,
     },
+    confirm=Confirm(
+        'python -c "from numba.cuda.cudadrv.libs import test; test()"; find / -name libdevice.10.bc 2>/dev/null',
+        "an error for nvvm, nvrtc or libdevice, and no file of a toolkit",
+    ),
+    confirm_on_windows=Confirm(
+        'python -c "from numba.cuda.cudadrv.libs import test; test()"',
+        "an error for nvvm, nvrtc or libdevice",
+    ),
 )
 def nvvm_not_found(
     ladder: Ladder,

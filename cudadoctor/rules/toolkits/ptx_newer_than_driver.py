@@ -11,8 +11,28 @@ Minor-version compatibility does not cover PTX.
 With nvJitLink the toolkit makes the machine code, and the same driver runs it.
 
 ## How to fix it
-Install nvJitLink with the compiler wheels, use a toolkit no newer than the driver's CUDA version, or update the
-driver.
+Update the driver, or use a toolkit no newer than the driver's CUDA version; with numba-cuda, the compiler wheels with
+nvJitLink do it too.
+On Ubuntu:
+
+```sh
+sudo apt-get update
+sudo apt-get install -y ubuntu-drivers-common
+sudo ubuntu-drivers install
+sudo reboot
+```
+
+On Windows:
+
+```powershell
+start https://www.nvidia.com/drivers
+```
+
+With numba:
+
+```sh
+python -m pip install "numba-cuda[cu12]>=0.30,<0.31" "numpy>=2.2,<2.5"
+```
 
 ## Limits
 Nothing is said where a kernel ran, or where nvJitLink is there and nothing failed.
@@ -35,9 +55,9 @@ from cudadoctor.facts.ladder import Ladder, Step
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
 from cudadoctor.facts.toolkits import Toolkits
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import NUMPY, install_compiler
+from cudadoctor.rules.commands import NUMPY, install_compiler, update_driver
 from cudadoctor.rules.reading import cuda_error, driver_release, passed, said, seen, step_of, text_of, version_of
 from cudadoctor.rules.toolkits.choice import fitting_extra, selected, toolkit_evidence
 from cudadoctor.tables.drivers import minimum_driver
@@ -53,6 +73,15 @@ from cudadoctor.tables.drivers import minimum_driver
         "ptx-version": 9,
         "cuda:218": 4,
     },
+    commands_here=update_driver,
+    confirm=Confirm(
+        "nvidia-smi | grep -i 'cuda.*version'; nvcc --version; python -m pip list | grep -iE 'cu1[1-9]|cuda'",
+        "a compiler (nvcc, or the packages nvrtc and nvvm) newer than the driver's CUDA version",
+    ),
+    confirm_on_windows=Confirm(
+        "nvidia-smi; nvcc --version; python -m pip list",
+        "a compiler (nvcc, or the packages nvrtc and nvvm) newer than the driver's CUDA version",
+    ),
 )
 def ptx_newer_than_driver(
     toolkits: Toolkits | Missing,

@@ -13,6 +13,11 @@ through the driver's compiler, or not.
 ## How to fix it
 Below 7.5: use the CUDA 12 compiler wheels, and leave the driver alone.
 A card newer than the toolkit: use a newer toolkit.
+Below 7.5:
+
+```sh
+python -m pip install "numba-cuda[cu12]>=0.30,<0.31" "numpy>=2.2,<2.5"
+```
 
 ## Limits
 Architectures are those that the toolkit itself names; only where it does not, a table measured from NVIDIA's wheels
@@ -39,7 +44,7 @@ from cudadoctor.facts.ladder import Ladder, Step
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
 from cudadoctor.facts.toolkits import Toolkit, Toolkits
-from cudadoctor.findings import Confidence, Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confidence, Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import CannotJudgeError, finding, rule
 from cudadoctor.rules.commands import install_compiler
 from cudadoctor.rules.reading import capabilities, cuda_error, passed, said, step_of, tried_device, version_of
@@ -65,6 +70,10 @@ _OLDEST_COMPILED = (5, 0)
         "arch-flag": 9,
         "arch-flag arch-unsupported": 1,
     },
+    confirm=Confirm(
+        "nvidia-smi --query-gpu=name,compute_cap --format=csv; nvcc --list-gpu-arch",
+        "a compute capability that is not in the list",
+    ),
 )
 def toolkit_arch_unsupported(
     toolkits: Toolkits,

@@ -9,6 +9,18 @@ After a toolkit was removed or updated, the stale name makes them fail though an
 
 ## How to fix it
 Unset the variable where it was set (shell profile, container image, job script), or let it name a toolkit that exists.
+On Linux:
+
+```sh
+unset CUDA_HOME CUDA_PATH
+grep -nE 'CUDA_(HOME|PATH)' ~/.bashrc ~/.profile /etc/environment
+```
+
+On Windows:
+
+```powershell
+Remove-Item Env:CUDA_HOME, Env:CUDA_PATH
+```
 
 ## Limits
 Variables of other programs' start scripts are not seen.
@@ -27,7 +39,7 @@ from cudadoctor.facts.base import Known, Missing
 from cudadoctor.facts.environment import Environment
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.toolkits import Toolkit, Toolkits
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import passed, said, step_of
 
@@ -48,6 +60,14 @@ _VARIABLES = ("CUDA_HOME", "CUDA_PATH")
         "cuda-home libdevice-missing": 2,
         "cuda-home nvrtc-missing": 2,
     },
+    confirm=Confirm(
+        'echo "$CUDA_HOME $CUDA_PATH"; ls -d "${CUDA_HOME:-$CUDA_PATH}/bin/nvcc" "${CUDA_HOME:-$CUDA_PATH}/nvvm"',
+        'a folder, and "No such file or directory"',
+    ),
+    confirm_on_windows=Confirm(
+        '"$env:CUDA_HOME $env:CUDA_PATH"; Test-Path "$env:CUDA_PATH/bin"',
+        "a folder, and False",
+    ),
 )
 def toolkit_path_wrong(toolkits: Toolkits, environment: Environment, ladder: Ladder | Missing) -> Iterator[Finding]:
     """Fire where a variable names a toolkit without parts: an error if compiling a kernel failed, else a warning."""
