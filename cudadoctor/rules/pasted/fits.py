@@ -23,8 +23,9 @@ _NOT_A_TOOLKIT = re.compile(r"driver version|cuda capability|compute capability"
 _DRIVER = re.compile(
     r"\b(?:driver(?: version)?|nvidia(?:-driver)?|nvidia-smi)[ :=-]{1,3}(\d{3})(?:\.(\d{2,3}))?\b(?!\.\d\.)"
 )
+_HALF = re.compile(r"\b(libcuda|kernel) reported version is: ?([\d.]{3,20})")
 _MISSING_LIBRARY = re.compile(
-    r"\b(?:lib)?(?:cudart|cublas|cufft|cusolver|cusparse|curand)(?:64_|\.so\.)(\d{1,3})(?:[._](\d))?"
+    r"\b(?:lib)?(?:cudart|cublas|cufft|cusolver|cusparse|curand|nvrtc)(?:64_|\.so\.)(\d{1,3})(?:[._](\d))?"
 )
 
 Version = tuple[int, ...]
@@ -50,12 +51,33 @@ def note_fits(pasted: Pasted, note: Callable[[str, int], None]) -> None:
             drivers.setdefault((int(match[1]), *((int(match[2]),) if match[2] else ())), index)
         for match in _MISSING_LIBRARY.finditer(low):
             libraries.setdefault(_library_version(match[1], match[2]), index)
+    _halves_of_the_driver(pasted, note)
     for place in cards.values():
         note("card-named", place)
     _cards_and_toolkits(cards, toolkits, note)
     _cards_and_drivers(cards, drivers, note)
     _drivers_and_toolkits(drivers, toolkits, note)
     _libraries_and_toolkits(libraries, toolkits, note)
+
+
+def _halves_of_the_driver(pasted: Pasted, note: Callable[[str, int], None]) -> None:
+    """Compare the releases of libcuda and of the kernel module, which TensorFlow and XLA print on two lines."""
+    told: dict[str, tuple[str, int]] = {}
+    for index, line in enumerate(pasted.lines[:_MOST_LINES]):
+        match = _HALF.search(line.lower())
+        if match is not None:
+            told[match[1]] = (match[2], index)
+    if len(told) == 2:
+        (library, place), (kernel, other) = told["libcuda"], told["kernel"]
+        if version_of(library) and version_of(kernel) and _release(library) != _release(kernel):
+            note("dso-mismatch", place)
+            note("dso-mismatch", other)
+
+
+def _release(text: str) -> Version:
+    """Return a release without the zero that some print behind two components."""
+    version = version_of(text) or ()
+    return version[:2] if len(version) == 3 and version[2] == 0 else version
 
 
 def _toolkits_in(low: str) -> Iterable[Version]:

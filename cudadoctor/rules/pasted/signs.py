@@ -21,10 +21,20 @@ _LIBRARY = re.compile(
     r"|could not (?:load|find|open)(?: dynamic| shared)? library:? ['\"]?(lib[a-z][\w-]{2,30})(\.so[.\d]*)"
     r"|(?:load library failed|failed to load|unable to load):? ['\"]?(lib[a-z][\w-]{2,30})(\.so[.\d]*)"
 )
+# A library and, anywhere in its line, words that say that it is not there.
+_NAMED = re.compile(r"\b(lib[a-z][\w-]{2,30})(\.so[.\d]*)")
+_NOT_THERE = re.compile(
+    r"can ?not|can't|could ?n[o']t|unable to|failed to (?:load|open|find|dlopen)|not found|no such file|is missing|"
+    r"not be (?:found|loaded|opened)|not loaded"
+)
 _HEADER = re.compile(
     r"nvidia-smi (\d{3})([.\d]*).{0,40}driver version: ?(\d{3})([.\d]*)(?:.{0,40}cuda version: ?(\d{1,2}\.\d))?"
 )
 _MEMORY = re.compile(r"(\d{1,6})mib / (\d{1,6})mib")
+_NO_PROCESS = re.compile(
+    r"no running processes found|"
+    r"(?:no(?:ne of my)?|without(?: any)?) process(?:es)?\b.{0,30}(?:run|list|shown|found|there)"
+)
 _TORCH_MEMORY = re.compile(
     r"([\d.]{1,8}) ([gmk])ib total capacity; ([\d.]{1,8}) ([gmk]?)i?b(?:ytes)? already allocated; "
     r"([\d.]{1,8}) ([gmk]?)i?b(?:ytes)? free"
@@ -63,6 +73,7 @@ def read_signs(pasted: Pasted) -> Signs:
             for line in _places(pasted, letters, 2):
                 note(f"{kind}:{code}", line)
     seen: set[str] = set()
+    missing: dict[str, int] = {}
     for index, text in enumerate(pasted.lines):
         low = text.lower()
         if low in seen:
@@ -72,15 +83,26 @@ def read_signs(pasted: Pasted) -> Signs:
             for sign in codes.codes_in(low):
                 note(sign, index)
         if ".so" in low:
-            for match in _LIBRARY.finditer(pasted.two_lines(index).lower() if low.endswith(":") else low):
-                name = match[1] or match[3] or match[5]
-                version = match[2] or match[4] or match[6] or ""
+            for name, version in _missing_libraries(pasted.two_lines(index).lower() if low.endswith(":") else low):
                 note(f"lib:{name}", index)
                 if any(character.isdigit() for character in version) and _OF_A_TOOLKIT.match(name):
                     note("lib-of-a-toolkit", index)
+                    missing[name] = index
+    if len(missing) > 1:
+        for line in missing.values():
+            note("several-libraries-missing", line)
     _tables(pasted, note)
     note_fits(pasted, note)
     return {sign: tuple(lines) for sign, lines in found.items()}
+
+
+def _missing_libraries(low: str) -> list[tuple[str, str]]:
+    """Return (name, suffix with version) of the libraries that a line says are not there."""
+    found = [(m[1] or m[3] or m[5], m[2] or m[4] or m[6] or "") for m in _LIBRARY.finditer(low)]
+    if not found and _NOT_THERE.search(low):
+        named = _NAMED.search(low)
+        found = [(named[1], named[2])] if named is not None else []
+    return found
 
 
 def _places(pasted: Pasted, letters: str, most: int = _TRIES) -> list[int]:
@@ -122,7 +144,7 @@ def _tables(pasted: Pasted, note: Callable[[str, int], None]) -> None:
             note("smi-cuda-too-new", line)
     for line in _places(pasted, "mib / "):
         match = _MEMORY.search(pasted.lines[line].lower())
-        if match and int(match[1]) > 0.3 * int(match[2]) and "no running processes found" in pasted.flat:
+        if match and int(match[1]) > 0.3 * int(match[2]) and _NO_PROCESS.search(pasted.flat):
             note("memory-without-process", line)
     for line in _places(pasted, "total capacity;", 50):
         match = _TORCH_MEMORY.search(pasted.two_lines(line).lower())

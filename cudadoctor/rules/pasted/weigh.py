@@ -24,7 +24,7 @@ _LEANING = 2.0
 _ENOUGH_LEANING = 0.35
 _ENOUGH_IN_TROUBLE = 0.06
 """From these probabilities on a cause is named for its words alone, if no problem at all is less likely than that: the
-second where a line that names a GPU, a driver or CUDA also says that something went wrong."""
+second where a text about a GPU, a driver or CUDA also says that something went wrong."""
 
 _WORTH_A_LOOK = 0.03
 _CANDIDATES = 3
@@ -99,8 +99,9 @@ def _one(rule: Rule, signs: Signs, words: Leanings | None) -> Weighed:
 
 
 def _trouble(pasted: Pasted) -> bool:
-    """Say whether some line names a GPU, a driver or CUDA and says that something went wrong."""
-    return any(_WRONG.search(line) and _ABOUT_GPUS.search(line) for line in pasted.lines[-_TROUBLE_LINES:])
+    """Say whether the text is about a GPU, a driver or CUDA and some line of it says that something went wrong."""
+    lines = pasted.lines[-_TROUBLE_LINES:]
+    return any(_ABOUT_GPUS.search(line) for line in lines) and any(_WRONG.search(line) for line in lines)
 
 
 def _leans(words: Leanings, cause: str, least: float) -> bool:
@@ -113,8 +114,8 @@ def _holds(condition: str, signs: Signs) -> bool:
 
 
 def alike(ranked: tuple[Weighed, ...]) -> int:
-    """Return how many causes, from the first on, the text does not tell apart."""
-    return sum(ranked[0].total - each.total < _MARGIN for each in ranked)
+    """Return how many causes the signs of a text do not tell apart from the first; its words only put them in order."""
+    return sum(ranked[0].weight - each.weight < _MARGIN for each in ranked)
 
 
 def hypotheses(text: str, causes: Iterable[Rule]) -> tuple[Finding, ...]:
