@@ -91,9 +91,9 @@ def _toolkits_in(low: str) -> Iterable[Version]:
 
 
 def _library_version(first: str, second: str | None) -> Version:
-    """Return the toolkit of a library's number: `101` is 10.1, `12` is any 12, `10` and `0` are 10.0."""
+    """Return the toolkit of a library's number: `101` is 10.1, `110` any 11, `12` any 12, `10` and `0` are 10.0."""
     if len(first) == 3:
-        return int(first[:2]), int(first[2])
+        return (int(first[:2]), int(first[2])) if int(first[:2]) < 11 else (int(first[:2]),)
     return (int(first), int(second)) if second is not None and int(first) < 11 else (int(first),)
 
 
