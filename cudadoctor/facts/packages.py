@@ -33,6 +33,7 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
     that tells. `cuda_version` is the CUDA version that it was built with (`12.8`, or `12` where only the major release
     is known), "" for a build without CUDA. `other_platform` names another kind of device that it was built for (`hip`,
     `xpu`), or is "". `architectures` are compute targets as the build names them (`sm_90`, `compute_90`).
+    `build_string` is that of a conda package, "" for a wheel.
     """
 
     framework: str
@@ -42,6 +43,7 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
     other_platform: str = ""
     cudnn_version: Fact[str] = _NOT_GATHERED
     architectures: Fact[tuple[str, ...]] = _NOT_GATHERED
+    build_string: str = ""
 
 
 class LegacyModule(msgspec.Struct, frozen=True, kw_only=True):

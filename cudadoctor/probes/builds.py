@@ -11,6 +11,8 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+import msgspec
+
 from cudadoctor.facts.base import Fact, Known, Missing
 from cudadoctor.facts.packages import Build, LegacyModule
 from cudadoctor.probes.distributions import Distribution
@@ -243,13 +245,12 @@ def _with_conda(build: Build, conda: Mapping[str, tuple[str, str]]) -> Build:
     if listed is None:
         return build
     name, text = listed
+    build = msgspec.structs.replace(build, build_string=text)
     # With conda, CUDA is part of jaxlib, and no plugin need be there.
     silent = isinstance(build.cuda_version, Missing) or (build.framework == "jax" and build.cuda_version.value == "")
     cuda = cuda_of_build_string(text)
     if not silent or cuda is None:
         return build
-    import msgspec
-
     return msgspec.structs.replace(build, cuda_version=Known(cuda, f"conda-meta/{name}"))
 
 
