@@ -19,7 +19,7 @@ def environment(fake_driver: FakeDriver) -> dict[str, str]:
 
 
 def test_frameworks_are_asked_only_with_the_option(doctor: Doctor, environment: dict[str, str]) -> None:
-    environment["FAKE_TORCH"] = environment["FAKE_JAX"] = environment["FAKE_CUPY"] = "hang-at-import"
+    environment |= {f"FAKE_{name}": "hang-at-import" for name in ("TORCH", "JAX", "TENSORFLOW", "CUPY")}
     run = doctor("check", "--quick", "--format", "json", env=environment)
     section = run.document["facts"]["frameworks"]
     assert section["state"] == "missing"
@@ -34,7 +34,7 @@ def test_frameworks_that_work_are_shown_and_saved(doctor: Doctor, environment: d
     assert "torch 2.6.0+cu124" in run.out
     assert "1024 elements of a matrix product were right" in " ".join(run.out.split())
     facts = json.loads(saved.read_text(encoding="utf-8"))["facts"]
-    assert [asked["name"] for asked in facts["frameworks"]["asked"]] == ["torch", "jax", "cupy"]
+    assert [asked["name"] for asked in facts["frameworks"]["asked"]] == ["torch", "jax", "tensorflow", "cupy"]
     again = doctor("check", "--facts", saved, "--format", "markdown")
     assert "jax 0.11.2" in again.out
 
@@ -66,7 +66,7 @@ def test_a_framework_that_hangs_costs_its_limit_and_the_others_still_answer(
     run = doctor("check", "--quick", "--frameworks", "--timeout", "0.5", "--format", "json", env=environment)
     assert run.ids == ["framework-cannot-use-gpu"]
     steps = {asked["name"]: asked["steps"][-1]["state"] for asked in run.document["facts"]["frameworks"]["asked"]}
-    assert steps == {"torch": "timed out", "jax": "passed", "cupy": "passed"}
+    assert steps == {"torch": "timed out", "jax": "passed", "tensorflow": "passed", "cupy": "passed"}
 
 
 def test_without_any_framework_the_report_says_so(doctor: Doctor, fake_driver: FakeDriver) -> None:

@@ -56,7 +56,7 @@ class Array:
     def cpu(self) -> Array:
         return self
 
-    get = cpu
+    get = numpy = cpu
 
     def tolist(self) -> list[list[float]]:
         return self.rows

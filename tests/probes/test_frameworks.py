@@ -32,7 +32,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, name: str, how: str, *, limit_s: float 
     return asked
 
 
-@pytest.mark.parametrize("name", ["torch", "jax", "cupy"])
+@pytest.mark.parametrize("name", ["torch", "jax", "tensorflow", "cupy"])
 def test_a_framework_that_works_passes_all_steps(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     asked = ask(monkeypatch, name, "works")
     assert [step.state for step in asked.steps] == ["passed"] * 3, asked.steps
@@ -46,6 +46,9 @@ def test_versions_and_architectures_are_kept(monkeypatch: pytest.MonkeyPatch) ->
     assert (known(torch.version), known(torch.built_with_cuda)) == ("2.6.0+cu124", "12.4")
     assert "sm_90" in (known(torch.architectures) or ())
     assert known(torch.cudnn_version) == "9.1.0"
+    tensorflow = ask(monkeypatch, "tensorflow", "works")
+    assert known(tensorflow.built_with_cuda) == "12.5.1"
+    assert known(tensorflow.architectures) == ("sm_90", "compute_90")
     cupy = ask(monkeypatch, "cupy", "works")
     assert (known(cupy.built_with_cuda), known(cupy.cuda_runtime_version)) == ("13.0", "13.2")
     assert isinstance(cupy.architectures, Missing)
@@ -60,6 +63,7 @@ def test_no_kernel_image_is_its_own_words_and_its_warning_is_kept(monkeypatch: p
 
 
 def test_a_cpu_build_says_that_it_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert known(ask(monkeypatch, "tensorflow", "cpu-build").built_with_cuda) == ""
     asked = ask(monkeypatch, "torch", "cpu-build")
     assert known(asked.built_with_cuda) == ""
     assert known(asked.device_count) == 0
@@ -117,7 +121,7 @@ def test_a_framework_that_ends_the_process_is_a_crash_too(monkeypatch: pytest.Mo
 
 
 def test_what_is_installed_is_told_without_importing_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert frameworks.installed_frameworks() == ("torch", "jax", "cupy")
+    assert frameworks.installed_frameworks() == ("torch", "jax", "tensorflow", "cupy")
     assert "fake_behaviour" not in sys.modules
     monkeypatch.setattr(sys, "path", [])
     section = frameworks.gather(NO_LADDER, device=None)

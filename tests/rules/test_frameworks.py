@@ -9,6 +9,7 @@ from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.packages import Build, LegacyModule, Packages
 from cudadoctor.findings import Severity
 from cudadoctor.rules.frameworks.installing import fitting_torch
+from cudadoctor.rules.verdict import summary_sentence
 from cudadoctor.tables.reader import legend, rows
 from cudadoctor.tables.wheels import runs_on, torch_wheel
 from tests.rules import build as b
@@ -500,3 +501,20 @@ def test_the_wheel_that_is_advised_fits_the_card_and_the_driver() -> None:
     assert fitting_torch((9, 0), (12, 2), "x86_64") == ("2.14", "12.6")
     assert fitting_torch((12, 0), (12, 8), "x86_64") == ("2.11", "12.8")
     assert fitting_torch((3, 5), (11, 4), "x86_64") is None
+
+
+# The sentence at the head of the report.
+
+
+def test_frameworks_that_computed_are_named_in_the_answer() -> None:
+    worked = b.frameworks(b.asked(), b.asked("jax"))
+    assert "torch and jax used it too" in summary_sentence(b.machine(frameworks=worked), ())
+    left_out = b.step("kernel-compile", "not reached", detail="--quick: it was left out")
+    quick = b.machine(frameworks=worked, ladder=b.stopped(left_out))
+    assert "torch and jax computed on it" in summary_sentence(quick, ())
+    assert "not proven" in summary_sentence(b.machine(ladder=b.stopped(left_out)), ())
+
+
+def test_a_framework_that_was_asked_is_judged_without_the_list_of_packages() -> None:
+    failed = b.asked(failed=b.step("operation", detail=NO_IMAGE))
+    assert b.ids(b.machine(packages=b.NONE, frameworks=b.frameworks(failed))) == ["arch-not-in-binary"]

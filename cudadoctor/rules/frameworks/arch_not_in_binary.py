@@ -48,7 +48,7 @@ from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.packages import Packages
 from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Evidence, Finding, Fix, Severity
-from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.base import CannotJudgeError, finding, rule
 from cudadoctor.rules.frameworks.installing import install_jax, install_torch
 from cudadoctor.rules.frameworks.subject import (
     Subject,
@@ -78,7 +78,7 @@ _OLDEST_WORTH_A_WORD = (5, 0)
     },
 )
 def arch_not_in_binary(
-    packages: Packages,
+    packages: Packages | Missing,
     frameworks: Frameworks | Missing,
     driver: Driver | Missing,
     nvml: Nvml | Missing,
@@ -86,6 +86,8 @@ def arch_not_in_binary(
     host: Host | Missing,
 ) -> Iterator[Finding]:
     """Fire for each framework without code for a card."""
+    if isinstance(packages, Missing) and isinstance(frameworks, Missing):
+        raise CannotJudgeError(f"the section packages is missing: {packages.reason}")
     found = capabilities(driver, nvml, pci)
     cuda = version_of(known(driver_cuda(driver, nvml)))
     for subject in subjects(packages, frameworks):
