@@ -29,8 +29,9 @@ _MODEST = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH"
 
 
 def installed_frameworks() -> tuple[str, ...]:
-    """Return the frameworks that this Python would find; none is imported."""
-    return tuple(name for name in NAMES if PathFinder.find_spec(name) is not None)
+    """Return the frameworks that this Python would find; none is imported, and a bare folder of that name is none."""
+    specs = {name: PathFinder.find_spec(name) for name in NAMES}
+    return tuple(name for name, spec in specs.items() if spec is not None and spec.origin is not None)
 
 
 @never_raises

@@ -120,10 +120,11 @@ def test_a_framework_that_ends_the_process_is_a_crash_too(monkeypatch: pytest.Mo
     assert "exit code 7" in failure.detail
 
 
-def test_what_is_installed_is_told_without_importing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_installed_is_told_without_importing_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert frameworks.installed_frameworks() == ("torch", "jax", "tensorflow", "cupy")
     assert "fake_behaviour" not in sys.modules
-    monkeypatch.setattr(sys, "path", [])
+    (tmp_path / "torch").mkdir()  # a folder of data, say
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
     section = frameworks.gather(NO_LADDER, device=None)
     assert section == Frameworks(asked=())
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 
 from cudadoctor.facts.machine import Machine
-from cudadoctor.facts.packages import Build, LegacyModule, Packages
+from cudadoctor.facts.packages import Build, LegacyModule, Package, Packages
 from cudadoctor.findings import Severity
 from cudadoctor.rules.frameworks.installing import fitting_torch
 from cudadoctor.rules.verdict import summary_sentence
@@ -76,6 +78,16 @@ def test_volta_is_in_the_wheel_of_one_release_and_not_of_the_next() -> None:
     assert b.ids(on_card("V100", "7.0", torch("2.7.1+cu128", "12.8"))) == ["arch-not-in-binary"]
 
 
+def test_facts_saved_before_builds_were_gathered_are_judged_by_names_and_versions() -> None:
+    def older(name: str, version: str) -> Packages:
+        return msgspec.structs.replace(b.packages(), installed=(Package(name=name, version=version),))
+
+    assert b.ids(on_card("RTX 5090", "12.0", older("torch", "2.6.0+cu124"))) == ["arch-not-in-binary"]
+    assert b.ids(on_card("V100", "7.0", older("cupy-cuda13x", "13.6.0"))) == ["arch-not-in-binary"]
+    assert b.ids(on_card("RTX 5090", "12.0", older("torch", "2.9.0+cu130"))) == []
+    assert b.ids(with_driver("12.4", "550.144.03", older("torch", "2.9.0+cu130"))) == ["driver-too-old"]
+
+
 def test_a_build_of_conda_is_not_judged_by_the_table_of_wheels() -> None:
     assert b.ids(on_card("RTX 5090", "12.0", torch("2.6.0", "12.4", build_string="cuda124_generic_py311_h1_0"))) == []
 
@@ -97,6 +109,15 @@ def test_any_build_of_cuda_13_has_nothing_below_7_5(framework: str, package: str
     assert any("7.5 and above" in str(item.value) for item in finding.evidence)
     assert any("12" in command for command in finding.fix.commands)
     assert b.ids(on_card("Tesla T4", "7.5", packages)) == []
+
+
+def test_several_frameworks_without_code_are_one_finding() -> None:
+    packages = b.installed(
+        b.build("torch", "2.11.0+cu130", "13.0"), b.build("cupy", "14.2.0", "13", package="cupy-cuda13x")
+    )
+    finding = b.only(on_card("Tesla V100", "7.0", packages))
+    assert finding.summary.startswith("PyTorch 2.11.0+cu130 and CuPy 14.2.0 hold no code for Tesla V100")
+    assert {"whl/cu126", "cupy-cuda12x"} <= set(re.findall(r"whl/cu126|cupy-cuda12x", " ".join(finding.fix.commands)))
 
 
 def test_its_own_list_counts_more_than_the_table() -> None:
@@ -197,6 +218,11 @@ def test_its_own_words_prove_an_old_driver() -> None:
     failed = b.asked(failed=b.step("device-count", detail="RuntimeError: The NVIDIA driver on your system is too old"))
     finding = b.only(with_driver("12.4", "550.144.03", torch("2.11.0+cu130", "13.0"), frameworks=b.frameworks(failed)))
     assert (finding.id, finding.confidence) == ("driver-too-old", "proven")
+
+
+def test_a_build_that_works_on_an_older_driver_is_not_told_by_a_table() -> None:
+    works = b.frameworks(b.asked())
+    assert b.ids(with_driver("12.4", "550.144.03", torch("2.11.0+cu130", "13.0"), frameworks=works)) == []
 
 
 # cpu-only-wheel

@@ -40,6 +40,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.frameworks import Frameworks
@@ -85,48 +87,66 @@ def arch_not_in_binary(
     pci: Pci | Missing,
     host: Host | Missing,
 ) -> Iterator[Finding]:
-    """Fire for each framework without code for a card."""
+    """Fire once, for all frameworks without code for a card."""
     if isinstance(packages, Missing) and isinstance(frameworks, Missing):
         raise CannotJudgeError(f"the section packages is missing: {packages.reason}")
     found = capabilities(driver, nvml, pci)
-    cuda = version_of(known(driver_cuda(driver, nvml)))
-    for subject in subjects(packages, frameworks):
-        lacking = [(item, shown) for item in found if (shown := lacks_code(subject, item[1], host)) is not None]
-        served = len(lacking) < len(found)
-        if served:
-            lacking = [(item, shown) for item, shown in lacking if item[1] >= _OLDEST_WORTH_A_WORD]
-        if lacking:
-            (name, capability, evidence), shown = lacking[0]
-            yield _told(subject, name, capability, (evidence, shown), cuda, host, others=served and len(found) > 1)
-        elif subject.said_no_image and found:
-            name, capability, evidence = found[0]
-            yield _told(subject, name, capability, (evidence,), cuda, host, others=False)
-        elif subject.said_no_image:
-            yield _told(subject, "the GPU", None, (), cuda, host, others=False)
+    told = [each for subject in subjects(packages, frameworks) if (each := _judge(subject, found, host)) is not None]
+    if told:
+        yield _finding(told, version_of(known(driver_cuda(driver, nvml))), host)
 
 
-def _told(
-    subject: Subject,
-    name: str,
-    capability: tuple[int, int] | None,
-    shown: tuple[Evidence, ...],
-    cuda: tuple[int, ...] | None,
-    host: Host | Missing,
-    *,
-    others: bool,
-) -> Finding:
-    has = f" (compute capability {'.'.join(map(str, capability))})" if capability is not None else ""
-    holds = f": it holds {shown[-1].value}" if len(shown) > 1 and shown[-1].name.startswith("architectures") else ""
-    beside = " Other GPUs of this machine are served." if others else ""
+class _Lack(msgspec.Struct, frozen=True, kw_only=True):
+    """A framework without code for a card; `others` says that the other cards of this machine are served."""
+
+    subject: Subject
+    name: str = "the GPU"
+    capability: tuple[int, int] | None = None
+    shown: tuple[Evidence, ...] = ()
+    others: bool = False
+
+
+def _judge(
+    subject: Subject, found: tuple[tuple[str, tuple[int, int], Evidence], ...], host: Host | Missing
+) -> _Lack | None:
+    """Return the first card that a framework holds no code for."""
+    lacking = [(item, shown) for item in found if (shown := lacks_code(subject, item[1], host)) is not None]
+    others = 0 < len(lacking) < len(found)
+    if others:
+        lacking = [(item, shown) for item, shown in lacking if item[1] >= _OLDEST_WORTH_A_WORD]
+    if lacking:
+        (name, capability, evidence), shown = lacking[0]
+        return _Lack(subject=subject, name=name, capability=capability, shown=(evidence, shown), others=others)
+    if not subject.said_no_image:
+        return None
+    if not found:
+        return _Lack(subject=subject)
+    name, capability, evidence = found[0]
+    return _Lack(subject=subject, name=name, capability=capability, shown=(evidence,))
+
+
+def _finding(told: list[_Lack], cuda: tuple[int, ...] | None, host: Host | Missing) -> Finding:
+    """Tell all frameworks in one finding: it is one card that they were made without."""
+    first = next((each for each in told if not each.others), told[0])
+    names = " and ".join(each.subject.title for each in told)
+    has = f" (compute capability {'.'.join(map(str, first.capability))})" if first.capability is not None else ""
+    lists = first.shown[-1].name.startswith("architectures") if first.shown else False
+    holds = f": it holds {first.shown[-1].value}" if lists and len(told) == 1 else ""
+    beside = " Other GPUs of this machine are served." if first.others else ""
+    sure = {sureness(each.subject, each.shown[-1]) if each.shown else "proven" for each in told}
+    fixes = [_fix(each.subject, each.capability, cuda, host) for each in told]
     return finding(
         arch_not_in_binary,
-        summary=f"{subject.title} holds no code for {name}{has}{holds}.{beside}",
+        summary=f"{names} {'hold' if len(told) > 1 else 'holds'} no code for {first.name}{has}{holds}.{beside}",
         cause="The build was made without this architecture, which is older or newer than all that it holds. The "
         "driver is fine: do not change it for this.",
-        confidence=sureness(subject, shown[-1]) if shown else "proven",
-        severity=Severity.WARNING if others else Severity.ERROR,
-        evidence=subject.evidence + shown,
-        fix=_fix(subject, capability, cuda, host),
+        confidence="proven" if "proven" in sure else "supported" if "supported" in sure else "possible",
+        severity=Severity.WARNING if first.others else Severity.ERROR,
+        evidence=tuple(dict.fromkeys(item for each in told for item in each.subject.evidence + each.shown)),
+        fix=Fix(
+            " ".join(dict.fromkeys(fix.text for fix in fixes)),
+            tuple(command for fix in fixes for command in fix.commands),
+        ),
     )
 
 

@@ -88,7 +88,8 @@ def jax_plugin_load_failure(
     if jax is None or not plugins or jax.works or not found:
         return
     jaxlib = packages.version_of("jaxlib") or ""
-    other = [plugin for plugin in plugins if numbers(plugin.version)[:3] != numbers(jaxlib)[:3]]
+    release = numbers(jaxlib)[:3]
+    other = [plugin for plugin in plugins if release and numbers(plugin.version)[:3] != release]
     failed = sees_none(jax) and passed(ladder, "context") and not _told_elsewhere(jax, found, driver, nvml, host)
     chosen = environment.variables.get("JAX_PLATFORMS", "") if isinstance(environment, Environment) else ""
     if chosen and not re.search(r"cuda|gpu", chosen):

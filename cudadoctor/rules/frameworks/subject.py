@@ -91,8 +91,8 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 def subjects(packages: Packages | Missing, frameworks: Frameworks | Missing) -> tuple[Subject, ...]:
     """Return the frameworks that are installed or were asked; builds for another kind of device are left out."""
     builds: tuple[Build, ...] = ()
-    if isinstance(packages, Packages) and not isinstance(packages.builds, Missing):
-        builds = packages.builds
+    if isinstance(packages, Packages):
+        builds = _by_name(packages) if isinstance(packages.builds, Missing) else packages.builds
     asked = frameworks.asked if isinstance(frameworks, Frameworks) else ()
     by_build = {build.framework: build for build in builds}
     by_word = {framework.name: framework for framework in asked}
@@ -101,6 +101,27 @@ def subjects(packages: Packages | Missing, frameworks: Frameworks | Missing) -> 
         for name in dict.fromkeys([*by_build, *by_word])
         if name not in by_build or not by_build[name].other_platform
     )
+
+
+def _by_name(packages: Packages) -> tuple[Build, ...]:
+    """Return the builds as names and versions tell them, for facts saved before builds were gathered."""
+    found: dict[str, Build] = {}
+    plugins = [match[1] for p in packages.installed if (match := re.fullmatch(r"jax-cuda(\d\d)-plugin", p.name))]
+    for package in packages.installed:
+        told: tuple[str, Fact[str]] | None = None
+        source = f"version of {package.name}"
+        tag = re.search(r"\+(?:cu(\d{1,2})(\d)|(cpu))$", package.version)
+        if package.name == "torch" and tag:
+            told = "torch", Known("" if tag[3] else f"{tag[1]}.{tag[2]}", source)
+        elif package.name == "jaxlib" and "+cuda" not in package.version:
+            told = "jax", Known(max(plugins, default=""), "names of the plugins of JAX")
+        elif match := re.fullmatch(r"cupy-cuda(\d\d)x", package.name):
+            told = "cupy", Known(match[1], f"the name {package.name}")
+        if told is not None:
+            found[told[0]] = Build(
+                framework=told[0], package=package.name, version=package.version, cuda_version=told[1]
+            )
+    return tuple(found.values())
 
 
 def processor_of(host: Host | Missing) -> str:

@@ -28,7 +28,7 @@ Met by users in:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from cudadoctor.facts.base import Known, Missing, known
 from cudadoctor.facts.driver import Driver
@@ -44,7 +44,6 @@ from cudadoctor.rules.frameworks.installing import install_torch
 from cudadoctor.rules.frameworks.subject import driver_cuda, processor_of, subjects
 from cudadoctor.rules.reading import capabilities, system_of, version_of
 
-_PLUGINS = ("jax-cuda12-plugin", "jax-cuda13-plugin")
 _CONDA = {"torch": "pytorch", "tensorflow": "tensorflow", "jax": "jaxlib"}
 _NOTES = ("jax", "paddle", "mxnet")
 
@@ -91,44 +90,29 @@ def cpu_only_wheel(
     cuda = version_of(known(driver_cuda(driver, nvml)))
     lowest = min(capability for _, capability, _ in found)
     extra = compiler_extra(cuda, lowest)
-    told: set[str] = set()
     for subject in subjects(packages, frameworks):
         without = isinstance(subject.cuda, Known) and not subject.cuda.value
         if not without or subject.works or subject.name == "onnxruntime":
             continue
-        told.add(subject.name)
         build = subject.build
         commands = _commands(subject.name, lowest, cuda, extra, host)
         if build is not None and build.build_string and subject.name in _CONDA:
             commands = (f'conda install "{_CONDA[subject.name]}=*=*cuda*"',)
         yield _told(subject.title, subject.evidence, commands, note=subject.name in _NOTES)
-    yield from _by_version(packages, host, told, lambda name: _commands(name, lowest, cuda, extra, host))
+    if "tensorflow" not in (subject.name for subject in subjects(packages, frameworks) if subject.asked is not None):
+        yield from _tensorflow_by_name(packages, host, _commands("tensorflow", lowest, cuda, extra, host))
 
 
-def _by_version(
-    packages: Packages, host: Host | Missing, told: set[str], commands: Callable[[str], tuple[str, ...]]
-) -> Iterator[Finding]:
-    """Judge by names and versions alone what the files did not tell."""
-    torch = packages.version_of("torch")
-    if torch is not None and torch.endswith("+cpu") and "torch" not in told:
-        yield _told(f"PyTorch {torch}", _evidence("torch", torch, packages), commands("torch"))
+def _tensorflow_by_name(packages: Packages, host: Host | Missing, commands: tuple[str, ...]) -> Iterator[Finding]:
+    """Judge TensorFlow by name and version where its files did not tell."""
+    build = packages.build_of("tensorflow")
+    if build is not None and isinstance(build.cuda_version, Known):
+        return
     tensorflow, plain = packages.version_of("tensorflow"), packages.version_of("tensorflow-cpu")
-    known_build = packages.build_of("tensorflow")
-    if "tensorflow" in told or (known_build is not None and isinstance(known_build.cuda_version, Known)):
-        pass
-    elif tensorflow is not None and system_of(host) == "Windows" and (version_of(tensorflow) or (0,)) >= (2, 11):
-        yield _told(f"TensorFlow {tensorflow}", _evidence("tensorflow", tensorflow, packages), commands("tensorflow"))
+    if tensorflow is not None and system_of(host) == "Windows" and (version_of(tensorflow) or (0,)) >= (2, 11):
+        yield _told(f"TensorFlow {tensorflow}", (Evidence("tensorflow", tensorflow, packages.source),), commands)
     elif tensorflow is None and plain is not None:
-        yield _told(f"TensorFlow {plain}", _evidence("tensorflow-cpu", plain, packages), commands("tensorflow"))
-    jaxlib = packages.version_of("jaxlib")
-    plugged = any(packages.version_of(name) is not None for name in _PLUGINS)
-    untold = "jax" not in told and packages.build_of("jax") is None
-    if jaxlib is not None and untold and "+cuda" not in jaxlib and not plugged:
-        yield _told(f"JAX {jaxlib}", _evidence("jaxlib", jaxlib, packages), commands("jax"), note=True)
-
-
-def _evidence(name: str, version: str, packages: Packages) -> tuple[Evidence, ...]:
-    return (Evidence(name, version, packages.source),)
+        yield _told(f"TensorFlow {plain}", (Evidence("tensorflow-cpu", plain, packages.source),), commands)
 
 
 def _commands(

@@ -49,8 +49,6 @@ _OWNERS = (
 _WHEEL = re.compile(r"(nvidia-[a-z0-9-]+?)-cu(\d\d)")
 # libnvToolsExt.so.1 came with CUDA 11 as with CUDA 12, whatever the version of its wheel.
 _ONE_NAME = ("nvidia-nvtx",)
-# Compilers and headers, which name no file after their version and are looked for by folder.
-_NO_LIBRARY = ("nvidia-cuda-nvcc", "nvidia-cuda-cccl")
 
 
 @rule(
@@ -114,7 +112,7 @@ def _same_files(packages: Packages) -> list[list[Package]]:
     groups: dict[tuple[str, int], list[Package]] = {}
     for package in packages.installed:
         match = _WHEEL.fullmatch(package.name)
-        if match is None or match[1] in _NO_LIBRARY:
+        if match is None:
             continue
         first = 1 if match[1] in _ONE_NAME else next(iter(numbers(package.version)), 0)
         groups.setdefault((match[1], first), []).append(package)

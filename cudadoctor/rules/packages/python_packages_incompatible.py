@@ -88,7 +88,7 @@ def _about_frameworks(packages: Packages, frameworks: Frameworks | Missing) -> I
         clashes = [clash for clash in packages.clashes if clash.package in parts and clash.requires[:6] != "to be "]
         if not clashes or (asked is not None and asked.works):
             continue
-        own = [clash for clash in clashes if re.match(r"[A-Za-z0-9-]+", clash.requires)[0] in parts]  # type: ignore[index]
+        own = [clash for clash in clashes if re.split(r"[^A-Za-z0-9-]", clash.requires)[0] in parts]
         first = (own or clashes)[0]
         more = f" {len(clashes) - 1} more do not fit." if len(clashes) > 1 else ""
         yield finding(
