@@ -24,7 +24,7 @@ Where JAX was asked and used the GPU, releases that differ did no harm, and noth
 
 ## Sources
 - <https://docs.jax.dev/en/latest/installation.html>
-- The requirements of `jax[cuda12]` and `jax[cuda13]`, which name one release of the plugin.
+- `check_plugin_version` in jaxlib/plugin_support.py, which compares all numbers of the two versions.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ def jax_plugin_load_failure(
     if jax is None or not plugins or jax.works or not found:
         return
     jaxlib = packages.version_of("jaxlib") or ""
-    release = numbers(jaxlib)[:3]
-    other = [plugin for plugin in plugins if release and numbers(plugin.version)[:3] != release]
+    release = numbers(jaxlib)
+    other = [plugin for plugin in plugins if release and numbers(plugin.version) != release]
     failed = sees_none(jax) and passed(ladder, "context") and not _told_elsewhere(jax, found, driver, nvml, host)
     chosen = environment.variables.get("JAX_PLATFORMS", "") if isinstance(environment, Environment) else ""
     if chosen and not re.search(r"cuda|gpu", chosen):

@@ -19,7 +19,8 @@ libcublas.so.12.
 A file name is taken for the same where both wheels have the same first number in their version, which it bears.
 
 ## Sources
-CuPy's own warning at import; the file lists of NVIDIA's wheels.
+CuPy's own warning at import; the folders in which PyTorch's build script looks for the libraries of the wheels
+(.ci/manywheel/build_cuda.sh).
 Met by users in:
 - <https://github.com/gpustack/gpustack/issues/5459>
 - <https://github.com/cupy/cupy/issues/7573>
@@ -47,8 +48,6 @@ _OWNERS = (
     ("ONNX Runtime", re.compile(r"onnxruntime(-gpu)?"), "onnxruntime-gpu"),
 )
 _WHEEL = re.compile(r"(nvidia-[a-z0-9-]+?)-cu(\d\d)")
-# libnvToolsExt.so.1 came with CUDA 11 as with CUDA 12, whatever the version of its wheel.
-_ONE_NAME = ("nvidia-nvtx",)
 
 
 @rule(
@@ -114,7 +113,7 @@ def _same_files(packages: Packages) -> list[list[Package]]:
         match = _WHEEL.fullmatch(package.name)
         if match is None:
             continue
-        first = 1 if match[1] in _ONE_NAME else next(iter(numbers(package.version)), 0)
+        first = next(iter(numbers(package.version)), 0)
         groups.setdefault((match[1], first), []).append(package)
     return [group for group in groups.values() if len(group) > 1]
 
