@@ -19,6 +19,7 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
 
     `areas` are members of `AREAS`. With `sysroot`, files are read under that folder and the driver is asked only if
     `live`. `device` is the driver API's index of the GPU that is to run the kernel. `limit_s` bounds each driver call.
+    `ask_frameworks` lets each installed framework use the GPU.
     """
 
     areas: frozenset[str] = frozenset(AREAS)
@@ -27,6 +28,7 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
     live: bool = False
     device: int | None = None
     limit_s: float = DRIVER_CALL_LIMIT_S
+    ask_frameworks: bool = False
 
 
 def examine(examination: Examination) -> Machine:
@@ -40,6 +42,7 @@ def examine(examination: Examination) -> Machine:
         live=examination.live,
         device=examination.device,
         limit_s=examination.limit_s,
+        ask_frameworks=examination.ask_frameworks,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 import typer
 
 from cudadoctor.cli import options as opt
@@ -20,6 +21,13 @@ def check(
     quick: Annotated[bool, typer.Option("--quick", help="Judge without compiling or running a kernel.")] = False,
     only: Annotated[list[str] | None, typer.Option("--only", metavar="AREA", help=f"Look only at: {_AREAS}.")] = None,
     skip: Annotated[list[str] | None, typer.Option("--skip", metavar="AREA", help="Leave an area out.")] = None,
+    frameworks: Annotated[
+        bool,
+        typer.Option(
+            "--frameworks",
+            help="Let each installed framework (PyTorch, JAX, TensorFlow, CuPy) use the GPU, in a process of its own.",
+        ),
+    ] = False,
     facts: opt.FactsOption = None,
     sysroot: opt.SysrootOption = None,
     live: opt.LiveOption = False,
@@ -41,9 +49,12 @@ def check(
 
     check_writable(output, save)
     areas, left_out = _areas(quick, only or [], skip or [])
-    machine = load_or_examine(
-        facts, examination(sysroot=sysroot, live=live, limit_s=timeout, areas=areas, left_out=left_out), device
-    )
+    if frameworks and facts is not None:
+        raise RefusedError("--frameworks asks this machine, and --facts is a saved one: name one of them")
+    if frameworks and sysroot is not None and not live:
+        raise RefusedError("--frameworks asks this machine, and --sysroot is another one; with --live both are one")
+    what = examination(sysroot=sysroot, live=live, limit_s=timeout, areas=areas, left_out=left_out)
+    machine = load_or_examine(facts, msgspec.structs.replace(what, ask_frameworks=frameworks), device)
     diagnosis = diagnose(machine)
     report = ReportOptions(
         command="check",

@@ -42,10 +42,12 @@ def load_or_examine(facts: str | None, what: Examination, device: str | None) ->
     check_device_word(device)
     if facts is None:
         index = int(device) if device is not None and device.isdigit() else None
-        machine = examine(msgspec.structs.replace(what, device=index))
+        named = device is not None and index is None
+        asks = what.ask_frameworks and not named
+        machine = examine(msgspec.structs.replace(what, device=index, ask_frameworks=asks))
         if device is not None:
             gpu = choose_device(machine, device)
-            if index is None and gpu:  # named by UUID, and not the one that was tried
+            if named and (gpu or what.ask_frameworks):  # by its UUID, and not the one that was tried
                 machine = examine(msgspec.structs.replace(what, device=gpu))
         return machine
     if what.sysroot is not None:

@@ -10,6 +10,7 @@ from cudadoctor.facts.device_nodes import DeviceNodes
 from cudadoctor.facts.devices import Devices
 from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.environment import Environment
+from cudadoctor.facts.frameworks import Frameworks
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.kernel_driver import KernelDriver
 from cudadoctor.facts.kernel_log import KernelLog
@@ -26,6 +27,7 @@ from cudadoctor.facts.toolkits import Toolkits
 _NOT_GATHERED = Missing("it was not gathered")
 _NOT_MEASURED = Missing("it was not measured")
 _NOT_ASKED = Missing("only `cudadoctor devices` asks for it")
+_NO_FRAMEWORKS = Missing("not asked for; --frameworks lets each installed framework use the GPU")
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +47,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     ladder: Ladder | Missing = _NOT_GATHERED
     toolkits: Toolkits | Missing = _NOT_GATHERED
     packages: Packages | Missing = _NOT_GATHERED
+    frameworks: Frameworks | Missing = _NO_FRAMEWORKS
     bandwidth: Bandwidth | Missing = _NOT_MEASURED
     race: Race | Missing = _NOT_MEASURED
     devices: Devices | Missing = _NOT_ASKED

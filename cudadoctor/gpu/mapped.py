@@ -26,6 +26,16 @@ def mapped_path(stem: str) -> Known[str] | Missing:
     return Missing(f"no file named {stem} is mapped")
 
 
+def mapped_files(stems: tuple[str, ...]) -> dict[str, str]:
+    """Return the real paths of mapped files of these names, by name (`libcublas`), the first of each."""
+    found: dict[str, str] = {}
+    for stem in stems:
+        path = mapped_path(stem)
+        if isinstance(path, Known):
+            found[stem] = path.value
+    return found
+
+
 def mapped_release(path: Known[str] | Missing) -> Known[str] | Missing:
     """Return the driver release in a library's file name: `580.159.04` of `libcuda.so.580.159.04`."""
     if isinstance(path, Missing):

@@ -125,7 +125,7 @@ class Worker:
                 state = self._process_state()
                 self.kill()
                 self.ending = Ending(
-                    state="timed out", step=step, detail=self._last_words(), seconds=self._age(), process_state=state
+                    state="timed out", step=step, detail=self.last_words(), seconds=self._age(), process_state=state
                 )
                 return
             if line is None:
@@ -191,7 +191,7 @@ class Worker:
             )
         name = signal_name(-code) if code < 0 else None
         return Ending(
-            state="crashed", step=step, signal=name, exit_code=code, detail=self._last_words(), seconds=self._age()
+            state="crashed", step=step, signal=name, exit_code=code, detail=self.last_words(), seconds=self._age()
         )
 
     def _process_state(self) -> str | None:
@@ -202,7 +202,8 @@ class Worker:
         except (OSError, IndexError):
             return None
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
+        """Return the end of what the child wrote to its standard output and standard error."""
         try:
             size = self._stderr.seek(0, os.SEEK_END)
             self._stderr.seek(max(0, size - _KEEP_STDERR_BYTES))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -38,13 +38,13 @@ def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def installed(root: Root, folders: Sequence[str], names: frozenset[str] | None = None) -> list[Distribution]:
+def installed(root: Root, folders: Sequence[str], wanted: Callable[[str], bool] | None = None) -> list[Distribution]:
     """Return the distributions in these folders, in order, by normalized name.
 
     Args:
         root: The machine's files.
         folders: Folders of a Python search path; the first that holds a distribution is the one that is imported.
-        names: Normalized names to look for, all by default.
+        wanted: Says of a normalized name whether to look for it, all by default.
     """
     found: list[Distribution] = []
     for folder in folders:
@@ -53,7 +53,7 @@ def installed(root: Root, folders: Sequence[str], names: frozenset[str] | None =
             if not entry.endswith(("-info", "-INFO")):
                 continue
             match = _FOLDER.fullmatch(entry)
-            if match is None or (names is not None and normalized(match["name"]) not in names):
+            if match is None or (wanted is not None and not wanted(normalized(match["name"]))):
                 continue
             metadata = _metadata_file(root, os.path.join(folder, entry))
             if metadata is None:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Sequence, Set
 from typing import TypeVar
 
+import msgspec
+
 from cudadoctor.facts.base import Known, Missing, known
 from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.kernel_driver import KernelDriver
@@ -41,7 +43,14 @@ _OPEN_LIMIT_S = 2.0
 
 
 def machine(
-    *, areas: Set[str], left_out: str, sysroot: str | None, live: bool, device: int | None, limit_s: float
+    *,
+    areas: Set[str],
+    left_out: str,
+    sysroot: str | None,
+    live: bool,
+    device: int | None,
+    limit_s: float,
+    ask_frameworks: bool = False,
 ) -> Machine:
     """Gather the facts of one machine.
 
@@ -52,6 +61,7 @@ def machine(
         live: Ask the driver in spite of `sysroot`.
         device: The driver API's index of the only device to try; all of them by default, the first one first.
         limit_s: Longest that one driver call may take.
+        ask_frameworks: Let each installed framework use the GPU, after all else.
     """
     root = Root(sysroot)
     ours = sysroot is None or live
@@ -108,7 +118,15 @@ def machine(
         for child in (contact, kernel):
             if child is not None:
                 child.kill()
-    return Machine(
+    road = ladder.build(
+        pci=found_pci,
+        kernel_driver=found_kernel_driver,
+        device_nodes=found_nodes,
+        asked=asked,
+        not_asked=why_not,
+        further=further,
+    )
+    found = Machine(
         host=found_host,
         environment=found_environment,
         pci=found_pci,
@@ -120,17 +138,18 @@ def machine(
         libraries=found_libraries,
         nvml=nvml,
         driver=driver,
-        ladder=ladder.build(
-            pci=found_pci,
-            kernel_driver=found_kernel_driver,
-            device_nodes=found_nodes,
-            asked=asked,
-            not_asked=why_not,
-            further=further,
-        ),
+        ladder=road,
         toolkits=found_toolkits,
         packages=found_packages,
     )
+    if not ask_frameworks:
+        return found
+    # Imported here alone: nobody else asks them. And one at a time, after the children above have gone: a GPU in
+    # exclusive mode takes one process.
+    from cudadoctor.probes import frameworks
+
+    told = frameworks.gather(road, device=device, limit_s=limit_s) if ours else Missing(why_not)
+    return msgspec.structs.replace(found, frameworks=told)
 
 
 def _nowhere(found: Libraries | Missing) -> frozenset[str]:

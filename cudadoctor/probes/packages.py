@@ -12,15 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.packages import Clash, Package, Packages
+from cudadoctor.probes.builds import builds, legacy_modules
 from cudadoctor.probes.distributions import Distribution, installed, normalized
 from cudadoctor.probes.guard import never_raises
 from cudadoctor.probes.requirements import applies, meets
 from cudadoctor.probes.root import Root
 from cudadoctor.tables.reader import numbers
 
-_CUPY = ("cupy", "cupy-cuda11x", "cupy-cuda12x", "cupy-cuda13x")
-_CUDA_WHEELS = ("nvidia-cuda-nvcc", "nvidia-cuda-nvrtc", "nvidia-nvjitlink", "nvidia-cuda-runtime")
-NAMES = (
+_NUMBA = (
     "numpy",
     "numba",
     "numba-cuda",
@@ -32,39 +31,46 @@ NAMES = (
     "cuda-toolkit",
     "nvidia-ml-py",
     "pynvml",
-    "nvidia-nvvm",
-    *_CUDA_WHEELS,
-    *(f"{name}-cu12" for name in _CUDA_WHEELS),
-    *(f"{name}-cu11" for name in _CUDA_WHEELS),
-    "torch",
-    "jax",
-    "jaxlib",
-    "jax-cuda12-plugin",
-    "jax-cuda13-plugin",
-    "tensorflow",
-    "tensorflow-cpu",
-    *_CUPY,
+)
+_FRAMEWORKS = ("torch", "jax", "jaxlib", "tensorflow")
+_OF_INTEREST = re.compile(
+    r"nvidia-[a-z0-9-]+|torch|jax|jaxlib|jax-(cuda|rocm)\d+-(plugin|pjrt)|cupy(-(cuda|rocm).*)?"
+    r"|tensorflow(-cpu|-gpu)?|tf-nightly(-cpu|-gpu)?|paddlepaddle(-gpu)?|mxnet(-cu\d+(mkl)?)?|onnxruntime(-gpu)?"
+    r"|gnumpy|cudamat"
+)
+
+# Distributions that bring the same folder, so that the last one that was installed has overwritten the others.
+_SAME_FOLDER = (
+    ("tensorflow", re.compile(r"tensorflow(-cpu|-gpu)?|tf-nightly(-cpu|-gpu)?")),
+    ("cupy", re.compile(r"cupy(-(cuda|rocm).*)?")),
+    ("onnxruntime", re.compile(r"onnxruntime(-gpu)?")),
 )
 
 
+def is_of_interest(name: str) -> bool:
+    """Say whether a distribution, by its normalized name, takes part in computing on a GPU."""
+    return name in _NUMBA or _OF_INTEREST.fullmatch(name) is not None
+
+
 @never_raises
-def gather(root: Root, search_path: Sequence[str] | None = None) -> Packages | Missing:
+def gather(root: Root, search_path: Sequence[str] | None = None, prefix: str = sys.prefix) -> Packages | Missing:
     """Gather the packages section.
 
     Args:
         root: The machine's files.
         search_path: Folders that Python imports from, this process's own by default.
+        prefix: Of the Python environment; a conda environment has its own list of packages there.
     """
     if not root.is_live and search_path is None:
         return Missing("--sysroot: the packages of this process are not those of that machine")
-    folders = list(dict.fromkeys(sys.path if search_path is None else search_path))
-    found = installed(root, [folder for folder in folders if folder], frozenset(NAMES))
+    folders = [folder for folder in dict.fromkeys(sys.path if search_path is None else search_path) if folder]
+    found = installed(root, folders, is_of_interest)
     first: dict[str, Distribution] = {}
     for distribution in found:
         first.setdefault(distribution.name, distribution)
-    packages = sorted(first.values(), key=lambda d: NAMES.index(d.name))
+    packages = sorted(first.values(), key=lambda d: (_NUMBA.index(d.name) if d.name in _NUMBA else 99, d.name))
     clashes = [
-        *(clash for package in packages for clash in _unmet(root, package, first)),
+        *(clash for d in packages if d.name in _NUMBA + _FRAMEWORKS for clash in _unmet(root, d, first)),
         *_known_clashes(first),
         *_twice(found),
     ]
@@ -72,6 +78,8 @@ def gather(root: Root, search_path: Sequence[str] | None = None) -> Packages | M
         installed=tuple(Package(name=d.name, version=d.version) for d in packages),
         clashes=tuple(dict.fromkeys(clashes)),
         source="*.dist-info on sys.path" if search_path is None else "*.dist-info",
+        builds=builds(root, first, prefix),
+        legacy_modules=legacy_modules(root, folders),
     )
 
 
@@ -108,15 +116,16 @@ def _known_clashes(installed_packages: Mapping[str, Distribution]) -> Iterator[C
             found=numpy.version,
             source="np.row_stack, removed in numpy 2.5",
         )
-    cupy = [installed_packages[name] for name in _CUPY if name in installed_packages]
-    for other in cupy[1:]:
-        yield Clash(
-            package=cupy[0].name,
-            package_version=cupy[0].version,
-            requires="to be the only cupy",
-            found=f"{other.name} {other.version}",
-            source="both install the folder cupy",
-        )
+    for folder, pattern in _SAME_FOLDER:
+        owners = [installed_packages[name] for name in sorted(installed_packages) if pattern.fullmatch(name)]
+        for other in owners[1:]:
+            yield Clash(
+                package=owners[0].name,
+                package_version=owners[0].version,
+                requires=f"to be the only {folder}",
+                found=f"{other.name} {other.version}",
+                source=f"both install the folder {folder}",
+            )
 
 
 def _twice(found: Sequence[Distribution]) -> Iterator[Clash]:

@@ -11,6 +11,8 @@ from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.findings import SAID_BY_TEXT, Diagnosis, Finding
+from cudadoctor.report.frameworks import TITLE as FRAMEWORKS_TITLE
+from cudadoctor.report.frameworks import rows as framework_rows
 from cudadoctor.report.plan import plan_for_markdown
 from cudadoctor.report.road import rows
 from cudadoctor.text import printable
@@ -37,6 +39,10 @@ def render_markdown(diagnosis: Diagnosis, sentence: str, lines: Sequence[str] = 
             "</details>",
             "",
         ]
+    told = framework_rows(diagnosis.facts.frameworks)
+    if told:
+        listed = "\n".join(f"{name:24} {state:10} {text}".rstrip() for name, state, text in told)
+        parts += [f"<details><summary>{FRAMEWORKS_TITLE}</summary>", "", *_block(listed), "</details>", ""]
     if diagnosis.skipped:
         skipped = "\n".join(f"{item.rule}: {item.reason}" for item in diagnosis.skipped)
         parts += ["<details><summary>Not judged</summary>", "", *_block(skipped), "</details>", ""]

@@ -12,6 +12,8 @@ from rich.text import Text
 
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.findings import SAID_BY_TEXT, Diagnosis, Finding, Severity
+from cudadoctor.report.frameworks import TITLE as FRAMEWORKS_TITLE
+from cudadoctor.report.frameworks import rows as framework_rows
 from cudadoctor.report.plan import plan_for_terminal
 from cudadoctor.report.road import rows
 from cudadoctor.text import printable
@@ -49,6 +51,8 @@ def render_terminal(
         parts += [_title(finding)] if quiet else _finding(finding)
     if not quiet and isinstance(diagnosis.facts.ladder, Ladder) and diagnosis.command == "check":
         parts += [Text(), _road(diagnosis.facts.ladder, verbose)]
+        told = framework_rows(diagnosis.facts.frameworks)
+        parts += [Text(), _frameworks(told)] if told else []
     if verbose and diagnosis.skipped:
         parts += [Text(), _plain("Not judged", style="bold")]
         reasons: dict[str, list[str]] = {}
@@ -124,6 +128,17 @@ def _road(ladder: Ladder, verbose: int) -> RenderableType:
             )
         )
     return Group(*parts)
+
+
+def _frameworks(rows: Sequence[tuple[str, str, str]]) -> RenderableType:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, state, text in rows:
+        mark, style = _MARK.get(state, (state, "dim"))
+        table.add_row(Text(mark, style=style), _plain(name), _plain(text))
+    return Group(_plain(FRAMEWORKS_TITLE, style="bold"), Padding(table, (0, 0, 0, 2)))
 
 
 def _plain(text: str, style: str = "") -> Text:

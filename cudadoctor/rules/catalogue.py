@@ -15,6 +15,10 @@ from cudadoctor.rules.driver.fabric_manager_not_running import fabric_manager_no
 from cudadoctor.rules.environment.cuda_simulator_enabled import cuda_simulator_enabled
 from cudadoctor.rules.environment.cuda_visible_devices_hides_gpu import cuda_visible_devices_hides_gpu
 from cudadoctor.rules.environment.no_gpu_allocated import no_gpu_allocated
+from cudadoctor.rules.frameworks.arch_not_in_binary import arch_not_in_binary
+from cudadoctor.rules.frameworks.framework_cannot_use_gpu import framework_cannot_use_gpu
+from cudadoctor.rules.frameworks.framework_device_count_bug import framework_device_count_bug
+from cudadoctor.rules.frameworks.jax_plugin_load_failure import jax_plugin_load_failure
 from cudadoctor.rules.host.container_driver_capabilities import container_driver_capabilities
 from cudadoctor.rules.host.container_ldcache_stale import container_ldcache_stale
 from cudadoctor.rules.host.container_no_gpu_flag import container_no_gpu_flag
@@ -51,8 +55,10 @@ from cudadoctor.rules.nvml.mig_without_instance import mig_without_instance
 from cudadoctor.rules.nvml.row_remap_pending import row_remap_pending
 from cudadoctor.rules.nvml.vgpu_unlicensed import vgpu_unlicensed
 from cudadoctor.rules.packages.cpu_only_wheel import cpu_only_wheel
+from cudadoctor.rules.packages.legacy_python2_package import legacy_python2_package
 from cudadoctor.rules.packages.mixed_cuda_packages import mixed_cuda_packages
 from cudadoctor.rules.packages.python_packages_incompatible import python_packages_incompatible
+from cudadoctor.rules.packages.tegra_wrong_build import tegra_wrong_build
 from cudadoctor.rules.pci.gpu_fallen_off_bus import gpu_fallen_off_bus
 from cudadoctor.rules.pci.no_nvidia_gpu_active import no_nvidia_gpu_active
 from cudadoctor.rules.pci.other_driver_bound import other_driver_bound
@@ -127,8 +133,15 @@ RULES: tuple[Rule, ...] = tuple(
         driver_call_failed,
         kernel_compile_failed,
         app_fault_xid,
+        # Frameworks.
+        tegra_wrong_build,
+        arch_not_in_binary,
         cpu_only_wheel,
+        jax_plugin_load_failure,
+        framework_device_count_bug,
         mixed_cuda_packages,
+        legacy_python2_package,
+        framework_cannot_use_gpu,
         device_name_unprintable,
         device_sources_disagree,
         # Measurements.

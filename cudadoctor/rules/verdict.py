@@ -6,6 +6,7 @@ from cudadoctor.facts.bandwidth import Bandwidth, ExpectedLink
 from cudadoctor.facts.base import known
 from cudadoctor.facts.devices import Devices
 from cudadoctor.facts.driver import Driver, DriverDevice
+from cudadoctor.facts.frameworks import Frameworks
 from cudadoctor.facts.ladder import KERNEL_STEPS, STEP_NAMES, Ladder, Step
 from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.nvml import Nvml
@@ -82,13 +83,16 @@ def _road(machine: Machine, ladder: Ladder) -> str:
         target = f" compiled for {printable(capability)}" if capability else ""
         several = ladder.passed("reduction")
         ran = f"kernels{target} ran and their results were" if several else f"a kernel{target} ran and its result was"
-        return f"The GPU works: {gpu}: {ran} right{_others(machine, ladder)}."
+        too = _frameworks(machine)
+        used = f"; {too} used it too" if too else ""
+        return f"The GPU works: {gpu}: {ran} right{_others(machine, ladder)}{used}."
     option = _ended_as_asked(ladder)
     if option:
-        return (
-            f"The driver works: {gpu}: a context was created. No kernel was compiled or run ({option}), so it is not "
-            "proven that the GPU computes."
-        )
+        none = f"No kernel was compiled or run ({option})"
+        proven = _frameworks(machine)
+        if proven:
+            return f"The GPU works: {gpu}: {proven} computed on it and the result was right. {none}."
+        return f"The driver works: {gpu}: a context was created. {none}, so it is not proven that the GPU computes."
     last, stop = _end_of_road(ladder)
     if last is None:
         reached = "No step of the way to the GPU was proven"
@@ -151,6 +155,13 @@ def _others(machine: Machine, ladder: Ladder) -> str:
     if not untried:
         return as_well
     return f"{as_well}; {untried} more {'GPU was' if untried == 1 else 'GPUs were'} seen but not tried"
+
+
+def _frameworks(machine: Machine) -> str:
+    """Name the frameworks that used the GPU, "" for none."""
+    asked = machine.frameworks.asked if isinstance(machine.frameworks, Frameworks) else ()
+    names = [printable(framework.name) for framework in asked if framework.works]
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _measured(machine: Machine) -> str:

@@ -17,6 +17,7 @@ from cudadoctor.facts.base import Known, Missing
 from cudadoctor.facts.device_nodes import DeviceNode, DeviceNodes
 from cudadoctor.facts.driver import Driver, DriverDevice
 from cudadoctor.facts.environment import Environment
+from cudadoctor.facts.frameworks import Framework, Frameworks
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.kernel_driver import KernelDriver, ModuleFile
 from cudadoctor.facts.kernel_log import KernelEvent, KernelLog
@@ -25,7 +26,7 @@ from cudadoctor.facts.libraries import Libraries, LibraryFile
 from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.module_build import Blacklist, ModuleBuild, ModuleBuilds
 from cudadoctor.facts.nvml import GpuProcess, Nvml, NvmlDevice
-from cudadoctor.facts.packages import Clash, Package, Packages
+from cudadoctor.facts.packages import Build, Clash, LegacyModule, Package, Packages
 from cudadoctor.facts.pci import Hop, Pci, PciDevice
 from cudadoctor.facts.power import Power
 from cudadoctor.facts.race import Epoch, Lane, Race
@@ -369,6 +370,45 @@ def packages(*clashes: Clash) -> Packages:
     return Packages(installed=installed, clashes=clashes, source="importlib.metadata")
 
 
+def build(framework: str = "torch", version: str = "2.9.1+cu130", cuda: Any = "13.0", **values: Any) -> Build:
+    told = {"package": framework, "build_string": "", "other_platform": ""} | values
+    facts = {name: fact(told.pop(name)) for name in ("architectures", "cudnn_version") if name in told}
+    return Build(framework=framework, version=version, cuda_version=fact(cuda), **told, **facts)
+
+
+def installed(*builds: Build, also: dict[str, str] | None = None, legacy: tuple[LegacyModule, ...] = ()) -> Packages:
+    """Return the packages of a Python environment that has these builds, and others by name and version."""
+    by_name = {each.package: each.version.partition("+")[0] for each in builds} | (also or {})
+    rest = tuple(Package(name=name, version=version) for name, version in by_name.items())
+    return Packages(
+        installed=packages().installed + rest, clashes=(), source="*.dist-info", builds=builds, legacy_modules=legacy
+    )
+
+
+def asked(name: str = "torch", failed: Step | None = None, **values: Any) -> Framework:
+    """Return a framework that used the GPU, or failed at a step."""
+    names = ("import", "device-count", "operation")
+    last = names.index(failed.name) if failed is not None else len(names)
+    steps = [step(each, "passed") for each in names[:last]] + ([failed] if failed is not None else [])
+    steps += [step(each, "not reached", call="") for each in names[last + 1 :]]
+    told = {
+        "version": "2.9.1+cu130",
+        "built_with_cuda": "13.0",
+        "device_count": 1,
+        "device_capability": "9.0",
+        "architectures": NONE,
+        "cuda_runtime_version": "13.0",
+        "cudnn_version": "9.13.0",
+    } | values
+    said = told.pop("said", ())
+    facts = {name: fact(value) for name, value in told.items()}
+    return Framework(name=name, steps=tuple(steps), libraries=(), said=said, **facts)  # type: ignore[arg-type]
+
+
+def frameworks(*all_asked: Framework) -> Frameworks:
+    return Frameworks(asked=all_asked)
+
+
 CLASH = Clash(
     package="numba-cuda", package_version="0.30.4", requires="numpy<2.5", found="numpy 2.5.0", source="tried here"
 )
@@ -461,6 +501,7 @@ HEALTHY = Machine(
     ladder=ladder(),
     toolkits=toolkit(),
     packages=packages(),
+    frameworks=frameworks(),
 )
 """An H100 on driver 580 with the wheels of CUDA 13, idle, where everything passed."""
 

@@ -4,6 +4,7 @@
 Whether the toolkit that numba-cuda would use (or, where it would load none, the one that programs are built with) is of
 a later major release than the driver's CUDA version, or the driver's release is below the oldest that runs this major
 release; or whether a call answers 35 or 36.
+Likewise for the CUDA version that each framework of this Python environment was built with.
 
 ## Why it matters
 A toolkit needs a driver of its own major release.
@@ -28,7 +29,9 @@ start https://www.nvidia.com/drivers
 ```
 
 ## Limits
-Nothing is said where a kernel was compiled and ran.
+Nothing is said of the toolkit where a kernel was compiled and ran, and nothing of a framework that was asked
+(`check --frameworks`) and used the GPU.
+A framework without code for the card is left to arch-not-in-binary: no driver would help it.
 PTX is not covered by minor-version compatibility: see ptx-newer-than-driver.
 "Insufficient driver" (35) from a CUDA runtime can also mean that libcuda is missing, or that the card is too old for
 any update.
@@ -46,15 +49,26 @@ from collections.abc import Iterator
 
 from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.driver import Driver
+from cudadoctor.facts.frameworks import Frameworks
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.kernel_driver import KernelDriver
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
+from cudadoctor.facts.packages import Packages
 from cudadoctor.facts.pci import Pci
 from cudadoctor.facts.toolkits import Toolkits
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import install_compiler, install_driver, update_driver
+from cudadoctor.rules.frameworks.installing import install_jax, install_torch
+from cudadoctor.rules.frameworks.subject import (
+    Subject,
+    driver_cuda,
+    lacks_code,
+    needs_newer_driver,
+    processor_of,
+    subjects,
+)
 from cudadoctor.rules.reading import (
     capabilities,
     cuda_error,
@@ -67,7 +81,7 @@ from cudadoctor.rules.reading import (
     version_of,
 )
 from cudadoctor.rules.toolkits.choice import in_use
-from cudadoctor.tables.drivers import minimum_driver
+from cudadoctor.tables.drivers import DriverMinimum, minimum_driver
 
 
 @rule(
@@ -102,10 +116,72 @@ def driver_too_old(
     pci: Pci | Missing,
     host: Host | Missing,
     ladder: Ladder | Missing,
+    packages: Packages | Missing,
+    frameworks: Frameworks | Missing,
 ) -> Iterator[Finding]:
-    """Fire across a major release, below the family's minimum, or on 35 and 36, unless a kernel ran."""
-    if passed(ladder, "kernel-result"):
+    """Fire across a major release, below the family's minimum, or on 35 and 36, unless a kernel or framework ran."""
+    if not passed(ladder, "kernel-result"):
+        yield from _for_toolkit(toolkits, driver, nvml, kernel_driver, pci, host, ladder)
+    yield from _for_frameworks(subjects(packages, frameworks), driver, nvml, kernel_driver, pci, host)
+
+
+def _for_frameworks(
+    installed: tuple[Subject, ...],
+    driver: Driver | Missing,
+    nvml: Nvml | Missing,
+    kernel_driver: KernelDriver | Missing,
+    pci: Pci | Missing,
+    host: Host | Missing,
+) -> Iterator[Finding]:
+    """Tell in one finding all frameworks that were built with a later CUDA than the driver runs."""
+    cuda = driver_cuda(driver, nvml)
+    has = version_of(known(cuda))
+    found = capabilities(driver, nvml, pci)
+    release = driver_release(nvml, kernel_driver.loaded_release if isinstance(kernel_driver, KernelDriver) else None)
+    refused: list[Subject] = []
+    minimum: DriverMinimum | None = None
+    for subject in installed:
+        served = not found or any(lacks_code(subject, capability, host) is None for _, capability, _ in found)
+        needs = minimum_driver(known(subject.cuda) or "", system_of(host) or "Linux")
+        below = needs is not None and (version_of(known(release)) or (9999,)) < (version_of(needs.run) or ())
+        too_old = needs_newer_driver(known(subject.cuda), has) or below or subject.said_old_driver
+        if too_old and served and not subject.works:
+            refused.append(subject)
+            minimum = minimum or needs
+    if not refused:
         return
+    names = " and ".join(f"{subject.title} (CUDA {text_of(subject.cuda) or 'unknown'})" for subject in refused)
+    driver_is = f"driver {text_of(release) or 'here'}" + (f" (driver CUDA version {text_of(cuda)})" if has else "")
+    evidence = seen("driver CUDA version", cuda) + seen("driver release", release)
+    if minimum is not None:
+        evidence += (Evidence(f"oldest driver for CUDA {minimum.toolkit}", minimum.run, minimum.source),)
+    lowest = min((capability for _, capability, _ in found), default=None)
+    # PyTorch and JAX have builds for each CUDA release that a driver may have.
+    older = install_torch(lowest, has, processor_of(host)) if has and refused[0].name == "torch" else ()
+    if refused[0].name == "jax" and has is not None and has >= (12,):
+        older = install_jax("cu12")
+    update = _fix(host, None, lowest)
+    either = f"Install a build for CUDA {has[0]}, which needs no administrator; or " if older and has else ""
+    text = f"{either}{update.text[0].lower()}{update.text[1:]}" if either else update.text
+    yield finding(
+        driver_too_old,
+        summary=f"{names} cannot run on {driver_is}.",
+        cause="A program needs a driver of the major CUDA release that it was built with, or of a later one.",
+        confidence="proven" if any(subject.said_old_driver for subject in refused) else "supported",
+        evidence=tuple(item for subject in refused for item in subject.evidence) + evidence,
+        fix=Fix(text, older + update.commands),
+    )
+
+
+def _for_toolkit(
+    toolkits: Toolkits | Missing,
+    driver: Driver | Missing,
+    nvml: Nvml | Missing,
+    kernel_driver: KernelDriver | Missing,
+    pci: Pci | Missing,
+    host: Host | Missing,
+    ladder: Ladder | Missing,
+) -> Iterator[Finding]:
     refused = cuda_error(ladder, 35, 36)
     toolkit = in_use(toolkits)
     cuda = driver.cuda_version if isinstance(driver, Driver) else Missing("libcuda did not tell")
@@ -116,7 +192,7 @@ def driver_too_old(
     has, runs = version_of(known(cuda)), version_of(known(release))
     minimum = minimum_driver(known(toolkit.version) or "", system_of(host) or "Linux") if toolkit is not None else None
     needs = version_of(minimum.run) if minimum is not None else None
-    across = wanted is not None and has is not None and _needs_newer(wanted, has)
+    across = toolkit is not None and needs_newer_driver(known(toolkit.version), has)
     below = needs is not None and runs is not None and runs < needs
     if refused is None and not across and not below:
         return
@@ -143,13 +219,6 @@ def driver_too_old(
         evidence=evidence,
         fix=_fix(host, has, lowest),
     )
-
-
-def _needs_newer(wanted: tuple[int, ...], has: tuple[int, ...]) -> bool:
-    """Say whether the toolkit needs a newer driver; before CUDA 11 every minor release did."""
-    if wanted[0] != has[0]:
-        return wanted[0] > has[0]
-    return wanted[0] < 11 and wanted[:2] > has[:2]
 
 
 def _compile_failed(ladder: Ladder | Missing) -> bool:

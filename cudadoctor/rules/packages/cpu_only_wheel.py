@@ -1,8 +1,9 @@
 """# A framework was installed without CUDA
 
 ## What it checks
-Whether this Python environment has a build of PyTorch or TensorFlow for processors alone (version `+cpu`, package
-`tensorflow-cpu`, TensorFlow 2.11 or newer on Windows), or JAX without a CUDA plugin, on a machine with an NVIDIA GPU.
+Whether this Python environment has a build of PyTorch or TensorFlow for processors alone (version `+cpu`, its own
+generated file, package `tensorflow-cpu`, a conda build string such as `cpu_generic_...`, TensorFlow 2.11 or newer on
+Windows), or JAX, PaddlePaddle or MXNet without CUDA, on a machine with an NVIDIA GPU.
 
 ## Why it matters
 The framework says that no GPU is available, which looks like a broken driver; nothing on the machine is wrong.
@@ -29,22 +30,27 @@ python -m pip install -U "jax[cuda12]"
 ```
 
 ## Limits
-Only versions and names are read; packages of conda that carry the build in another place are not.
-JAX without its plugin is a note: many programs install it without meaning to compute on a GPU.
+Only versions, names and small files are read.
+JAX without its plugin, PaddlePaddle and MXNet are notes: many programs install them without meaning to compute on a
+GPU.
+ONNX Runtime for processors is what most programs that depend on it want, and no finding.
+Builds for another kind of device (ROCm, XPU) are meant so.
 
 ## Sources
 Installation pages of PyTorch, TensorFlow and JAX.
 Met by users in:
 - <https://github.com/JeffSHF/ColabDock/issues/28>
 - <https://github.com/tensorflow/tensorflow/issues/60156>
+- <https://github.com/conda/conda/issues/14761>
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudadoctor.facts.base import Missing
+from cudadoctor.facts.base import Known, Missing, known
 from cudadoctor.facts.driver import Driver
+from cudadoctor.facts.frameworks import Frameworks
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.packages import Packages
@@ -52,9 +58,12 @@ from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import compiler_extra
-from cudadoctor.rules.reading import capabilities, system_of, text_of, version_of
+from cudadoctor.rules.frameworks.installing import install_torch
+from cudadoctor.rules.frameworks.subject import driver_cuda, processor_of, subjects
+from cudadoctor.rules.reading import capabilities, system_of, version_of
 
-_PLUGINS = ("jax-cuda12-plugin", "jax-cuda13-plugin")
+_CONDA = {"torch": "pytorch", "tensorflow": "tensorflow", "jax": "jaxlib"}
+_NOTES = ("jax", "paddle", "mxnet")
 
 
 @rule(
@@ -93,50 +102,69 @@ _PLUGINS = ("jax-cuda12-plugin", "jax-cuda13-plugin")
     ),
 )
 def cpu_only_wheel(
-    packages: Packages, host: Host | Missing, pci: Pci | Missing, nvml: Nvml | Missing, driver: Driver | Missing
+    packages: Packages,
+    frameworks: Frameworks | Missing,
+    host: Host | Missing,
+    pci: Pci | Missing,
+    nvml: Nvml | Missing,
+    driver: Driver | Missing,
 ) -> Iterator[Finding]:
     """Fire for each framework without CUDA where a GPU is there."""
     found = capabilities(driver, nvml, pci)
     if not found:
         return
-    cuda = version_of(text_of(driver.cuda_version)) if isinstance(driver, Driver) else None
-    extra = compiler_extra(cuda, min(capability for _, capability, _ in found))
-    torch = packages.version_of("torch")
-    if torch is not None and torch.endswith("+cpu"):
-        index = "https://download.pytorch.org/whl/" + ("cu130" if extra == "cu13" else "cu126")
-        install = f"python -m pip install --force-reinstall torch --index-url {index}"
-        yield _told("PyTorch", "torch", torch, packages, (install,))
-    tensorflow = packages.version_of("tensorflow")
-    on_windows = system_of(host) == "Windows" and (version_of(tensorflow) or (0,)) >= (2, 11)
-    if tensorflow is not None and on_windows:
-        yield _told("TensorFlow", "tensorflow", tensorflow, packages, ())
-    elif tensorflow is None and (plain := packages.version_of("tensorflow-cpu")) is not None:
-        commands = (
-            "python -m pip uninstall -y tensorflow-cpu",
-            'python -m pip install "tensorflow[and-cuda]"',
-        )
-        yield _told("TensorFlow", "tensorflow-cpu", plain, packages, commands)
-    jaxlib = packages.version_of("jaxlib")
-    if jaxlib is not None and "+cuda" not in jaxlib and all(packages.version_of(name) is None for name in _PLUGINS):
-        install = f'python -m pip install -U "jax[cuda{extra.removeprefix("cu")}]"'
-        yield _told("JAX", "jaxlib", jaxlib, packages, (install,), severity=Severity.NOTE)
+    cuda = version_of(known(driver_cuda(driver, nvml)))
+    lowest = min(capability for _, capability, _ in found)
+    extra = compiler_extra(cuda, lowest)
+    for subject in subjects(packages, frameworks):
+        without = isinstance(subject.cuda, Known) and not subject.cuda.value
+        if not without or subject.works or subject.name == "onnxruntime":
+            continue
+        build = subject.build
+        commands = _commands(subject.name, lowest, cuda, extra, host)
+        if build is not None and build.build_string and subject.name in _CONDA:
+            commands = (f'conda install "{_CONDA[subject.name]}=*=*cuda*"',)
+        yield _told(subject.title, subject.evidence, commands, note=subject.name in _NOTES)
+    if "tensorflow" not in (subject.name for subject in subjects(packages, frameworks) if subject.asked is not None):
+        yield from _tensorflow_by_name(packages, host, _commands("tensorflow", lowest, cuda, extra, host))
 
 
-def _told(
-    name: str,
-    package: str,
-    version: str,
-    packages: Packages,
-    commands: tuple[str, ...],
-    severity: Severity = Severity.WARNING,
-) -> Finding:
-    windows = "" if commands else " Use WSL2, or version 2.10: later ones have no CUDA on Windows."
+def _tensorflow_by_name(packages: Packages, host: Host | Missing, commands: tuple[str, ...]) -> Iterator[Finding]:
+    """Judge TensorFlow by name and version where its files did not tell."""
+    build = packages.build_of("tensorflow")
+    if build is not None and isinstance(build.cuda_version, Known):
+        return
+    tensorflow, plain = packages.version_of("tensorflow"), packages.version_of("tensorflow-cpu")
+    if tensorflow is not None and system_of(host) == "Windows" and (version_of(tensorflow) or (0,)) >= (2, 11):
+        yield _told(f"TensorFlow {tensorflow}", (Evidence("tensorflow", tensorflow, packages.source),), commands)
+    elif tensorflow is None and plain is not None:
+        yield _told(f"TensorFlow {plain}", (Evidence("tensorflow-cpu", plain, packages.source),), commands)
+
+
+def _commands(
+    name: str, lowest: tuple[int, int], cuda: tuple[int, ...] | None, extra: str, host: Host | Missing
+) -> tuple[str, ...]:
+    """Return the commands that install the build with CUDA; none for TensorFlow on Windows, which has none."""
+    if name == "torch":
+        return install_torch(lowest, cuda, processor_of(host))
+    if name == "tensorflow" and system_of(host) != "Windows":
+        return ("python -m pip uninstall -y tensorflow-cpu", 'python -m pip install "tensorflow[and-cuda]"')
+    if name == "jax" and system_of(host) != "Windows":
+        return (f'python -m pip install -U "jax[cuda{extra.removeprefix("cu")}]"',)
+    return ()
+
+
+def _told(title: str, evidence: tuple[Evidence, ...], commands: tuple[str, ...], *, note: bool = False) -> Finding:
+    name = title.partition(" ")[0]
+    windows = ""
+    if name == "TensorFlow" and not commands:
+        windows = " Use WSL2, or version 2.10: later ones have no CUDA on Windows."
     return finding(
         cpu_only_wheel,
-        summary=f"{name} {version} in this Python environment is built without CUDA, so it never uses the GPU.",
+        summary=f"{title} in this Python environment is built without CUDA, so it never uses the GPU.",
         cause="pip or conda chose a build for processors alone; driver and GPU have no part in it.",
-        confidence="proven" if severity is Severity.WARNING else "supported",
-        severity=severity,
-        evidence=(Evidence(package, version, packages.source),),
+        confidence="supported" if note else "proven",
+        severity=Severity.NOTE if note else Severity.WARNING,
+        evidence=evidence,
         fix=Fix(f"If {name} is to use the GPU, install the build with CUDA.{windows}", commands),
     )
