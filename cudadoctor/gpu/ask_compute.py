@@ -16,6 +16,7 @@ from typing import Any
 
 from cudadoctor.gpu.child import Reporter
 from cudadoctor.gpu.driver_api import DriverError, open_driver
+from cudadoctor.gpu.mapped import mapped_libraries
 
 COMPILE_LIMIT_S = 60.0
 """Compilation runs on the CPU and touches no driver but to load the result; a cold disk may make it slow."""
@@ -27,6 +28,8 @@ _CODE = re.compile(r"\[(\d{1,4})\]|CUDA_ERROR_\w+")
 
 def work(arguments: dict[str, Any], reporter: Reporter) -> None:
     """Send `step-result` for kernel-compile, kernel-result and copy; stop at the first that fails.
+
+    After the compilation `mapped` says which CUDA libraries this process has loaded by then.
 
     Args:
         arguments: `device` is the index of the driver API.
@@ -58,6 +61,7 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
         failure = _try(check_kernel.compile_kernel)
     detail = f"compiled for compute capability {check_kernel.capability() if failure is None else '?'}"
     _send(reporter, "kernel-compile", "numba.cuda.jit", failure, detail, time.perf_counter() - started)
+    reporter.send("mapped", paths=mapped_libraries())
     if failure is not None:
         return
     checks: tuple[tuple[str, str, Callable[[], str]], ...] = (

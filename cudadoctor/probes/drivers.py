@@ -150,18 +150,24 @@ def start_kernel(device: int, *, limit_s: float = DRIVER_CALL_LIMIT_S) -> Worker
     return Worker("cudadoctor.gpu.ask_compute:work", {"device": device}, limit_s=limit_s, waits=True)
 
 
-def run_kernel(worker: Worker | None, *, limit_s: float = DRIVER_CALL_LIMIT_S) -> Steps:
-    """Let the child go on, and return the steps `kernel-compile` to `copy`."""
+def run_kernel(
+    worker: Worker | None, *, limit_s: float = DRIVER_CALL_LIMIT_S
+) -> tuple[Steps, Known[tuple[str, ...]] | Missing]:
+    """Let the child go on, and return the steps `kernel-compile` to `copy`, and the CUDA libraries that it loaded."""
     if worker is None:
         forbidden = environment_forbids() or "no kernel was tried"
-        return {"kernel-compile": Step(name="kernel-compile", state="not reached", call="", detail=forbidden)}
+        step = Step(name="kernel-compile", state="not reached", call="", detail=forbidden)
+        return {step.name: step}, Missing(forbidden)
     worker.go()
     messages = list(worker)
     steps = _steps(messages)
     if worker.ending.state != "finished":
         name = next(name for name in ("kernel-compile", "kernel-result", "copy") if name not in steps)
         steps[name] = _step(name, None, worker.ending, limit_s, passed="")
-    return steps
+    mapped = _first(messages, "mapped")
+    if mapped is None or not mapped["paths"]:
+        return steps, Missing("the process that was to compile a kernel did not come that far, or this is not Linux")
+    return steps, Known(tuple(mapped["paths"]), "/proc/self/maps of the process that compiled a kernel")
 
 
 def _step(name: str, failed: dict[str, Any] | None, ending: Ending, limit_s: float, *, passed: str) -> Step:
