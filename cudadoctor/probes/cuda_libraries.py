@@ -59,11 +59,12 @@ def gather(
         root: The machine's files.
         toolkits: The toolkits that were found.
         environ: The variables to go by, this process's own by default, and none for another machine's files.
-        sites: Where Python packages are installed, this process's own by default.
+        sites: Where Python packages are installed, by default everywhere that this process imports from.
     """
     variables = root.variables(environ)
     if sites is None:
-        sites = python_site_folders() if root.is_live else []
+        # Packages may lie in any folder of the search path: PYTHONPATH, or the system's behind a virtual environment.
+        sites = _unique([*python_site_folders(), *filter(os.path.isabs, sys.path)]) if root.is_live else []
     search = _Search(root, toolkits.found if isinstance(toolkits, Toolkits) else ())
     found: dict[tuple[str, str], CudaLibrary] = {}
     for file in _all(search, variables, sites):

@@ -26,7 +26,7 @@ NO_FOLDER = "the folder does not exist"
 """The reason in every fact of a toolkit that a variable names but that is not there."""
 
 _VARIABLES = ("CUDA_PATH", "CUDA_HOME")
-_ALL_VARIABLES = (*_VARIABLES, "CUDA_ROOT", "XLA_FLAGS")
+_ALL_VARIABLES = (*_VARIABLES, "CUDA_ROOT", "XLA_FLAGS", "NUMBAPRO_NVVM", "NUMBAPRO_LIBDEVICE")
 _HEADER_BYTES = 1 << 18  # CUDA_VERSION stands in the first 20 kB of cuda.h
 _LIBRARY_FOLDERS = ("lib64", "lib", "targets/x86_64-linux/lib", "targets/sbsa-linux/lib", "targets/aarch64-linux/lib")
 
@@ -135,6 +135,10 @@ def _other_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     match = re.search(r"--xla_gpu_cuda_data_dir=(\S+)", environ.get("XLA_FLAGS", ""))
     if match is not None and os.path.isabs(match[1]):
         yield "XLA_FLAGS", match[1]
+    for name in ("NUMBAPRO_NVVM", "NUMBAPRO_LIBDEVICE"):  # a file or folder of the toolkit, for old numba
+        match = re.match(r"(.+?)[/\\]nvvm(?:[/\\]|$)", environ.get(name, ""))
+        if match is not None and os.path.isabs(match[1]):
+            yield name, match[1]
 
 
 def _toolkit_of(root: Root, nvcc: str) -> str | None:

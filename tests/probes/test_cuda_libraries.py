@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from cudadoctor.facts.base import Known, Missing, known
 from cudadoctor.facts.cuda_libraries import CudaLibraries
 from cudadoctor.gpu.mapped import mapped_libraries
+from cudadoctor.gpu.worker import Ending
 from cudadoctor.probes import cuda_libraries, libraries, toolkits
+from cudadoctor.probes.drivers import run_kernel
 from cudadoctor.probes.root import Root
 from tests.probes.machine_tree import MachineTree
 
@@ -171,3 +174,24 @@ def test_what_a_variable_names_as_the_driver_is_looked_at(tree: MachineTree, val
 
 def test_this_process_has_mapped_no_cuda_library() -> None:
     assert mapped_libraries() == ()
+
+
+class Child:
+    """Stands in for the child that compiles a kernel: what it sends, and how it ended."""
+
+    def __init__(self, *messages: dict[str, object]) -> None:
+        self.messages = messages
+        self.ending = Ending(state="finished")
+
+    def go(self) -> None: ...
+
+    def __iter__(self) -> Iterator[dict[str, object]]:
+        return iter(self.messages)
+
+
+def test_what_the_kernel_s_child_had_mapped_comes_back_beside_its_steps() -> None:
+    passed = {"kind": "step-result", "step": {"name": "kernel-compile", "state": "passed", "call": "jit", "detail": ""}}
+    steps, mapped = run_kernel(Child(passed, {"kind": "mapped", "paths": ["/opt/libnvvm.so.4"]}))  # type: ignore[arg-type]
+    assert list(steps) == ["kernel-compile"]
+    assert known(mapped) == ("/opt/libnvvm.so.4",)
+    assert isinstance(run_kernel(Child(passed))[1], Missing)  # type: ignore[arg-type]

@@ -135,6 +135,21 @@ def test_a_newer_toolkit_than_the_table_has_no_architectures(tree: MachineTree) 
     assert isinstance(kit.architectures, Missing)
 
 
+def test_folders_that_other_variables_name_are_looked_at_after_the_rest(tree: MachineTree) -> None:
+    tree.toolkit("/usr/local/cuda-12.4", "12.4.1")
+    found = gather(
+        tree,
+        XLA_FLAGS="--xla_a=1 --xla_gpu_cuda_data_dir=/opt/none --xla_b",
+        NUMBAPRO_NVVM="/usr/local/cuda-9.0/nvvm/lib64/libnvvm.so",
+        CUDA_ROOT="/usr/local/cuda-12.4",
+    ).found
+    assert [(kit.root, kit.found_via) for kit in found] == [
+        ("/usr/local/cuda-12.4", "CUDA_ROOT, /usr/local/cuda-12.4"),
+        ("/opt/none", "XLA_FLAGS"),
+        ("/usr/local/cuda-9.0", "NUMBAPRO_NVVM"),
+    ]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for ptxas is a shell script")
 @pytest.mark.parametrize(
     ("script", "architectures"),

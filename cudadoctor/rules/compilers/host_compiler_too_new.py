@@ -57,7 +57,8 @@ _NAMES = {"gcc": "gcc", "clang": "clang", "msvc": "Visual Studio's compiler, _MS
 def host_compiler_too_new(compilers: Compilers, toolkits: Toolkits, host: Host | Missing) -> Iterator[Finding]:
     """Fire where the first host compiler is newer than the toolkit's limit; a note where the check is switched off."""
     toolkit = next((kit for kit in toolkits.found if kit.root == known(compilers.nvcc_root)), None)
-    if toolkit is None or not compilers.found:
+    # Apple counts its clang on its own, and no toolkit says which of them it takes.
+    if toolkit is None or not compilers.found or system_of(host) == "Darwin":
         return
     first = compilers.found[0]
     limit, major = _limit(toolkit, first.kind), _major(first)
