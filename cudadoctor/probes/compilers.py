@@ -19,14 +19,15 @@ from cudadoctor.probes.guard import never_raises
 from cudadoctor.probes.root import Root, shown
 
 _PROGRAM_LIMIT_S = 2.0
-_CCBIN = re.compile(r"(?:^|\s)(?:-ccbin|--compiler-bindir)(?:=|\s+)[\"']?([^\s\"']+)")
-_UNCHECKED = re.compile(r"(?:^|\s)--?allow-unsupported-compiler\b")
+# Plain texts: most machines have no nvcc, and then none of them is ever compiled.
+_CCBIN = r"(?:^|\s)(?:-ccbin|--compiler-bindir)(?:=|\s+)[\"']?([^\s\"']+)"
+_UNCHECKED = r"(?:^|\s)--?allow-unsupported-compiler\b"
 _FLAGS = ("NVCC_APPEND_FLAGS", "NVCC_PREPEND_FLAGS")  # of two, nvcc takes the last
-_KIND = re.compile(r"(clang)|(?:^|-)(?:gcc|g\+\+|cc|c\+\+)(?:-|$|\.exe)")
-_GCC_NAME = re.compile(r"(?:gcc|g\+\+|cc|c\+\+)-(\d{1,3}(?:\.\d+)*)$")
-_CLANG_NAME = re.compile(r"clang(?:\+\+)?-(\d{1,3}(?:\.\d+)*)$")
-_OTHERS = re.compile(r"(?:g\+\+|clang)-\d{1,3}")
-_MSVC = re.compile(r"[\\/]MSVC[\\/]14\.(\d\d)[\d.]*[\\/]", re.IGNORECASE)
+_KIND = r"(clang)|(?:^|-)(?:gcc|g\+\+|cc|c\+\+)(?:-|$|\.exe)"
+_GCC_NAME = r"(?:gcc|g\+\+|cc|c\+\+)-(\d{1,3}(?:\.\d+)*)$"
+_CLANG_NAME = r"clang(?:\+\+)?-(\d{1,3}(?:\.\d+)*)$"
+_OTHERS = r"(?:g\+\+|clang)-\d{1,3}"
+_MSVC = r"[\\/]MSVC[\\/]14\.(\d\d)[\d.]*[\\/]"
 _WRAPPERS = ("ccache", "distcc", "sccache", "icecc")
 
 
@@ -60,7 +61,7 @@ def gather(root: Root, toolkits: Toolkits | Missing, environ: Mapping[str, str] 
         nvcc=toolkit.nvcc,
         nvcc_root=Known(toolkit.root, toolkit.found_via),
         found=tuple(compilers),
-        check_disabled=Known(_UNCHECKED.search(flags) is not None, " and ".join(_FLAGS)),
+        check_disabled=Known(re.search(_UNCHECKED, flags) is not None, " and ".join(_FLAGS)),
     )
 
 
@@ -83,7 +84,7 @@ class _Look:
     def candidates(self, nvcc: str) -> Iterator[tuple[str, str]]:
         """Yield (path, how it was found), in the order in which nvcc would take them; then what else is there."""
         for variable in _FLAGS:
-            for match in reversed(_CCBIN.findall(self.variables.get(variable, ""))):
+            for match in reversed(re.findall(_CCBIN, self.variables.get(variable, ""))):
                 yield from self._named(match, variable)
         yield from self._named(self.variables.get("NVCC_CCBIN", ""), "NVCC_CCBIN")
         nvcc_folder = os.path.dirname(self._started_by(nvcc))
@@ -99,7 +100,8 @@ class _Look:
             return
         for folder in ("/usr/bin", "/usr/local/bin"):
             names = self.root.listdir(folder)
-            for name in sorted(filter(_OTHERS.fullmatch, names if isinstance(names, list) else ()), reverse=True):
+            others = [name for name in names if re.fullmatch(_OTHERS, name)] if isinstance(names, list) else []
+            for name in sorted(others, reverse=True):
                 yield os.path.join(folder, name), folder
 
     def describe(self, path: str, found_via: str) -> HostCompiler | None:
@@ -113,7 +115,7 @@ class _Look:
         if name.lower() == "cl.exe":
             kind, version = "msvc", self._msvc(real_path)
         else:
-            match = _KIND.search(name) or _KIND.search(os.path.basename(path))
+            match = re.search(_KIND, name) or re.search(_KIND, os.path.basename(path))
             if match is None:
                 return None
             kind = "clang" if match[1] else "gcc"
@@ -160,7 +162,7 @@ class _Look:
                     yield os.path.join(tools, version, "bin", "Hostx64", "x64", "cl.exe"), base
 
     def _gcc(self, real_path: str) -> Fact[str]:
-        match = _GCC_NAME.search(os.path.basename(real_path))
+        match = re.search(_GCC_NAME, os.path.basename(real_path))
         if match is not None:
             return Known(match[1], "the file's name")
         base = os.path.join(os.path.dirname(os.path.dirname(real_path)), "lib", "gcc")
@@ -176,7 +178,7 @@ class _Look:
         return Missing(f"{shown(base)} holds {len(found) or 'no'} versions")
 
     def _clang(self, real_path: str) -> Fact[str]:
-        match = _CLANG_NAME.search(os.path.basename(real_path)) or re.search(
+        match = re.search(_CLANG_NAME, os.path.basename(real_path)) or re.search(
             r"/llvm-(\d{1,3})(?:\.\d)?/bin/", real_path
         )
         if match is not None:
@@ -188,7 +190,7 @@ class _Look:
         return Missing(f"{shown(base)} holds {len(found) or 'no'} versions")
 
     def _msvc(self, real_path: str) -> Fact[str]:
-        match = _MSVC.search(real_path)
+        match = re.search(_MSVC, real_path, re.IGNORECASE)
         return Known(f"19{match[1]}", "the folder's name") if match else Missing("the folder's name tells no version")
 
 

@@ -35,9 +35,11 @@ _WHEELS = {
 _SUFFIXES = ("", "-cu11", "-cu12", "-cu13")
 _WHEEL_NAMES = frozenset(f"{wheel}{suffix}" for wheel, _ in _WHEELS.values() for suffix in _SUFFIXES)
 _STEMS = "|".join(stem.removeprefix("lib") for stem in _WHEELS)
-_LINUX = re.compile(rf"lib({_STEMS})\.so\.(\d+(?:\.\d+)*)")
-_MACOS = re.compile(rf"lib({_STEMS})\.(\d+(?:\.\d+)*)\.dylib")
-_WINDOWS = re.compile(rf"({_STEMS})(?:64)?_(\d+)(?:_\d+)?\.dll", re.IGNORECASE)
+_NAMES = {
+    "Linux": rf"lib({_STEMS})\.so\.(\d+(?:\.\d+)*)",
+    "Darwin": rf"lib({_STEMS})\.(\d+(?:\.\d+)*)\.dylib",
+    "Windows": rf"(?i)({_STEMS})(?:64)?_(\d+)(?:_\d+)?\.dll",
+}
 _BY_LOWER_CASE = {stem.removeprefix("lib").lower(): stem for stem in _WHEELS}
 _LIBRARY_FOLDERS = ("lib64", "lib", "targets/x86_64-linux/lib", "targets/sbsa-linux/lib", "targets/aarch64-linux/lib")
 _LIBRARY_FOLDERS_WINDOWS = ("bin/x64", "bin")
@@ -110,7 +112,7 @@ def _of_wheels(search: _Search, site: str) -> Iterator[CudaLibrary]:
     for name in names:
         if name not in wanted and not re.fullmatch(r"cu\d\d", name):
             continue
-        for place in ("bin/x86_64", "bin") if search.root.system == "Windows" else ("lib",):
+        for place in ("bin/x86_64", "bin") if search.windows else ("lib",):
             folder = os.path.join(base, name, *place.split("/"))
             yield from search.folder(folder, WHEELS, versions)
 
@@ -121,7 +123,7 @@ def _of_toolkit(search: _Search, toolkit: Toolkit) -> Iterator[CudaLibrary]:
         via = WHEELS
     else:
         via = "toolkit"
-        places = _LIBRARY_FOLDERS_WINDOWS if search.root.system == "Windows" else _LIBRARY_FOLDERS
+        places = _LIBRARY_FOLDERS_WINDOWS if search.windows else _LIBRARY_FOLDERS
         # Distributions that install toolkits into /usr have them in the loader's cache.
         for place in places if toolkit.root not in ("/usr", "/") else ():
             yield from search.folder(os.path.join(toolkit.root, *place.split("/")), via)
@@ -142,7 +144,8 @@ class _Search:
 
     def __init__(self, root: Root, toolkits: Sequence[Toolkit]) -> None:
         self.root, self.toolkits = root, toolkits
-        self.pattern = {"Windows": _WINDOWS, "Darwin": _MACOS}.get(root.system or "", _LINUX)
+        self.windows = root.system == "Windows"
+        self.pattern = re.compile(_NAMES.get(root.system or "", _NAMES["Linux"]))
         self._seen: set[str] = set()
 
     def folder(
@@ -205,7 +208,7 @@ class _Search:
             return Known(real[2], "the file's name")
         if wheels is not None:
             wheel = _WHEELS[library][0]
-            major = number[:-1] if self.pattern is _WINDOWS and len(number) == 3 else number.partition(".")[0]
+            major = number[:-1] if self.windows and len(number) == 3 else number.partition(".")[0]
             fitting = {version for version in wheels.get(wheel, ()) if version.partition(".")[0] == major}
             if len(fitting) == 1:
                 return Known(fitting.pop(), f"version of the wheel {wheel}")
