@@ -17,6 +17,7 @@ from cudadoctor.facts.compilers import Compilers, HostCompiler
 from cudadoctor.facts.toolkits import Toolkit, Toolkits
 from cudadoctor.probes.guard import never_raises
 from cudadoctor.probes.root import Root, shown
+from cudadoctor.tables.reader import numbers
 
 _PROGRAM_LIMIT_S = 2.0
 # Plain texts: most machines have no nvcc, and then none of them is ever compiled.
@@ -57,11 +58,14 @@ def gather(root: Root, toolkits: Toolkits | Missing, environ: Mapping[str, str] 
     if compilers and isinstance(compilers[0].version, Missing) and root.is_live and root.system == "Linux":
         compilers[0] = msgspec.structs.replace(compilers[0], version=_ask(compilers[0].path))
     flags = " ".join(variables.get(name, "") for name in _FLAGS)
+    disabled: Fact[bool] = Known(re.search(_UNCHECKED, flags) is not None, " and ".join(_FLAGS))
+    if not root.is_live and environ is None:
+        disabled = Missing("--sysroot: the variables of this process are not those of that machine")
     return Compilers(
         nvcc=toolkit.nvcc,
         nvcc_root=Known(toolkit.root, toolkit.found_via),
         found=tuple(compilers),
-        check_disabled=Known(re.search(_UNCHECKED, flags) is not None, " and ".join(_FLAGS)),
+        check_disabled=disabled,
     )
 
 
@@ -154,12 +158,20 @@ class _Look:
         return match[1] if match is not None else ""
 
     def _visual_studio(self) -> Iterator[tuple[str, str]]:
-        base = os.path.join(self.variables.get("ProgramFiles", "C:\\Program Files"), "Microsoft Visual Studio")
-        for year in _names(self.root, base):
-            for edition in _names(self.root, os.path.join(base, year)):
-                tools = os.path.join(base, year, edition, "VC", "Tools", "MSVC")
-                for version in reversed(_names(self.root, tools)):
-                    yield os.path.join(tools, version, "bin", "Hostx64", "x64", "cl.exe"), base
+        """Yield the compilers of all installations, the newest first, as build systems choose."""
+        found: list[tuple[tuple[int, ...], str, str]] = []
+        for variable, usual in (
+            ("ProgramFiles", "C:\\Program Files"),
+            ("ProgramFiles(x86)", "C:\\Program Files (x86)"),
+        ):
+            base = os.path.join(self.variables.get(variable, usual), "Microsoft Visual Studio")
+            for year in _names(self.root, base):
+                for edition in _names(self.root, os.path.join(base, year)):
+                    tools = os.path.join(base, year, edition, "VC", "Tools", "MSVC")
+                    for version in _names(self.root, tools):
+                        path = os.path.join(tools, version, "bin", "Hostx64", "x64", "cl.exe")
+                        found.append((numbers(version), path, base))
+        yield from ((path, base) for _, path, base in sorted(found, reverse=True))
 
     def _gcc(self, real_path: str) -> Fact[str]:
         match = re.search(_GCC_NAME, os.path.basename(real_path))

@@ -19,7 +19,7 @@ from cudadoctor.probes.distributions import installed
 from cudadoctor.probes.guard import never_raises
 from cudadoctor.probes.loader import DEFAULT_FOLDERS, Cache, is_loadable, variable_folders
 from cudadoctor.probes.root import Root, shown
-from cudadoctor.probes.toolkits import python_site_folders
+from cudadoctor.probes.toolkits import LIBRARY_FOLDERS, python_site_folders
 
 WHEELS = "CUDA wheels"
 
@@ -41,7 +41,6 @@ _NAMES = {
     "Windows": rf"(?i)({_STEMS})(?:64)?_(\d+)(?:_\d+)?\.dll",
 }
 _BY_LOWER_CASE = {stem.removeprefix("lib").lower(): stem for stem in _WHEELS}
-_LIBRARY_FOLDERS = ("lib64", "lib", "targets/x86_64-linux/lib", "targets/sbsa-linux/lib", "targets/aarch64-linux/lib")
 _LIBRARY_FOLDERS_WINDOWS = ("bin/x64", "bin")
 _VERSION_OF_TOOLKIT = ("libcudart", "libnvJitLink", "libnvrtc")
 _FOLDERS_OF_A_VARIABLE = 64
@@ -123,7 +122,7 @@ def _of_toolkit(search: _Search, toolkit: Toolkit) -> Iterator[CudaLibrary]:
         via = WHEELS
     else:
         via = "toolkit"
-        places = _LIBRARY_FOLDERS_WINDOWS if search.windows else _LIBRARY_FOLDERS
+        places = _LIBRARY_FOLDERS_WINDOWS if search.windows else LIBRARY_FOLDERS
         # Distributions that install toolkits into /usr have them in the loader's cache.
         for place in places if toolkit.root not in ("/usr", "/") else ():
             yield from search.folder(os.path.join(toolkit.root, *place.split("/")), via)

@@ -110,6 +110,7 @@ def machine(
                 kernel = kernel or start_kernel(device or 0, limit_s=limit_s)
                 steps, mapped = run_kernel(kernel, limit_s=limit_s)
                 asked.update(steps)
+                found_toolkits = toolkits.as_mapped(found_toolkits, mapped)
                 if isinstance(found_copies, CudaLibraries):
                     found_copies = msgspec.structs.replace(found_copies, mapped=mapped)
             else:

@@ -28,7 +28,7 @@ NO_FOLDER = "the folder does not exist"
 _VARIABLES = ("CUDA_PATH", "CUDA_HOME")
 _ALL_VARIABLES = (*_VARIABLES, "CUDA_ROOT", "XLA_FLAGS", "NUMBAPRO_NVVM", "NUMBAPRO_LIBDEVICE")
 _HEADER_BYTES = 1 << 18  # CUDA_VERSION stands in the first 20 kB of cuda.h
-_LIBRARY_FOLDERS = ("lib64", "lib", "targets/x86_64-linux/lib", "targets/sbsa-linux/lib", "targets/aarch64-linux/lib")
+LIBRARY_FOLDERS = ("lib64", "lib", "targets/x86_64-linux/lib", "targets/sbsa-linux/lib", "targets/aarch64-linux/lib")
 
 # Folders in which a component may be, relative to the toolkit's root, and its file names there.
 _NVVM = (
@@ -40,11 +40,11 @@ _LIBDEVICE = (
     r"libdevice(\.compute_\d+)?\.10\.bc",
 )
 _NVRTC = (
-    (*_LIBRARY_FOLDERS, "lib/x86_64-linux-gnu", "bin", "bin/x64", "bin/x86_64"),
+    (*LIBRARY_FOLDERS, "lib/x86_64-linux-gnu", "bin", "bin/x64", "bin/x86_64"),
     r"libnvrtc\.so(\.\d+)+|nvrtc64_\d+_\d+\.dll",
 )
 _NVJITLINK = (
-    (*_LIBRARY_FOLDERS, "lib/x86_64-linux-gnu", "bin", "bin/x64", "bin/x86_64"),
+    (*LIBRARY_FOLDERS, "lib/x86_64-linux-gnu", "bin", "bin/x64", "bin/x86_64"),
     r"libnvJitLink\.so(\.\d+)+|nvJitLink_\d+_\d+\.dll",
 )
 
@@ -98,6 +98,21 @@ def gather(
         return Toolkits(found=tuple(found), selected_root=Missing(reason))
     roots = [kit.root for kit in found if _has_parts(kit)]
     return Toolkits(found=tuple(found), selected_root=choose(root, variables, sites, roots))
+
+
+def as_mapped(section: Toolkits | Missing, mapped: Fact[tuple[str, ...]]) -> Toolkits | Missing:
+    """Return the section with the toolkit whose libnvvm a process really mapped as the selected one.
+
+    Without such a process, or where its file lies in none of the toolkits, it stays the one that was told from files.
+    """
+    if isinstance(section, Missing) or isinstance(mapped, Missing):
+        return section
+    for path in mapped.value:
+        above = [kit.root for kit in section.found if path.startswith(kit.root.rstrip("/") + "/")]
+        if os.path.basename(path).startswith("libnvvm.so") and above:
+            selected = Known(max(above, key=len), f"{path} in {mapped.source}")
+            return msgspec.structs.replace(section, selected_root=selected)
+    return section
 
 
 def _folders(root: Root, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:

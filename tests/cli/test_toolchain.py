@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.conftest import Doctor
 from tests.fake_driver.build import FakeDriver
-from tests.probes.machine_tree import machine_without_card, server_with_narrow_uplink
+from tests.probes.machine_tree import MachineTree, machine_without_card, server_with_narrow_uplink
 
 
 @pytest.mark.parametrize(("gcc", "expected"), [("15", []), ("16", ["host-compiler-too-new"])])
@@ -22,6 +22,22 @@ def test_the_compiler_of_this_path_is_held_against_the_toolkit(
     run = doctor("check", "--quick", "--sysroot", tree.root, "--live", "--format", "json", env=environment)
     assert (run.code, run.ids) == (0, expected)
     assert run.document["facts"]["compilers"]["found"][0]["path"] == "/usr/bin/gcc"
+
+
+@pytest.mark.parametrize(("system", "expected"), [("12.1.105", ["ld-library-path-override"]), ("12.4.127", [])])
+def test_an_older_library_before_that_of_a_wheel_is_told(
+    doctor: Doctor, fake_driver: FakeDriver, tmp_path: Path, system: str, expected: list[str]
+) -> None:
+    tree = MachineTree(tmp_path)
+    tree.library("/cuda/lib64", "libnvJitLink.so.12", system)
+    tree.elf_library("/site/nvidia/nvjitlink/lib/libnvJitLink.so.12")
+    tree.distribution("/site", "nvidia-nvjitlink-cu12", "12.4.127")
+    tree.distribution("/site", "torch", "2.5.1")
+    environment = fake_driver.scenario()
+    folders = [str(tmp_path / "cuda" / "lib64"), environment["LD_LIBRARY_PATH"]]
+    environment |= {"LD_LIBRARY_PATH": ":".join(folders), "PYTHONPATH": str(tmp_path / "site")}
+    run = doctor("check", "--quick", "--format", "json", env=environment)
+    assert [each for each in run.ids if each != "nvcc-runtime-mismatch"] == expected
 
 
 def test_a_build_server_without_a_card_hears_nothing_of_its_compiler(doctor: Doctor, tmp_path: Path) -> None:

@@ -103,12 +103,13 @@ def test_clang_is_told_by_its_name_and_by_llvm_s_folder(tree: MachineTree) -> No
 def test_visual_studio_is_told_by_the_folder_of_its_tools(tree: MachineTree, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Root, "system", "Windows")
     base = "/pf/Microsoft Visual Studio/2022/Community/VC/Tools/MSVC"
-    tree.write(f"{base}/14.44.35207/bin/Hostx64/x64/cl.exe", b"MZ")
+    for version in ("14.29.30133", "14.44.35207"):
+        tree.write(f"{base}/{version}/bin/Hostx64/x64/cl.exe", b"MZ")
     tree.write(f"{NVCC}/bin/nvcc.exe", b"MZ")
     variables = {"ProgramFiles": "/pf", "CUDA_PATH": NVCC, "PATH": ""}
     section = compilers.gather(Root(tree.root), toolkits.gather(Root(tree.root), variables, []), variables)
     assert isinstance(section, Compilers)
-    assert [(each.kind, known(each.version)) for each in section.found] == [("msvc", "1944")]
+    assert [(each.kind, known(each.version)) for each in section.found] == [("msvc", "1944"), ("msvc", "1929")]
 
 
 def test_flags_that_switch_the_check_off_are_seen(tree: MachineTree) -> None:

@@ -135,6 +135,19 @@ def test_a_newer_toolkit_than_the_table_has_no_architectures(tree: MachineTree) 
     assert isinstance(kit.architectures, Missing)
 
 
+def test_the_libnvvm_that_was_mapped_decides_over_what_files_told(tree: MachineTree) -> None:
+    tree.wheels_cu13(SITE)
+    tree.toolkit("/usr/local/cuda-12.4", "12.4.1")
+    section = gather(tree, CUDA_HOME="/usr/local/cuda-12.4")
+    assert known(section.selected_root) == f"{SITE}/nvidia/cu13"
+    mapped = Known(("/usr/lib/libcuda.so.580", "/usr/local/cuda-12.4/nvvm/lib64/libnvvm.so.4.0.0"), "maps")
+    after = toolkits.as_mapped(section, mapped)
+    assert isinstance(after, Toolkits)
+    assert known(after.selected_root) == "/usr/local/cuda-12.4"
+    assert toolkits.as_mapped(section, Known(("/elsewhere/libnvvm.so.4",), "maps")) == section
+    assert toolkits.as_mapped(section, Missing("no kernel was tried")) == section
+
+
 def test_folders_that_other_variables_name_are_looked_at_after_the_rest(tree: MachineTree) -> None:
     tree.toolkit("/usr/local/cuda-12.4", "12.4.1")
     found = gather(

@@ -131,6 +131,12 @@ def test_an_older_before_a_newer_cudnn_is_a_note_where_nobody_says_which_is_want
     assert b.ids(cudnn(*copies, packages=b.packages())) == []
 
 
+def test_cudnn_of_conda_is_found_by_a_path_of_its_own() -> None:
+    system = (b.copy("libcudnn.so.8", "8.0.5", **VARIABLE), b.copy("libcudnn.so.8", "8.9.7"))
+    conda = b.copy("libcudnn.so.8", "8.9.7", folder="/opt/conda/lib", found_via="CONDA_PREFIX")
+    assert b.ids(cudnn(*system, conda)) == []
+
+
 def test_an_override_of_both_is_told_once() -> None:
     copies = (
         b.copy("libcudnn.so.9", "9.0.0", **VARIABLE),
@@ -245,7 +251,10 @@ def test_nvcc_of_another_major_version_than_torch_is_a_note_about_builds() -> No
     finding = b.only(building(b.installed_toolkit("11.8")))
     assert (finding.id, finding.severity) == ("nvcc-runtime-mismatch", Severity.NOTE)
     assert all(part in finding.summary for part in ("11.8", "12.1", "only for building"))
-    assert "conda install -c nvidia cuda-nvcc=12.1" in finding.fix.commands
+    assert finding.fix.commands == ()
+    in_conda = b.environment(CONDA_PREFIX="/opt/conda")
+    commands = b.only(building(b.installed_toolkit("11.8"), environment=in_conda)).fix.commands
+    assert commands == ("conda install -c nvidia cuda-nvcc=12.1",)
 
 
 def test_it_is_a_warning_where_extensions_are_built() -> None:
@@ -335,6 +344,11 @@ def test_each_kind_of_compiler_has_its_own_limit() -> None:
 def test_a_check_that_is_switched_off_is_a_note() -> None:
     compilers = b.compilers(b.compiler("13"), unchecked=True)
     assert b.only(hosted(compilers=compilers)).severity is Severity.NOTE
+
+
+def test_where_no_variable_is_known_it_is_only_possible() -> None:
+    compilers = msgspec.structs.replace(b.compilers(b.compiler("13")), check_disabled=b.NONE)
+    assert b.only(hosted(compilers=compilers)).confidence == "possible"
 
 
 def test_an_unknown_version_or_limit_is_skipped_and_not_passed() -> None:

@@ -21,7 +21,8 @@ export NVCC_PREPEND_FLAGS="-ccbin g++-12"
 ## Limits
 The limit is read from the toolkit's own header, and only where that is missing from a table.
 A build that names its own host compiler (CMake, a Makefile) is not seen; nvcc's own variables, and links that a
-distribution laid beside nvcc, are.
+distribution laid beside nvcc, are. Of another machine's files (`--sysroot`) no variable is known, so there it is only
+possible.
 The flag -allow-unsupported-compiler takes the check away, not the cause.
 
 ## Sources
@@ -78,7 +79,7 @@ def host_compiler_too_new(compilers: Compilers, toolkits: Toolkits, host: Host |
         + (" Flags for nvcc take its check away, not the cause." if unchecked else ""),
         cause="nvcc compiles the host's part of a program with this compiler, and reads its headers, which use what "
         "this nvcc does not know.",
-        confidence="supported",
+        confidence="possible" if isinstance(compilers.check_disabled, Missing) else "supported",
         evidence=(
             *seen(f"version of {first.path}", first.version),
             Evidence("host compiler", first.path, first.found_via),

@@ -88,7 +88,8 @@ def cudnn_mismatch(
             )
             return
     on_path = [file for file in found if file.by_name]
-    if not on_path or any(file.library == "libcudnn" for file in of_framework(cuda_libraries)):
+    # What came in wheels or conda is found by a path that is written into the framework.
+    if not on_path or any(file.found_via in ("CUDA wheels", "torch", "CONDA_PREFIX") for file in found):
         return
     first = on_path[0]
     wanted = _of_tensorflow(packages)

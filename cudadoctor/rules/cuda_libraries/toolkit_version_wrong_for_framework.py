@@ -114,18 +114,15 @@ def _fix(wanted: Wanted, *, off_path: bool) -> Fix:
         return Fix(
             f"Install CUDA {wanted.cuda} and cuDNN {wanted.cudnn} beside what is there, and put both bin folders on "
             "PATH; or use TensorFlow in WSL2.",
-            (f"conda install -c conda-forge cudatoolkit={wanted.cuda} cudnn={wanted.cudnn}",),
+            tuple(f"where {name}" for name in wanted.names),
         )
     if release >= (2, 14):
         install = f'python -m pip install "tensorflow[and-cuda]=={release[0]}.{release[1]}.*"'
         return Fix("Install TensorFlow with its own CUDA libraries; no toolkit is needed then.", (install,))
-    text = f"Install CUDA {wanted.cuda} and cuDNN {wanted.cudnn} beside what is there, or a newer TensorFlow."
+    text = (
+        "Install a newer TensorFlow, which brings its CUDA libraries; or CUDA "
+        f"{wanted.cuda} and cuDNN {wanted.cudnn} beside what is there, from NVIDIA's archive of releases."
+    )
     if off_path:
         text = f"Put the folder of the CUDA {wanted.cuda} libraries on the loader's search path. Or: {text}"
-    return Fix(
-        text,
-        (
-            f"conda install -c conda-forge cudatoolkit={wanted.cuda} cudnn={wanted.cudnn}",
-            'export LD_LIBRARY_PATH="$CONDA_PREFIX/lib"',
-        ),
-    )
+    return Fix(text, ('python -m pip install -U "tensorflow[and-cuda]"',))

@@ -86,7 +86,7 @@ def _told(
     cuda_libraries: CudaLibraries, packages: Packages, what: str, package: str, lacking: list[str], needs: str
 ) -> Finding:
     copies = [file for file in cuda_libraries.files if file.name in lacking]
-    off_path = f": it is at {copies[0].path}, which is not on PATH" if copies else ", and it is nowhere on this machine"
+    off_path = f": it is at {copies[0].path}, which is not on PATH" if copies else ": that is nowhere on this machine"
     return finding(
         windows_dll_not_found,
         summary=f"{what} loads {' and '.join(lacking)}{off_path}.",

@@ -78,12 +78,14 @@ def jit_cache_not_writable(
         return
     own = jit_cache.exists or jit_cache.asked_path.rstrip("/").endswith("/.nv") or jit_cache.set_by != "default"
     owner = known(jit_cache.owner)
-    state = "cannot be written by this user" if jit_cache.exists else f"cannot be made in {jit_cache.asked_path}"
+    whose = f" belongs to {owner}, and" if owner else ""
+    state = f"{whose} cannot be written by this user"
+    if not jit_cache.exists:
+        state = f" is not there: {jit_cache.asked_path}, in which it would be made,{state}"
     yield finding(
         jit_cache_not_writable,
         severity=Severity.WARNING if own else Severity.NOTE,
-        summary=f"The driver's cache of compiled kernels, {jit_cache.path}, {state}"
-        f"{f', which belongs to {owner}' if owner else ''}.",
+        summary=f"The driver's cache of compiled kernels, {jit_cache.path},{state}.",
         cause=_CAUSE,
         confidence="proven",
         evidence=(

@@ -88,7 +88,7 @@ def nvcc_runtime_mismatch(
                 if variables.get(name)
             ),
         ),
-        fix=_fix(kit, fitting, dotted),
+        fix=_fix(kit, fitting, dotted, in_conda=bool(variables.get("CONDA_PREFIX"))),
     )
 
 
@@ -112,13 +112,14 @@ def _named_by(kit: Toolkit, variable: str) -> bool:
     return variable in kit.found_via.replace(",", " ").split()
 
 
-def _fix(kit: Toolkit, fitting: Toolkit | None, dotted: str) -> Fix:
+def _fix(kit: Toolkit, fitting: Toolkit | None, dotted: str, *, in_conda: bool) -> Fix:
     if fitting is not None and _STANDARD_ROOT.fullmatch(fitting.root):
         commands = (f"export CUDA_HOME={fitting.root} PATH={fitting.root}/bin:$PATH",)
         return Fix(f"For a build, point CUDA_HOME and PATH to {fitting.root}.", commands)
     unset = tuple(f"unset {name}" for name in _VARIABLES if _named_by(kit, name))
+    install = (f"conda install -c nvidia cuda-nvcc={dotted}",) if in_conda else ()
     return Fix(
-        f"For a build, put nvcc {dotted} into the environment and let CUDA_HOME name it; or install PyTorch for this "
-        "toolkit.",
-        (*unset, f"conda install -c nvidia cuda-nvcc={dotted}"),
+        f"For a build, install the toolkit of CUDA {dotted} beside this one and let CUDA_HOME name it; or install "
+        "PyTorch for this toolkit.",
+        (*unset, *install),
     )
