@@ -29,6 +29,8 @@ _MSVC = re.compile(r"#\s*if[^\n]*\b_MSC_VER\s*>=\s*(\d{4})\b")
 
 def host_limits(root: Root, folder: str, toolkit: Toolkit) -> Toolkit:
     """Return the toolkit with the limits of its host compilers."""
+    if isinstance(toolkit.nvcc, Missing):
+        return _untold(toolkit, "there is no nvcc in it")
     for name in _HEADERS:
         path = os.path.join(folder, *name.split("/"))
         text = root.read(path, _HEADER_BYTES)
@@ -44,7 +46,7 @@ def host_limits(root: Root, folder: str, toolkit: Toolkit) -> Toolkit:
     version = toolkit.version
     row = tables.host_limits(version.value) if isinstance(version, Known) else None
     if row is None:
-        return toolkit
+        return _untold(toolkit, f"it has no host_config.h, and the table of {TABLE_DATE} does not have it")
     source = f"table of {TABLE_DATE} ({row.source})"
 
     def told(number: int | None) -> Fact[int]:
@@ -53,6 +55,11 @@ def host_limits(root: Root, folder: str, toolkit: Toolkit) -> Toolkit:
     return msgspec.structs.replace(
         toolkit, gcc_newest=told(row.gcc), clang_newest=told(row.clang), msvc_newest=told(row.msvc)
     )
+
+
+def _untold(toolkit: Toolkit, reason: str) -> Toolkit:
+    missing = Missing(reason)
+    return msgspec.structs.replace(toolkit, gcc_newest=missing, clang_newest=missing, msvc_newest=missing)
 
 
 def _number(pattern: re.Pattern[str], text: str, refused_from: int, source: str) -> Fact[int]:

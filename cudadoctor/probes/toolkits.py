@@ -224,7 +224,7 @@ def _describe(root: Root, folder: str, found_via: str, parts: Parts, version: Fa
     kit = Toolkit(
         root=shown(folder), found_via=found_via, version=version, architectures=_architectures(version), **facts
     )
-    return host_limits(root, folder, kit) if isinstance(kit.nvcc, Known) else kit
+    return host_limits(root, folder, kit)
 
 
 def _has_parts(kit: Toolkit) -> bool:

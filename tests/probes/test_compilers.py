@@ -159,6 +159,14 @@ def test_without_the_header_the_table_does_and_says_so(tree: MachineTree) -> Non
     assert msvc.value == 1939
 
 
+def test_a_toolkit_without_nvcc_or_header_or_row_says_why_it_has_no_limit(tree: MachineTree) -> None:
+    tree.host_path(f"{NVCC}/bin/nvcc").unlink()
+    assert set(limits(tree)) == {Missing("there is no nvcc in it")}
+    tree.write(f"{NVCC}/bin/nvcc", b"\x7fELF")
+    tree.write(f"{NVCC}/version.json", '{"cuda": {"version": "99.1.0"}}')
+    assert "the table of November 2026 does not have it" in str(limits(tree)[0])
+
+
 def test_a_header_in_another_form_gives_no_number(tree: MachineTree) -> None:
     tree.write(f"{NVCC}/include/crt/host_config.h", "#if __GNUC__ >= FOO\n")
     gcc, _, _ = limits(tree)
