@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
-from cudadoctor.facts.base import Fact, Section
+from cudadoctor.facts.base import Fact, Missing, Section
+
+NamedState = Literal[
+    "a driver library",
+    "missing",
+    "empty",
+    "no library",
+    "another library",
+    "of another architecture",
+    "a stub",
+    "switched off",
+]
 
 
 class LibraryFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +34,19 @@ class LibraryFile(msgspec.Struct, frozen=True, kw_only=True):
     found_via: str
 
 
+class NamedLibrary(msgspec.Struct, frozen=True, kw_only=True):
+    """The file that a variable names as the driver library, and what is there."""
+
+    variable: str
+    path: str
+    state: NamedState
+
+
 class Libraries(Section, frozen=True, kw_only=True):
-    """Files named libcuda.so.1 and libnvidia-ml.so.1, in the order in which the loader would try them."""
+    """Files named libcuda.so.1 and libnvidia-ml.so.1, in the order in which the loader would try them.
+
+    `named` is what variables of numba name in their place.
+    """
 
     files: tuple[LibraryFile, ...]
+    named: tuple[NamedLibrary, ...] | Missing = Missing("it was not gathered")

@@ -6,12 +6,15 @@ import msgspec
 
 from cudadoctor.facts.bandwidth import Bandwidth
 from cudadoctor.facts.base import Missing
+from cudadoctor.facts.compilers import Compilers
+from cudadoctor.facts.cuda_libraries import CudaLibraries
 from cudadoctor.facts.device_nodes import DeviceNodes
 from cudadoctor.facts.devices import Devices
 from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.environment import Environment
 from cudadoctor.facts.frameworks import Frameworks
 from cudadoctor.facts.host import Host
+from cudadoctor.facts.jit_cache import JitCache
 from cudadoctor.facts.kernel_driver import KernelDriver
 from cudadoctor.facts.kernel_log import KernelLog
 from cudadoctor.facts.ladder import Ladder
@@ -46,6 +49,9 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     driver: Driver | Missing = _NOT_GATHERED
     ladder: Ladder | Missing = _NOT_GATHERED
     toolkits: Toolkits | Missing = _NOT_GATHERED
+    cuda_libraries: CudaLibraries | Missing = _NOT_GATHERED
+    compilers: Compilers | Missing = _NOT_GATHERED
+    jit_cache: JitCache | Missing = _NOT_GATHERED
     packages: Packages | Missing = _NOT_GATHERED
     frameworks: Frameworks | Missing = _NO_FRAMEWORKS
     bandwidth: Bandwidth | Missing = _NOT_MEASURED

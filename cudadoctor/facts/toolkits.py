@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cudadoctor.facts.base import Fact, Section
+from cudadoctor.facts.base import Fact, Missing, Section
 
 
 class Toolkit(msgspec.Struct, frozen=True, kw_only=True):
@@ -12,6 +12,8 @@ class Toolkit(msgspec.Struct, frozen=True, kw_only=True):
 
     `version` is the toolkit version (`13.0`), neither the driver release nor the driver's CUDA version.
     `architectures` are the compute capabilities that it compiles for (`7.5`, `9.0`).
+    `gcc_newest` and `clang_newest` are the newest major versions that nvcc takes as host compiler, `msvc_newest` the
+    highest `_MSC_VER`.
     """
 
     root: str
@@ -23,6 +25,9 @@ class Toolkit(msgspec.Struct, frozen=True, kw_only=True):
     nvrtc: Fact[str]
     nvjitlink: Fact[str]
     architectures: Fact[tuple[str, ...]]
+    gcc_newest: Fact[int] = Missing("it was not gathered")
+    clang_newest: Fact[int] = Missing("it was not gathered")
+    msvc_newest: Fact[int] = Missing("it was not gathered")
 
 
 class Toolkits(Section, frozen=True, kw_only=True):

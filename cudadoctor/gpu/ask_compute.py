@@ -17,6 +17,7 @@ from typing import Any
 
 from cudadoctor.gpu.child import Reporter
 from cudadoctor.gpu.driver_api import DriverError, open_driver
+from cudadoctor.gpu.mapped import mapped_libraries
 
 COMPILE_LIMIT_S = 60.0
 """Compilation runs on the CPU and touches no driver but to load the result; a cold disk may make it slow."""
@@ -27,8 +28,12 @@ _CODE = re.compile(r"\[(\d{1,4})\]|CUDA_ERROR_\w+")
 def work(arguments: dict[str, Any], reporter: Reporter) -> None:
     """Wait for the devices to try, then send `device` and the `step-result`s of each.
 
+    After the first compilation `mapped` says which CUDA libraries this process has loaded by then.
+
     The steps of a device end at the first that fails; the other devices are tried all the same, unless numba itself
     cannot be imported.
+
+    After the compilation `mapped` says which CUDA libraries this process has loaded by then.
 
     Args:
         arguments: None; the parent says `{"devices": [0, 1], "first": 0}`, indices of the driver API, when the child
@@ -87,6 +92,8 @@ def _climb(reporter: Reporter, device: int, *, first: bool) -> None:
         with reporter.step(call, limit_s=COMPILE_LIMIT_S if step == "kernel-compile" else None):
             failure = _try(lambda check=check, said=said: said.append(check()))  # type: ignore[misc]
         _send(reporter, device, step, call, failure, said[0] if said else "", time.perf_counter() - started)
+        if first and step == "kernel-compile":
+            reporter.send("mapped", paths=mapped_libraries())
         if failure is not None:
             return
 

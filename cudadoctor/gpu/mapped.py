@@ -9,6 +9,8 @@ from cudadoctor.facts.base import Known, Missing
 
 _RELEASE = re.compile(r"\.so\.(\d{2,4}\.\d+(?:\.\d+)*)$")
 
+_CUDA = re.compile(r"lib(cuda|cudart|cudnn|cublas|cublasLt|nvvm|nvrtc|nvJitLink|nvptxcompiler)\.so\b")
+
 
 def mapped_path(stem: str) -> Known[str] | Missing:
     """Return the real path of the mapped file whose name starts with `stem` and a dot (`libcuda`).
@@ -34,6 +36,23 @@ def mapped_files(stems: tuple[str, ...]) -> dict[str, str]:
         if isinstance(path, Known):
             found[stem] = path.value
     return found
+
+
+def mapped_libraries() -> tuple[str, ...]:
+    """Return the real paths of all CUDA libraries that this process has mapped, in the order of the first mapping.
+
+    Source: /proc/self/maps, so nothing elsewhere than on Linux.
+    """
+    found: dict[str, None] = {}
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="backslashreplace") as maps:
+            for line in maps:
+                fields = line.rstrip("\n").split(maxsplit=5)
+                if len(fields) == 6 and _CUDA.match(os.path.basename(fields[5])):
+                    found.setdefault(fields[5])
+    except OSError:
+        return ()
+    return tuple(found)
 
 
 def mapped_release(path: Known[str] | Missing) -> Known[str] | Missing:

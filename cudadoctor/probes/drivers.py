@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence, Set
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -139,6 +139,18 @@ def _nowhere(name: str, soname: str, **code: Any) -> tuple[Missing, Steps]:
     return Missing(detail), {name: Step(name=name, state="failed", call=f"search for {soname}", detail=detail, **code)}
 
 
+class KernelRun(NamedTuple):
+    """What the child answered that compiles and runs kernels.
+
+    `steps` are those of the first device from `kernel-compile` on, `further` those of the others from `context` on.
+    `mapped` are the CUDA libraries that the child had loaded when it had compiled.
+    """
+
+    steps: Steps
+    further: tuple[Step, ...]
+    mapped: Known[tuple[str, ...]] | Missing
+
+
 def start_kernels(*, limit_s: float = DRIVER_CALL_LIMIT_S) -> Worker | None:
     """Start the child that compiles and runs kernels; it imports numba, and waits before it asks the driver.
 
@@ -150,26 +162,25 @@ def start_kernels(*, limit_s: float = DRIVER_CALL_LIMIT_S) -> Worker | None:
     return Worker("cudadoctor.gpu.ask_compute:work", limit_s=limit_s, waits=True)
 
 
-def run_kernels(
-    worker: Worker | None, devices: Sequence[int], *, limit_s: float = DRIVER_CALL_LIMIT_S
-) -> tuple[Steps, tuple[Step, ...]]:
+def run_kernels(worker: Worker | None, devices: Sequence[int], *, limit_s: float = DRIVER_CALL_LIMIT_S) -> KernelRun:
     """Let the child try these devices.
 
     A GPU that takes the child along does not take the others: a new child goes on behind it. One that hangs does, since
     each that hangs as well would cost its whole time limit.
 
-    Returns:
-        The steps of the first device from `kernel-compile` on, and those of the others from `context` on.
     """
     if worker is None:
         forbidden = environment_forbids() or "no kernel was tried"
-        return {"kernel-compile": Step(name="kernel-compile", state="not reached", call="", detail=forbidden)}, ()
+        step = Step(name="kernel-compile", state="not reached", call="", detail=forbidden)
+        return KernelRun({step.name: step}, (), Missing(forbidden))
     found: list[Step] = []
+    mapped: dict[str, Any] | None = None
     left = list(devices)
     while left:
         worker.go({"devices": left, "first": devices[0]})
         messages = list(worker)
         found += _steps_of_all(messages)
+        mapped = mapped or _first(messages, "mapped")
         if worker.ending.state == "finished":
             break
         at = next((m["index"] for m in reversed(messages) if m["kind"] == "device"), left[0])
@@ -185,7 +196,12 @@ def run_kernels(
             if worker is None:
                 break
     own = {step.name: step for step in found if step.device == devices[0]}
-    return own, tuple(step for step in found if step.device != devices[0])
+    further = tuple(step for step in found if step.device != devices[0])
+    if mapped is None or not mapped["paths"]:
+        reason = "the process that was to compile a kernel did not come that far, or this is not Linux"
+        return KernelRun(own, further, Missing(reason))
+    source = "/proc/self/maps of the process that compiled a kernel"
+    return KernelRun(own, further, Known(tuple(mapped["paths"]), source))
 
 
 def _steps_of_all(messages: list[dict[str, Any]]) -> list[Step]:

@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from cudadoctor.facts.base import Known, Missing, known
+from cudadoctor.facts.cuda_libraries import CudaLibraries
 from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.kernel_driver import KernelDriver
 from cudadoctor.facts.kernel_log import KernelLog
@@ -20,9 +21,12 @@ from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
 from cudadoctor.gpu.worker import Worker
 from cudadoctor.probes import (
+    compilers,
+    cuda_libraries,
     device_nodes,
     environment,
     host,
+    jit_cache,
     kernel_driver,
     kernel_log,
     ladder,
@@ -97,6 +101,9 @@ def machine(
             found_log = section("driver", lambda: kernel_log.gather(root, frozenset(addresses)))
         found_toolkits = section("toolkit", lambda: toolkits.gather(root, environ))
         found_packages = section("python", lambda: packages.gather(root, sys.path if live else None))
+        found_copies = section("toolkit", lambda: cuda_libraries.gather(root, found_toolkits, environ))
+        found_compilers = section("toolkit", lambda: compilers.gather(root, found_toolkits, environ))
+        found_cache = section("toolkit", lambda: jit_cache.gather(root, environ))
         why_not = left_out if "driver" not in areas else "--sysroot: the driver of this machine is not asked"
         nvml: Nvml | Missing = Missing(why_not)
         driver: Driver | Missing = Missing(why_not)
@@ -110,8 +117,12 @@ def machine(
         if contact is not None and _passed(asked, "context"):
             if "kernel" in areas:
                 kernel = kernel or start_kernels(limit_s=limit_s)
-                steps, further = run_kernels(kernel, _to_try(device, driver), limit_s=limit_s)
-                asked.update(steps)
+                run = run_kernels(kernel, _to_try(device, driver), limit_s=limit_s)
+                asked.update(run.steps)
+                further = run.further
+                found_toolkits = toolkits.as_mapped(found_toolkits, run.mapped)
+                if isinstance(found_copies, CudaLibraries):
+                    found_copies = msgspec.structs.replace(found_copies, mapped=run.mapped)
             else:
                 why_not = left_out
     finally:
@@ -140,6 +151,9 @@ def machine(
         driver=driver,
         ladder=road,
         toolkits=found_toolkits,
+        cuda_libraries=found_copies,
+        compilers=found_compilers,
+        jit_cache=found_cache,
         packages=found_packages,
     )
     if not ask_frameworks:

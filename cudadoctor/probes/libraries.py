@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 
 from cudadoctor.facts.base import Fact, Known, Missing
-from cudadoctor.facts.libraries import Libraries, LibraryFile
+from cudadoctor.facts.libraries import Libraries, LibraryFile, NamedLibrary, NamedState
 from cudadoctor.probes.guard import never_raises
 from cudadoctor.probes.loader import Cache, candidates, is_loadable
 from cudadoctor.probes.root import Root, shown
@@ -29,6 +30,8 @@ _OTHER_FOLDERS = (
     "/run/opengl-driver/lib",
 )
 _TOOLKIT_FOLDERS = ("compat", "compat/lib", "lib64/stubs", "lib/stubs", "targets/x86_64-linux/lib/stubs")
+_DRIVER_VARIABLES = ("NUMBA_CUDA_DRIVER", "NUMBAPRO_CUDA_DRIVER")
+_LIBCUDA = re.compile(r"libcuda\.so")
 # libcuda.so.1.1 of WSL and Jetson carries no release; releases began far above 10.
 _RELEASE = re.compile(r"\.so\.(\d{2,4}\.\d{1,4}(?:\.\d{1,4})*)")
 
@@ -58,7 +61,38 @@ def gather(root: Root, environ: Mapping[str, str] | None = None) -> Libraries | 
                 release=_release(root, real_path),
                 found_via=found_via,
             )
-    return Libraries(files=tuple(files.values()))
+    named: tuple[NamedLibrary, ...] | Missing = tuple(_named(root, variables))
+    if not root.is_live and environ is None:
+        named = Missing("--sysroot: the variables of this process are not those of that machine")
+    return Libraries(files=tuple(files.values()), named=named)
+
+
+def _named(root: Root, environ: Mapping[str, str]) -> Iterator[NamedLibrary]:
+    for name in _DRIVER_VARIABLES:
+        if environ.get(name):
+            path = environ[name]
+            yield NamedLibrary(variable=name, path=shown(path), state=_state(root, path))
+
+
+def _state(root: Root, path: str) -> NamedState:
+    """Say what is at the path that a variable names as libcuda."""
+    if path == "0":
+        return "switched off"
+    path = os.path.abspath(path)
+    if not root.is_file(path):
+        return "missing"
+    head = root.read_bytes(path, 20)
+    if isinstance(head, bytes) and not head:
+        return "empty"
+    if isinstance(head, bytes) and head[:4] != b"\x7fELF":
+        return "no library"
+    if not is_loadable(root, path):
+        return "of another architecture"
+    real_path = root.resolve(path)
+    if any("stubs" in place.split("/") for place in (path, real_path)):
+        return "a stub"
+    named = any(_LIBCUDA.match(os.path.basename(place)) for place in (path, real_path))
+    return "a driver library" if named else "another library"
 
 
 def _all(root: Root, environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

@@ -79,23 +79,47 @@ class Cache:
         self._data = b"" if isinstance(data, Missing) else data
         self._start = _start_of_new_format(self._data)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a cache that could be read."""
+        return self._start is not None
+
     def paths(self, soname: str) -> list[str]:
         """Return the paths of a soname, in the cache's order."""
         wanted = soname.encode() + b"\0"
         if self._start is None or wanted not in self._data:
             return []
+        paths = (self._text(path) for name, path in self._entries() if self._data.startswith(wanted, name))
+        return [path for path in paths if path]
+
+    def named(self, beginnings: tuple[str, ...]) -> list[tuple[str, str]]:
+        """Return (soname, path) of all libraries whose name begins so, in the cache's order."""
+        wanted = tuple(name.encode() for name in beginnings)
+        if self._start is None or not any(name in self._data for name in wanted):
+            return []
+        found: list[tuple[str, str]] = []
+        for name, path in self._entries():
+            if self._data.startswith(wanted, name):
+                found.append((self._text(name), self._text(path)))
+        return [entry for entry in found if all(entry)]
+
+    def _entries(self) -> Iterator[tuple[int, int]]:
+        """Yield where name and path of each 64-bit entry stand in the data."""
         start = self._start
+        if start is None:
+            return
         count = int.from_bytes(self._data[start + 20 : start + 24], "little")
         first = start + _NEW_HEADER_BYTES
         count = min(count, (len(self._data) - first) // _ENTRY.size)
-        found: list[str] = []
         entries = self._data[first : first + max(count, 0) * _ENTRY.size]
         for flags, name, path, _, _ in _ENTRY.iter_unpack(entries):
-            if self._data.startswith(wanted, start + name) and flags in _FLAGS_64_BIT:
-                end = self._data.find(b"\0", start + path, start + path + 4097)
-                if end > start + path:
-                    found.append(os.fsdecode(self._data[start + path : end]))
-        return found
+            if flags in _FLAGS_64_BIT:
+                yield start + name, start + path
+
+    def _text(self, place: int) -> str:
+        """Return the text that ends at the next zero byte, "" where none ends in reach."""
+        end = self._data.find(b"\0", place, place + 4097)
+        return os.fsdecode(self._data[place:end]) if end > place else ""
 
 
 def _start_of_new_format(data: bytes) -> int | None:

@@ -7,6 +7,7 @@ import re
 import site
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -14,6 +15,7 @@ from cudadoctor.facts.base import Fact, Known, Missing
 from cudadoctor.facts.toolkits import Toolkit, Toolkits
 from cudadoctor.probes.distributions import installed
 from cudadoctor.probes.guard import never_raises
+from cudadoctor.probes.host_limits import host_limits
 from cudadoctor.probes.numba_choice import choose
 from cudadoctor.probes.root import Root, shown
 from cudadoctor.tables import TABLE_DATE, architectures_of
@@ -24,8 +26,9 @@ NO_FOLDER = "the folder does not exist"
 """The reason in every fact of a toolkit that a variable names but that is not there."""
 
 _VARIABLES = ("CUDA_PATH", "CUDA_HOME")
+_ALL_VARIABLES = (*_VARIABLES, "CUDA_ROOT", "XLA_FLAGS", "NUMBAPRO_NVVM", "NUMBAPRO_LIBDEVICE")
 _HEADER_BYTES = 1 << 18  # CUDA_VERSION stands in the first 20 kB of cuda.h
-_LIBRARY_FOLDERS = ("lib64", "lib", "targets/x86_64-linux/lib", "targets/sbsa-linux/lib", "targets/aarch64-linux/lib")
+LIBRARY_FOLDERS = ("lib64", "lib", "targets/x86_64-linux/lib", "targets/sbsa-linux/lib", "targets/aarch64-linux/lib")
 
 # Folders in which a component may be, relative to the toolkit's root, and its file names there.
 _NVVM = (
@@ -37,11 +40,11 @@ _LIBDEVICE = (
     r"libdevice(\.compute_\d+)?\.10\.bc",
 )
 _NVRTC = (
-    (*_LIBRARY_FOLDERS, "lib/x86_64-linux-gnu", "bin", "bin/x64", "bin/x86_64"),
+    (*LIBRARY_FOLDERS, "lib/x86_64-linux-gnu", "bin", "bin/x64", "bin/x86_64"),
     r"libnvrtc\.so(\.\d+)+|nvrtc64_\d+_\d+\.dll",
 )
 _NVJITLINK = (
-    (*_LIBRARY_FOLDERS, "lib/x86_64-linux-gnu", "bin", "bin/x64", "bin/x86_64"),
+    (*LIBRARY_FOLDERS, "lib/x86_64-linux-gnu", "bin", "bin/x64", "bin/x86_64"),
     r"libnvJitLink\.so(\.\d+)+|nvJitLink_\d+_\d+\.dll",
 )
 
@@ -77,7 +80,7 @@ def gather(
         site_folders: Where Python packages are installed, this process's own by default.
     """
     variables = root.variables(environ)
-    sites = list(site_folders) if site_folders is not None else _site_folders() if root.is_live else []
+    sites = list(site_folders) if site_folders is not None else python_site_folders() if root.is_live else []
     by_real_path: dict[str, Toolkit] = {}
     for path, found_via in _folders(root, variables):
         real_path = root.resolve(path)
@@ -88,13 +91,28 @@ def gather(
         elif via not in seen.found_via.split(", "):
             by_real_path[real_path] = msgspec.structs.replace(seen, found_via=f"{seen.found_via}, {via}")
     # A variable that names no folder is a fact; a folder that was only tried and is no toolkit is not.
-    found = [kit for kit in by_real_path.values() if _has_parts(kit) or kit.found_via.startswith(_VARIABLES)]
+    found = [kit for kit in by_real_path.values() if _has_parts(kit) or kit.found_via.startswith(_ALL_VARIABLES)]
     found += _of_wheels(root, sites)
     if not root.is_live and environ is None and site_folders is None:
         reason = "--sysroot: the variables and packages that decide it are not those of that machine"
         return Toolkits(found=tuple(found), selected_root=Missing(reason))
     roots = [kit.root for kit in found if _has_parts(kit)]
     return Toolkits(found=tuple(found), selected_root=choose(root, variables, sites, roots))
+
+
+def as_mapped(section: Toolkits | Missing, mapped: Fact[tuple[str, ...]]) -> Toolkits | Missing:
+    """Return the section with the toolkit whose libnvvm a process really mapped as the selected one.
+
+    Without such a process, or where its file lies in none of the toolkits, it stays the one that was told from files.
+    """
+    if isinstance(section, Missing) or isinstance(mapped, Missing):
+        return section
+    for path in mapped.value:
+        above = [kit.root for kit in section.found if path.startswith(kit.root.rstrip("/") + "/")]
+        if os.path.basename(path).startswith("libnvvm.so") and above:
+            selected = Known(max(above, key=len), f"{path} in {mapped.source}")
+            return msgspec.structs.replace(section, selected_root=selected)
+    return section
 
 
 def _folders(root: Root, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -111,6 +129,8 @@ def _folders(root: Root, environ: Mapping[str, str]) -> Iterator[tuple[str, str]
         yield _conda_root(root, environ["CONDA_PREFIX"]), "CONDA_PREFIX"
     if root.is_live and root.is_dir(os.path.join(sys.prefix, "conda-meta")):
         yield _conda_root(root, sys.prefix), "the conda environment of this Python"
+    for name, folder in _other_variables(environ):
+        yield os.path.normpath(folder), name
     if root.system == "Windows":
         base = os.path.join(environ.get("ProgramFiles", "C:\\Program Files"), "NVIDIA GPU Computing Toolkit", "CUDA")
         names = root.listdir(base)
@@ -121,6 +141,19 @@ def _folders(root: Root, environ: Mapping[str, str]) -> Iterator[tuple[str, str]
     for path in (*kits[:64], "/opt/cuda", "/usr/lib/cuda"):
         if root.is_dir(path):
             yield path, path
+
+
+def _other_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield (variable, folder) of toolkits that only some programs are told of."""
+    if environ.get("CUDA_ROOT"):
+        yield "CUDA_ROOT", environ["CUDA_ROOT"]
+    match = re.search(r"--xla_gpu_cuda_data_dir=(\S+)", environ.get("XLA_FLAGS", ""))
+    if match is not None and os.path.isabs(match[1]):
+        yield "XLA_FLAGS", match[1]
+    for name in ("NUMBAPRO_NVVM", "NUMBAPRO_LIBDEVICE"):  # a file or folder of the toolkit, for old numba
+        match = re.match(r"(.+?)[/\\]nvvm(?:[/\\]|$)", environ.get(name, ""))
+        if match is not None and os.path.isabs(match[1]):
+            yield name, match[1]
 
 
 def _toolkit_of(root: Root, nvcc: str) -> str | None:
@@ -144,7 +177,7 @@ def _conda_root(root: Root, prefix: str) -> str:
     return os.path.join(prefix, "Library") if root.system == "Windows" else os.path.normpath(prefix)
 
 
-def _site_folders() -> list[str]:
+def python_site_folders() -> list[str]:
     """Return the folders in cuda.pathfinder's order: in a virtual environment the user's own folder comes second."""
     folders = site.getsitepackages()
     if site.ENABLE_USER_SITE:
@@ -184,13 +217,14 @@ def _wheel(versions: Mapping[str, str], names: Sequence[str]) -> Fact[str]:
 def _describe(root: Root, folder: str, found_via: str, parts: Parts, version: Fact[str] | None = None) -> Toolkit:
     if not root.is_dir(folder):
         missing = Missing(NO_FOLDER)
-        facts: dict[str, Fact[str]] = dict.fromkeys(parts, missing)
+        facts: dict[str, Any] = dict.fromkeys(parts, missing)
         return Toolkit(root=shown(folder), found_via=found_via, version=missing, architectures=missing, **facts)
     facts = {name: _part(root, folder, places, pattern) for name, (places, pattern) in parts.items()}
     version = version if version is not None else _version(root, folder, facts)
-    return Toolkit(
+    kit = Toolkit(
         root=shown(folder), found_via=found_via, version=version, architectures=_architectures(version), **facts
     )
+    return host_limits(root, folder, kit)
 
 
 def _has_parts(kit: Toolkit) -> bool:

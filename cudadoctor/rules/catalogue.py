@@ -6,6 +6,11 @@ from cudadoctor.rules.bandwidth.bandwidth_below_link import bandwidth_below_link
 from cudadoctor.rules.bandwidth.bandwidth_not_verified import bandwidth_not_verified
 from cudadoctor.rules.bandwidth.pcie_link_degraded import pcie_link_degraded
 from cudadoctor.rules.base import Rule
+from cudadoctor.rules.compilers.host_compiler_too_new import host_compiler_too_new
+from cudadoctor.rules.cuda_libraries.cudnn_mismatch import cudnn_mismatch
+from cudadoctor.rules.cuda_libraries.ld_library_path_override import ld_library_path_override
+from cudadoctor.rules.cuda_libraries.toolkit_version_wrong_for_framework import toolkit_version_wrong_for_framework
+from cudadoctor.rules.cuda_libraries.windows_dll_not_found import windows_dll_not_found
 from cudadoctor.rules.device_nodes.container_cgroup_lost import container_cgroup_lost
 from cudadoctor.rules.device_nodes.device_node_permission import device_node_permission
 from cudadoctor.rules.device_nodes.uvm_node_missing import uvm_node_missing
@@ -25,6 +30,7 @@ from cudadoctor.rules.host.container_no_gpu_flag import container_no_gpu_flag
 from cudadoctor.rules.host.macos_unsupported import macos_unsupported
 from cudadoctor.rules.host.wsl_libcuda_path import wsl_libcuda_path
 from cudadoctor.rules.host.wsl_linux_driver_inside import wsl_linux_driver_inside
+from cudadoctor.rules.jit_cache.jit_cache_not_writable import jit_cache_not_writable
 from cudadoctor.rules.kernel_driver.gpu_too_old_for_driver import gpu_too_old_for_driver
 from cudadoctor.rules.kernel_driver.kernel_module_missing import kernel_module_missing
 from cudadoctor.rules.kernel_driver.kernel_module_not_loaded import kernel_module_not_loaded
@@ -43,6 +49,7 @@ from cudadoctor.rules.libraries.driver_library_mismatch import driver_library_mi
 from cudadoctor.rules.libraries.forward_compat_unsupported_gpu import forward_compat_unsupported_gpu
 from cudadoctor.rules.libraries.libcuda_missing import libcuda_missing
 from cudadoctor.rules.libraries.stub_libcuda_loaded import stub_libcuda_loaded
+from cudadoctor.rules.libraries.wrong_driver_library_loaded import wrong_driver_library_loaded
 from cudadoctor.rules.module_build.dkms_build_failed import dkms_build_failed
 from cudadoctor.rules.module_build.secure_boot_unsigned_module import secure_boot_unsigned_module
 from cudadoctor.rules.nvml.confidential_compute_not_ready import confidential_compute_not_ready
@@ -66,6 +73,7 @@ from cudadoctor.rules.power.hybrid_gpu_powered_off import hybrid_gpu_powered_off
 from cudadoctor.rules.race.race_lane_failed import race_lane_failed
 from cudadoctor.rules.race.race_lanes_disagree import race_lanes_disagree
 from cudadoctor.rules.race.training_learned_nothing import training_learned_nothing
+from cudadoctor.rules.toolkits.nvcc_runtime_mismatch import nvcc_runtime_mismatch
 from cudadoctor.rules.toolkits.nvvm_not_found import nvvm_not_found
 from cudadoctor.rules.toolkits.ptx_newer_than_driver import ptx_newer_than_driver
 from cudadoctor.rules.toolkits.toolkit_arch_unsupported import toolkit_arch_unsupported
@@ -142,6 +150,15 @@ RULES: tuple[Rule, ...] = tuple(
         mixed_cuda_packages,
         legacy_python2_package,
         framework_cannot_use_gpu,
+        # Libraries and compilers of other programs than this one.
+        wrong_driver_library_loaded,
+        ld_library_path_override,
+        cudnn_mismatch,
+        toolkit_version_wrong_for_framework,
+        windows_dll_not_found,
+        nvcc_runtime_mismatch,
+        host_compiler_too_new,
+        jit_cache_not_writable,
         device_name_unprintable,
         device_sources_disagree,
         # Measurements.

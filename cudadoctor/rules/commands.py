@@ -201,6 +201,29 @@ def install_compiler(extra: str) -> str:
     return f'python -m pip install "{NUMBA_CUDA.replace("numba-cuda", f"numba-cuda[{extra}]")}" "{NUMPY}"'
 
 
+def install_gcc(host: Host | Missing, major: int) -> tuple[str, ...]:
+    """Return the commands that install an older g++ beside the newest, and tell nvcc and CMake to take it."""
+    family = family_of(host)
+    compiler = f"g++-{major}"
+    if family in ("ubuntu", "debian"):
+        install = f"sudo apt-get install -y gcc-{major} g++-{major}"
+    elif family == "suse":
+        install = f"sudo zypper install -y gcc{major} gcc{major}-c++"
+    elif family == "rhel":
+        install = f"sudo dnf install -y gcc-toolset-{major}"
+        compiler = f"/opt/rh/gcc-toolset-{major}/root/usr/bin/g++"
+    else:
+        install = f"conda install -y -c conda-forge gxx_linux-64={major}"
+        compiler = '"$CONDA_PREFIX/bin/x86_64-conda-linux-gnu-g++"'
+    return (install, *take_host_compiler(compiler))
+
+
+def take_host_compiler(compiler: str) -> tuple[str, ...]:
+    """Return the commands that make nvcc and CMake take a host compiler, in this shell."""
+    plain = compiler.strip('"')
+    return (f'export NVCC_PREPEND_FLAGS="-ccbin {plain}"', f"export CUDAHOSTCXX={compiler}")
+
+
 def compiler_extra(driver_cuda: tuple[int, ...] | None, lowest_capability: tuple[int, ...] | None) -> str:
     """Return `cu13` where both the driver and every card take CUDA 13, else `cu12`.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -114,6 +115,17 @@ def test_cu_init_fails_with_the_code_of_the_scenario(fake_driver: FakeDriver, co
 def test_the_file_that_is_mapped_has_the_release_in_its_name(fake_driver: FakeDriver) -> None:
     seen = answer(CUDA, fake_driver.scenario(libcuda_release="570.86.15"))
     assert [Path(path).name for path in seen["mapped"]] == ["libcuda.so.570.86.15"]
+
+
+def test_the_libraries_that_a_process_mapped_are_found_by_their_real_paths(fake_driver: FakeDriver) -> None:
+    code = (
+        "import ctypes, json; from cudadoctor.gpu.mapped import mapped_libraries; before = mapped_libraries(); "
+        "ctypes.CDLL('libcuda.so.1'); print(json.dumps([before, mapped_libraries()]))"
+    )
+    done = run(code, fake_driver.scenario(libcuda_release="570.86.15") | {"PYTHONPATH": os.pathsep.join(sys.path)})
+    before, after = json.loads(done.stdout)
+    assert before == []
+    assert [Path(path).name for path in after] == ["libcuda.so.570.86.15"]
 
 
 @pytest.mark.parametrize("program", [CUDA, NVML])

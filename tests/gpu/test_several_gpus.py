@@ -18,7 +18,8 @@ def climb(
         return Worker("tests.gpu.tasks:climb", limit_s=limit_s, waits=True)
 
     monkeypatch.setattr(drivers, "start_kernels", start)
-    return drivers.run_kernels(start(limit_s=1.0), devices, limit_s=1.0)
+    run = drivers.run_kernels(start(limit_s=1.0), devices, limit_s=1.0)
+    return run.steps, run.further
 
 
 def ends(further: tuple[Step, ...]) -> dict[int | None, tuple[str, str]]:

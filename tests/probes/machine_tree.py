@@ -153,6 +153,41 @@ class MachineTree:
             self.elf_library(f"{folder}/targets/x86_64-linux/lib/{name}.so.{version}")
             self.link(f"{folder}/targets/x86_64-linux/lib/{name}.so.{major}", f"{name}.so.{version}")
 
+    def library(self, folder: str, name: str, version: str) -> None:
+        """Write a library and the link that programs ask for: `libcudnn.so.8` to `libcudnn.so.8.9.7`."""
+        real = f"{name.partition('.so')[0]}.so.{version}"
+        self.elf_library(f"{folder}/{real}")
+        if real != name:
+            self.link(f"{folder}/{name}", real)
+
+    def cudnn(self, folder: str, version: str) -> None:
+        """Write cuDNN as its archive lays it out."""
+        self.library(f"{folder}/lib", f"libcudnn.so.{version.partition('.')[0]}", version)
+        numbers = zip(("MAJOR", "MINOR", "PATCHLEVEL"), version.split("."), strict=True)
+        header = "".join(f"#define CUDNN_{part} {number}\n" for part, number in numbers)
+        self.write(f"{folder}/include/cudnn_version.h", header)
+
+    def host_config(self, toolkit: str, *, gcc: int, clang: int, msvc: int = 1950) -> None:
+        """Write the header in which a toolkit says which host compilers it takes, as far as it is read."""
+        self.write(
+            f"{toolkit}/include/crt/host_config.h",
+            f"#if defined(__GNUC__)\n\n#if __GNUC__ > {gcc}\n\n#error -- unsupported GNU version! ...\n\n"
+            f"#endif /* __GNUC__ > {gcc} */\n\n#if defined(__HORIZON__)\n#if (__clang_major__ >= 3) || (0)\n"
+            "#error -- unsupported HOS clang version!\n#endif\n#endif\n"
+            f"#if (__clang_major__ >= {clang}) || (__clang_major__ < 3) || ((__clang_major__ == 3))\n"
+            "#error -- unsupported clang version! ...\n#endif\n#endif\n#if defined(_WIN32)\n"
+            f"#if _MSC_VER < 1910 || _MSC_VER >= {msvc}\n#error -- unsupported\n",
+        )
+
+    def gcc(self, major: str, *, usual: bool = True) -> None:
+        """Write gcc and g++ of a major version as Debian does; `usual` makes them the one named gcc."""
+        for name in ("gcc", "g++"):
+            self.write(f"/usr/bin/x86_64-linux-gnu-{name}-{major}", b"\x7fELF")
+            self.link(f"/usr/bin/{name}-{major}", f"x86_64-linux-gnu-{name}-{major}")
+            if usual:
+                self.link(f"/usr/bin/{name}", f"{name}-{major}")
+        self.write(f"/usr/lib/gcc/x86_64-linux-gnu/{major}/cc1plus", b"\x7fELF")
+
     def distribution(self, site: str, name: str, version: str, requires: Sequence[str] = ()) -> None:
         """Write the metadata of an installed Python package."""
         headers = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}"]

@@ -135,6 +135,34 @@ def test_a_newer_toolkit_than_the_table_has_no_architectures(tree: MachineTree) 
     assert isinstance(kit.architectures, Missing)
 
 
+def test_the_libnvvm_that_was_mapped_decides_over_what_files_told(tree: MachineTree) -> None:
+    tree.wheels_cu13(SITE)
+    tree.toolkit("/usr/local/cuda-12.4", "12.4.1")
+    section = gather(tree, CUDA_HOME="/usr/local/cuda-12.4")
+    assert known(section.selected_root) == f"{SITE}/nvidia/cu13"
+    mapped = Known(("/usr/lib/libcuda.so.580", "/usr/local/cuda-12.4/nvvm/lib64/libnvvm.so.4.0.0"), "maps")
+    after = toolkits.as_mapped(section, mapped)
+    assert isinstance(after, Toolkits)
+    assert known(after.selected_root) == "/usr/local/cuda-12.4"
+    assert toolkits.as_mapped(section, Known(("/elsewhere/libnvvm.so.4",), "maps")) == section
+    assert toolkits.as_mapped(section, Missing("no kernel was tried")) == section
+
+
+def test_folders_that_other_variables_name_are_looked_at_after_the_rest(tree: MachineTree) -> None:
+    tree.toolkit("/usr/local/cuda-12.4", "12.4.1")
+    found = gather(
+        tree,
+        XLA_FLAGS="--xla_a=1 --xla_gpu_cuda_data_dir=/opt/none --xla_b",
+        NUMBAPRO_NVVM="/usr/local/cuda-9.0/nvvm/lib64/libnvvm.so",
+        CUDA_ROOT="/usr/local/cuda-12.4",
+    ).found
+    assert [(kit.root, kit.found_via) for kit in found] == [
+        ("/usr/local/cuda-12.4", "CUDA_ROOT, /usr/local/cuda-12.4"),
+        ("/opt/none", "XLA_FLAGS"),
+        ("/usr/local/cuda-9.0", "NUMBAPRO_NVVM"),
+    ]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for ptxas is a shell script")
 @pytest.mark.parametrize(
     ("script", "architectures"),

@@ -19,6 +19,8 @@ from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.pci import Pci
 from cudadoctor.facts.toolkits import Toolkits
 from cudadoctor.probes import (
+    compilers,
+    cuda_libraries,
     device_nodes,
     environment,
     host,
@@ -50,6 +52,7 @@ def gather_all(tree: MachineTree) -> Machine:
         "LD_LIBRARY_PATH": "/usr/local/cuda/lib64",
         "PATH": "/usr/local/cuda/bin",
     }
+    found = toolkits.gather(root, environ, [SITE])
     return Machine(
         host=host.gather(root),
         environment=environment.gather(root),
@@ -57,7 +60,9 @@ def gather_all(tree: MachineTree) -> Machine:
         kernel_driver=kernel_driver.gather(root),
         device_nodes=device_nodes.gather(root),
         libraries=libraries.gather(root, environ),
-        toolkits=toolkits.gather(root, environ, [SITE]),
+        toolkits=found,
+        cuda_libraries=cuda_libraries.gather(root, found, environ, [SITE]),
+        compilers=compilers.gather(root, found, environ),
         packages=packages.gather(root, [SITE]),
     )
 
@@ -75,7 +80,9 @@ def test_laptop_whose_card_nouveau_holds(tmp_path: Path) -> None:
     assert isinstance(module, KernelDriver)
     assert known(module.loaded) is False
     assert module.module_files == ()
-    assert libraries.gather(root) == Libraries(files=())
+    section = libraries.gather(root)
+    assert isinstance(section, Libraries)
+    assert section.files == ()
 
 
 def test_server_whose_switch_has_a_narrow_uplink(tmp_path: Path) -> None:
@@ -162,6 +169,10 @@ def full_tree(tmp_path_factory: pytest.TempPathFactory) -> MachineTree:
     tree.distribution(SITE, "numba-cuda", "0.30.4", ["numba>=0.60.0", "cuda-core<2.0.0,>=0.5.1; python_version > '3'"])
     tree.distribution(SITE, "numba", "0.68.1", ["numpy<2.6,>=1.22"])
     tree.distribution(SITE, "numpy", "2.5.0")
+    tree.cudnn("/opt/cudnn", "8.9.7")
+    tree.loader_cache([("libcudnn.so.8", "/opt/cudnn/lib/libcudnn.so.8"), ("libcuda.so.1", "/usr/lib/libcuda.so.1")])
+    tree.host_config("/usr/local/cuda-13.0", gcc=15, clang=20)
+    tree.gcc("13")
     tree.write("/etc/nv_tegra_release", "# R36 (release), REVISION: 4.3")
     tree.write("/proc/device-tree/model", "NVIDIA Jetson")
     tree.write("/sys/devices/system/cpu/online", "0-15\n")
@@ -188,7 +199,14 @@ def test_no_bytes_in_any_file_make_a_probe_raise(full_tree: MachineTree, data: s
     assert msgspec.json.decode(msgspec.json.encode(machine), type=Machine) == machine
     # The guard is the last resort; what files may hold must be understood before it.
     reasons = [s.reason for s in (machine.host, machine.pci, machine.kernel_driver) if isinstance(s, Missing)]
-    sections = (machine.device_nodes, machine.libraries, machine.toolkits, machine.packages)
+    sections = (
+        machine.device_nodes,
+        machine.libraries,
+        machine.toolkits,
+        machine.cuda_libraries,
+        machine.compilers,
+        machine.packages,
+    )
     assert [*reasons, *(s.reason for s in sections if isinstance(s, Missing))] == []
 
 

@@ -14,11 +14,14 @@ from cudadoctor.facts.bandwidth import (
     SkippedMeasurement,
 )
 from cudadoctor.facts.base import Known, Missing
+from cudadoctor.facts.compilers import Compilers, HostCompiler
+from cudadoctor.facts.cuda_libraries import CudaLibraries, CudaLibrary
 from cudadoctor.facts.device_nodes import DeviceNode, DeviceNodes
 from cudadoctor.facts.driver import Driver, DriverDevice
 from cudadoctor.facts.environment import Environment
 from cudadoctor.facts.frameworks import Framework, Frameworks
 from cudadoctor.facts.host import Host
+from cudadoctor.facts.jit_cache import JitCache
 from cudadoctor.facts.kernel_driver import KernelDriver, ModuleFile
 from cudadoctor.facts.kernel_log import KernelEvent, KernelLog
 from cudadoctor.facts.ladder import STEP_NAMES, Ladder, Step
@@ -365,6 +368,51 @@ def toolkit(version: str = "13.0", *, nvjitlink: Any = "/t/lib/libnvJitLink.so",
 NO_TOOLKIT = Toolkits(found=(), selected_root=NONE)
 
 
+def copy(
+    name: str, version: Any = NONE, *, folder: str = "/usr/local/cuda-12.4/lib64", found_via: str = "ld.so.cache"
+) -> CudaLibrary:
+    """Return a copy of a CUDA library by the name that programs ask for: `libcudnn.so.9`, `cudart64_110.dll`."""
+    stem = name.partition(".")[0].partition("64_")[0]
+    path = f"{folder}{chr(92) if name.endswith('.dll') else '/'}{name}"
+    library = stem if stem.startswith("lib") else f"lib{stem}"
+    return CudaLibrary(
+        library=library, name=name, path=path, real_path=path, version=fact(version), found_via=found_via
+    )
+
+
+def cuda_libraries(*files: CudaLibrary, **values: Any) -> CudaLibraries:
+    return CudaLibraries(files=files, source="search path, wheels, conda, toolkits", **values)
+
+
+def compiler(version: Any = "13", kind: str = "gcc", *, path: str = "/usr/bin/gcc", via: str = "PATH") -> HostCompiler:
+    return HostCompiler(kind=kind, version=fact(version), path=path, real_path=path, found_via=via)
+
+
+def compilers(*found: HostCompiler, root: str = "/usr/local/cuda-12.1", unchecked: bool = False) -> Compilers:
+    return Compilers(nvcc=fact(f"{root}/bin/nvcc"), nvcc_root=fact(root), found=found, check_disabled=fact(unchecked))
+
+
+NO_COMPILER = Compilers(nvcc=NONE, nvcc_root=NONE, found=(), check_disabled=NONE)
+
+
+def installed_toolkit(version: str = "12.1", *, via: str = "PATH", **values: Any) -> Toolkits:
+    """Return one toolkit in its usual folder, with nvcc."""
+    root = f"/usr/local/cuda-{version}"
+    (kit,) = toolkit(version, nvcc=f"{root}/bin/nvcc", **values).found
+    return Toolkits(found=(msgspec.structs.replace(kit, root=root, found_via=via),), selected_root=fact(root))
+
+
+def jit_cache(path: str = "/home/ada/.nv/ComputeCache", **values: Any) -> JitCache:
+    told = {"set_by": "default", "exists": True, "asked_path": path, "writable": fact(True), "owner": fact("ada")}
+    return JitCache(path=path, **(told | values))
+
+
+def with_packages(**versions: str) -> Packages:
+    """Return packages by name, `_` for `-`; numba and numpy are there too."""
+    more = tuple(Package(name=name.replace("_", "-"), version=version) for name, version in versions.items())
+    return msgspec.structs.replace(packages(), installed=(*packages().installed, *more))
+
+
 def packages(*clashes: Clash) -> Packages:
     installed = (Package(name="numba", version="0.68.1"), Package(name="numpy", version="2.4.6"))
     return Packages(installed=installed, clashes=clashes, source="importlib.metadata")
@@ -500,6 +548,9 @@ HEALTHY = Machine(
     driver=driver(driver_device()),
     ladder=ladder(),
     toolkits=toolkit(),
+    cuda_libraries=cuda_libraries(),
+    compilers=NO_COMPILER,
+    jit_cache=jit_cache(),
     packages=packages(),
     frameworks=frameworks(),
 )

@@ -228,6 +228,37 @@ def test_a_variable_that_names_a_toolkit_gets_no_finding() -> None:
     assert b.ids(b.machine(environment=b.environment(CUDA_HOME="/t"), toolkits=named)) == []
 
 
+def elsewhere(variable: str, value: str, **sections: object) -> Machine:
+    return b.machine(environment=b.environment(**{variable: value}), toolkits=stale(variable), **sections)
+
+
+def test_variables_of_other_programs_are_looked_at_too() -> None:
+    xla = b.only(elsewhere("XLA_FLAGS", "--xla_gpu_cuda_data_dir=/usr/local/cuda-9.0"))
+    assert (xla.id, xla.severity) == ("toolkit-path-wrong", Severity.WARNING)
+    assert "libdevice" in xla.summary
+    old = b.only(elsewhere("NUMBAPRO_NVVM", "/usr/local/cuda-9.0/nvvm/lib64/libnvvm.so"))
+    assert (old.id, old.severity) == ("toolkit-path-wrong", Severity.NOTE)
+
+
+def test_a_variable_that_numba_does_not_read_hides_no_compiler_that_is_not_found() -> None:
+    failed = b.stopped(b.step("kernel-compile", detail="NvvmSupportError: libNVVM cannot be found"))
+    assert b.ids(elsewhere("NUMBAPRO_NVVM", "/usr/local/cuda-9.0/nvvm", ladder=failed)) == ["nvvm-not-found"]
+
+
+def test_a_folder_with_the_runtime_alone_is_no_finding_until_a_compilation_fails_there() -> None:
+    runtime = b.cuda_libraries(b.copy("libcudart.so.9.0", "9.0.176", folder="/usr/local/cuda-9.0/lib64"))
+    assert b.ids(elsewhere("CUDA_HOME", "/usr/local/cuda-9.0", cuda_libraries=runtime)) == []
+    failed = b.stopped(b.step("kernel-compile", detail="NvvmSupportError: libNVVM cannot be found"))
+    machine = elsewhere("CUDA_HOME", "/usr/local/cuda-9.0", cuda_libraries=runtime, ladder=failed)
+    assert b.only(machine).severity is Severity.ERROR
+
+
+def test_windows_is_told_how_to_unset_a_variable_there() -> None:
+    windows = b.host(system="Windows", architecture="AMD64")
+    commands = b.only(elsewhere("CUDA_PATH", "C:\\CUDA\\v9.0", host=windows)).fix.commands
+    assert commands[0] == "Remove-Item Env:CUDA_PATH"
+
+
 # cpu-only-wheel, mixed-cuda-packages
 
 

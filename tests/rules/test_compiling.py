@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from cudadoctor.facts.base import Missing
 from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.toolkits import Toolkits
 from cudadoctor.findings import Severity
 from cudadoctor.rules import commands
+from cudadoctor.rules.diagnose import diagnose
 from tests.rules import build as b
 
 LEFT_OUT = b.step("kernel-compile", "not reached", detail="--quick: it was left out")
@@ -205,6 +207,28 @@ def test_a_stale_cuda_home_is_named() -> None:
         environment=b.environment(CUDA_HOME="/usr/local/cuda-9.0"),
     )
     assert "CUDA_HOME" in b.only(machine).cause
+
+
+def idle(version: str, **values: object) -> Toolkits:
+    """A toolkit in its usual folder that nothing leads numba-cuda to."""
+    kits = b.installed_toolkit(version, via=f"/usr/local/cuda-{version}", architectures=("7.5", "9.0"), **values)
+    return Toolkits(found=kits.found, selected_root=Missing("numba-cuda would find no libnvvm and no libnvrtc"))
+
+
+def test_an_installed_toolkit_that_nothing_leads_to_is_named_and_offered() -> None:
+    finding = b.only(compile_stopped("NvvmSupportError: libNVVM cannot be found", toolkits=idle("12.4")))
+    assert "none of the toolkits here (/usr/local/cuda-12.4)" in finding.summary
+    assert "export CUDA_HOME=/usr/local/cuda-12.4" in finding.fix.commands
+    assert any("no libnvvm and no libnvrtc" in evidence.source for evidence in finding.evidence)
+
+
+@pytest.mark.parametrize(("version", "capability"), [("13.5", "9.0"), ("12.4", "7.0")])
+def test_an_installed_toolkit_that_does_not_fit_is_not_offered(version: str, capability: str) -> None:
+    driver = b.driver(b.driver_device(capability=capability))
+    machine = compile_stopped("NvvmSupportError: libNVVM cannot be found", toolkits=idle(version), driver=driver)
+    commands = [command for finding in diagnose(machine)[0] for command in finding.fix.commands]
+    assert commands
+    assert not any("CUDA_HOME" in command for command in commands)
 
 
 def test_a_missing_compiler_is_no_finding_before_a_kernel_was_tried() -> None:

@@ -9,7 +9,8 @@ that; programs that bring compiled code along (PyTorch) do not, and work without
 
 ## How to fix it
 Install numba-cuda with the compiler wheels that fit the driver and the card: `cu13` for a driver of CUDA 13 and
-compute capability 7.5 and above, else `cu12`.
+compute capability 7.5 and above, else `cu12`. Where a toolkit that fits is installed and nothing leads numba-cuda to
+it, `CUDA_HOME` does.
 With numba:
 
 ```sh
@@ -50,17 +51,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudadoctor.facts.base import Missing, known
+from cudadoctor.facts.base import Known, Missing, known
 from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.environment import Environment
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
-from cudadoctor.facts.toolkits import Toolkits
+from cudadoctor.facts.toolkits import Toolkit, Toolkits
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import install_compiler
-from cudadoctor.rules.reading import said, seen, step_of
+from cudadoctor.rules.reading import capabilities, said, seen, step_of, text_of, version_of
 from cudadoctor.rules.toolkits.choice import fitting_extra, selected, toolkit_evidence
 
 _COMPILER = re.compile(r"nvvm|libdevice|nvrtc|nvjitlink", re.IGNORECASE)
@@ -69,6 +70,7 @@ _NOT_THERE = re.compile(
     r"|not available|unable to find|no such file|could not find|failed to load",
     re.IGNORECASE,
 )
+_STANDARD_ROOT = re.compile(r"/usr/local/cuda(-\d{1,2}\.\d{1,2})?")
 _PATH_VARIABLES = ("CUDA_HOME", "CUDA_PATH", "CUDA_ROOT")
 
 
@@ -112,6 +114,7 @@ def nvvm_not_found(
         return
     toolkit = selected(toolkits)
     evidence = (said(step), *toolkit_evidence(toolkit))
+    idle = _with_nvvm(toolkits) if toolkit is None else ()
     lacking = []
     if toolkit is not None:
         for name, fact in (("libnvvm", toolkit.libnvvm), ("libdevice", toolkit.libdevice), ("NVRTC", toolkit.nvrtc)):
@@ -122,14 +125,20 @@ def nvvm_not_found(
         where = (
             f"The toolkit at {toolkit.root} lacks {', '.join(lacking)}" if lacking else "The toolkit could not be used"
         )
+    elif idle:
+        where = f"numba-cuda looks at none of the toolkits here ({', '.join(kit.root for kit in idle[:4])})"
+        evidence += tuple(Evidence(f"toolkit {text_of(kit.version)}", kit.root, kit.found_via) for kit in idle[:4])
     else:
         where = "There is no CUDA toolkit here"
+    if isinstance(toolkits, Toolkits) and isinstance(toolkits.selected_root, Missing):
+        evidence += (Evidence("what numba-cuda would load", "nothing", toolkits.selected_root.reason),)
     variables = environment.variables if isinstance(environment, Environment) else {}
     named = [(name, variables[name]) for name in _PATH_VARIABLES if variables.get(name)]
     evidence += tuple(Evidence(name, value, "environment") for name, value in named)
     roots = {each.root.rstrip("/\\") for each in toolkits.found} if isinstance(toolkits, Toolkits) else set()
     stale = next((name for name, value in named if value.rstrip("/\\") not in roots), None)
     extra = fitting_extra(driver, nvml, pci)
+    usable = _usable(idle, driver, nvml, pci)
     cuda = known(driver.cuda_version) if isinstance(driver, Driver) else None
     fits = f"fit this machine (driver CUDA version {cuda})" if cuda else "fit this machine"
     yield finding(
@@ -142,7 +151,34 @@ def nvvm_not_found(
         confidence="proven",
         evidence=evidence,
         fix=Fix(
-            f"Install the compiler wheels {extra}, which {fits}.{f' Unset {stale}.' if stale else ''}",
-            (*((f"unset {stale}",) if stale else ()), install_compiler(extra)),
+            f"Install the compiler wheels {extra}, which {fits}.{f' Unset {stale}.' if stale else ''}"
+            + (f" Or let CUDA_HOME name {usable}." if usable else ""),
+            (
+                *((f"unset {stale}",) if stale else ()),
+                install_compiler(extra),
+                *((f"export CUDA_HOME={usable}",) if usable else ()),
+            ),
         ),
     )
+
+
+def _with_nvvm(toolkits: Toolkits | Missing) -> tuple[Toolkit, ...]:
+    """Return the installed toolkits that could compile, if numba-cuda looked at them."""
+    found = toolkits.found if isinstance(toolkits, Toolkits) else ()
+    return tuple(kit for kit in found if isinstance(kit.libnvvm, Known) and isinstance(kit.nvrtc, Known))
+
+
+def _usable(
+    idle: tuple[Toolkit, ...], driver: Driver | Missing, nvml: Nvml | Missing, pci: Pci | Missing
+) -> str | None:
+    """Return the usual folder of a toolkit that is no newer than the driver and compiles for every card."""
+    newest = version_of(known(driver.cuda_version)) if isinstance(driver, Driver) else None
+    for kit in idle:
+        version, listed = version_of(known(kit.version)), known(kit.architectures)
+        if version is None or newest is None or version > newest or listed is None:
+            continue
+        lowest = min((number for text in listed if (number := version_of(text)) is not None), default=(99,))
+        serves = all(capability >= lowest for _, capability, _ in capabilities(driver, nvml, pci))
+        if serves and _STANDARD_ROOT.fullmatch(kit.root):
+            return kit.root
+    return None

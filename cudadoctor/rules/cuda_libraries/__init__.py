@@ -1,0 +1,1 @@
+"""Rules about the CUDA libraries that programs load."""

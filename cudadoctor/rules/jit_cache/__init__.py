@@ -1,0 +1,1 @@
+"""Rules about the driver's cache of compiled kernels."""
