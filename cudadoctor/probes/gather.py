@@ -18,6 +18,7 @@ from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
 from cudadoctor.gpu.worker import Worker
 from cudadoctor.probes import (
+    containers,
     device_nodes,
     environment,
     host,
@@ -29,6 +30,8 @@ from cudadoctor.probes import (
     packages,
     pci,
     power,
+    scheduler,
+    services,
     toolkits,
 )
 from cudadoctor.probes.drivers import CUDA_LIBRARY, NVML_LIBRARY, DriverContact, run_kernel, start_kernel
@@ -77,6 +80,9 @@ def machine(
         if likely:
             kernel = start_kernel(device or 0, limit_s=limit_s)
         found_environment = environment.gather(root, environ)
+        found_containers = section("host", lambda: containers.gather(root, found_host, environ))
+        found_job = section("host", lambda: scheduler.gather(root, environ))
+        found_services = section("driver", lambda: services.gather(root, found_host, environ))
         found_kernel_driver = section("driver", lambda: kernel_driver.gather(root))
         found_nodes = section("driver", lambda: device_nodes.gather(root, open_in_child))
         found_builds = section("driver", lambda: module_build.gather(root, found_host, found_kernel_driver))
@@ -123,6 +129,9 @@ def machine(
         ),
         toolkits=found_toolkits,
         packages=found_packages,
+        containers=found_containers,
+        scheduler=found_job,
+        services=found_services,
     )
 
 
