@@ -33,6 +33,8 @@ _EXCEPTIONS = {
     "container-no-gpu-flag": "driver",
     "container-driver-capabilities": "driver",
     "container-ldcache-stale": "driver",
+    "hyperv-gpupv-files-missing": "driver",
+    "wsl-driver-model-tcc": "driver",
     "gpu-too-old-for-driver": "card",
     "driver-too-old": "compiler",
     "kernel-compile-failed": "compiler",
