@@ -11,6 +11,7 @@ from cudadoctor.facts.containers import Containers, Engine
 from cudadoctor.facts.host import Host
 from cudadoctor.probes.guard import never_raises
 from cudadoctor.probes.root import Root, shown
+from cudadoctor.text import printable
 
 _PROGRAMS = ("/usr/local/bin", "/usr/bin", "/snap/bin", "/run/current-system/sw/bin")
 _TOOLKIT = (
@@ -98,7 +99,7 @@ def _runtimes(root: Root) -> Fact[tuple[str, ...]]:
     if not isinstance(document, dict):
         return Missing(f"{_DAEMON_JSON} could not be read")
     runtimes = document.get("runtimes")
-    return Known(tuple(shown(name) for name in runtimes) if isinstance(runtimes, dict) else (), _DAEMON_JSON)
+    return Known(tuple(printable(name)[:100] for name in runtimes) if isinstance(runtimes, dict) else (), _DAEMON_JSON)
 
 
 def _json(root: Root, path: str) -> object:

@@ -15,6 +15,7 @@ from cudadoctor.facts.power import Power
 from cudadoctor.probes import host, kernel_driver, kernel_log, module_build, power
 from cudadoctor.probes.root import Root
 from tests.probes.machine_tree import MachineTree
+from tests.probes.test_signature import CERTIFICATE, SIGNATURE, end_of_module, key_list
 
 KERNEL = "6.8.0-60-generic"
 CARD = "0000:b3:00.0"
@@ -221,6 +222,16 @@ def test_lockdown_enforcement_headers_and_blacklists_are_read(tree: MachineTree)
 def test_a_signature_is_looked_for_at_the_end_of_the_module(tree: MachineTree, end: bytes, signed: bool) -> None:
     tree.write(f"/lib/modules/{KERNEL}/updates/dkms/nvidia.ko", b"\x7fELF" + bytes(5000) + end)
     assert builds(tree).module_signed == Known(signed, f"/lib/modules/{KERNEL}/updates/dkms/nvidia.ko")
+
+
+def test_the_key_that_signed_the_module_and_those_of_the_owner_are_named(tree: MachineTree) -> None:
+    path = f"/lib/modules/{KERNEL}/updates/dkms/nvidia.ko"
+    tree.write(path, end_of_module(SIGNATURE) + b"~Module signature appended~\n")
+    owners = "/sys/firmware/efi/efivars/MokListRT-605dab50-e046-4300-abb6-3dd810dd8b23"
+    tree.write(owners, bytes(4) + key_list(CERTIFICATE))
+    section = builds(tree)
+    assert section.module_signer == Known("build host key", path)
+    assert section.owner_keys == Known(("build host key",), owners)
 
 
 def test_a_compressed_module_does_not_say_whether_it_is_signed(tree: MachineTree) -> None:
