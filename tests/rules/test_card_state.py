@@ -267,7 +267,9 @@ def test_a_gpu_that_does_not_rise_under_load_explains_slow_copies() -> None:
 
 
 NOT_PINNED = SkippedMeasurement(
-    key="h2d_pinned", device=0, reason="host memory could not be pinned: cuMemHostAlloc: CUDA_ERROR_OUT_OF_MEMORY (2)"
+    key="h2d_pinned",
+    device=0,
+    reason="host memory could not be pinned: cuMemHostAlloc failed with CUDA_ERROR_OUT_OF_MEMORY (2)",
 )
 
 
