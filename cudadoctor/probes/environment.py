@@ -64,7 +64,6 @@ _NAMES = frozenset(
         "LOCAL_RANK",
         "LOCAL_WORLD_SIZE",
         "PBS_JOBID",
-        "PBS_GPUFILE",
         "SGE_HGR_gpu",
         "LSB_JOBID",
         "COLAB_GPU",

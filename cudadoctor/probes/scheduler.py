@@ -36,7 +36,8 @@ def gather(root: Root, environ: Mapping[str, str] | None = None) -> Scheduler | 
         system, job = "colab", ""
     return Scheduler(
         system=system,
-        job=shown(job)[:100] if system != "kubernetes" else "",
+        # What follows the first point of a PBS job is the name of its server.
+        job=shown(job).partition(".")[0][:100] if system != "kubernetes" else "",
         gpus=_given(root, system, variables),
         device_rules=_device_rules(root),
     )
@@ -69,7 +70,9 @@ def _given(root: Root, system: str, variables: Mapping[str, str]) -> Fact[str]:
         return Known(shown(variables[name])[:_LONGEST], name)
     lines = root.read(variables["PBS_GPUFILE"], 1 << 16) if variables.get("PBS_GPUFILE") else None
     if isinstance(lines, str) and lines:
-        return Known(" ".join(lines.split())[:_LONGEST], "PBS_GPUFILE")
+        # A line is the name of the node, and the GPU: node17-gpu0.
+        gpus = (line.rpartition("-")[2] for line in lines.split())
+        return Known(" ".join(gpus)[:_LONGEST], "PBS_GPUFILE")
     return Known("", "no variable of the job names a GPU")
 
 

@@ -241,8 +241,10 @@ def unloaded(**values: Any) -> Machine:
 def test_the_key_that_is_not_enrolled_is_named() -> None:
     machine = unloaded(module_signer="build host key", owner_keys=("another key",))
     finding = b.only(machine)
-    assert (finding.id, finding.confidence) == ("secure-boot-unsigned-module", "proven")
-    assert '"build host key", which is not enrolled' in finding.summary
+    assert (finding.id, finding.confidence) == ("secure-boot-unsigned-module", "supported")
+    assert '"build host key", which is not among those that the machine' in finding.summary
+    untold = b.only(unloaded(module_signer="build host key", owner_keys=b.NONE))
+    assert 'the key "build host key".' in untold.summary
 
 
 def test_an_enrolled_key_is_accused_only_after_a_refusal() -> None:

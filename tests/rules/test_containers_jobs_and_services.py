@@ -8,6 +8,8 @@ import pytest
 
 from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Severity
+from cudadoctor.rules.pasted.answer import all_causes, combined
+from cudadoctor.rules.pasted.weigh import hypotheses
 from tests.rules import build as b
 
 SNAP = b.engine(path="/snap/bin/docker", origin="snap")
@@ -65,6 +67,17 @@ def test_a_rootless_daemon_with_a_cdi_description_and_a_remote_one_get_no_findin
     cdi = b.containers(b.engine(), daemon="rootless", cdi_specs=("/etc/cdi/nvidia.yaml",))
     assert b.ids(b.machine(containers=cdi)) == []
     assert b.ids(b.machine(containers=b.containers(b.engine(), daemon="remote"))) == []
+
+
+REFUSED = 'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]].'
+
+
+def test_the_words_of_docker_make_an_error_of_what_is_a_note_on_the_machine() -> None:
+    here = b.diagnose(b.machine(containers=b.containers(b.engine())))[0]
+    first = combined(hypotheses(REFUSED, all_causes()), here)[0]
+    assert (first.id, first.severity, first.confidence) == ("container-toolkit-missing", Severity.ERROR, "supported")
+    assert first.summary.startswith("This machine shows it too.")
+    assert any("apt-get install -y nvidia-container-toolkit" in command for command in first.fix.commands)
 
 
 # device-ordinal-out-of-range
@@ -249,6 +262,11 @@ def test_a_hyper_v_guest_whose_files_are_refused_is_told_so() -> None:
     old = b.driver_file(release=b.NONE, folder="/usr/lib/wsl/lib")
     finding = b.only(lent(b.host(), *BLOCKED, files=(old,)))
     assert (finding.id, finding.confidence) == ("hyperv-gpupv-files-missing", "supported")
+
+
+def test_a_hyper_v_guest_whose_loader_does_not_look_is_a_matter_of_the_path() -> None:
+    off = b.driver_file(release=b.NONE, folder="/usr/lib/wsl/lib", found_via="not on the search path")
+    assert b.ids(lent(b.host(), *NO_LIBRARIES, files=(off,))) == ["wsl-libcuda-path"]
 
 
 def test_wsl2_is_no_such_guest_and_a_blocked_card_there_is_a_matter_of_its_model() -> None:

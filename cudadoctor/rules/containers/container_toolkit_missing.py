@@ -83,7 +83,7 @@ def container_toolkit_missing(
             Evidence("CDI descriptions of GPUs", 0, "/etc/cdi, /var/run/cdi"),
         ),
         fix=Fix(
-            "Nothing is to be done unless containers shall use the GPU. Then install the toolkit and tell the engine.",
+            "If containers shall use the GPU, install the toolkit and tell the engine of it; otherwise leave it so.",
             commands,
         ),
     )

@@ -51,8 +51,7 @@ _CAUSES = {
 }
 _FIXES = {
     "snap": (
-        "Nothing is to be done unless GPUs are refused. Then remove the snap, install Docker from its own repository, "
-        "and configure the toolkit.",
+        "If GPUs are refused, remove the snap, install Docker from its own repository, and configure the toolkit.",
         ("docker run --rm --gpus all ubuntu nvidia-smi", "sudo snap remove docker"),
     ),
     "desktop": (

@@ -32,7 +32,7 @@ from cudadoctor.facts.libraries import Libraries
 from cudadoctor.findings import Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.host.wsl_linux_driver_inside import LENT
-from cudadoctor.rules.reading import container_of, node_paths, nvml_error, passed, said, seen, step_of
+from cudadoctor.rules.reading import container_of, node_paths, nvml_error, on_search_path, passed, said, seen, step_of
 
 
 @rule(
@@ -40,7 +40,6 @@ from cudadoctor.rules.reading import container_of, node_paths, nvml_error, passe
     title="A virtual machine shares the host's GPU but lacks the driver files of the host",
     severity=Severity.ERROR,
     explains=(
-        "wsl-libcuda-path",
         "no-driver-installed",
         "wsl-driver-model-tcc",
         "wsl-linux-driver-inside",
@@ -62,6 +61,8 @@ def hyperv_gpupv_files_missing(
         return
     files = libraries.files if isinstance(libraries, Libraries) else ()
     lent = tuple(file for file in files if file.path.startswith(LENT))
+    if lent and unloadable is not None and not on_search_path(libraries, "libcuda"):
+        return  # they are there, and the loader does not look: wsl-libcuda-path
     if lent:
         told = f"its files under {LENT} do not work: they may be of another release than the host's driver."
     else:

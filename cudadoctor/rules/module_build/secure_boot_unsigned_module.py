@@ -96,8 +96,10 @@ def secure_boot_unsigned_module(
     signer = known(module_build.module_signer)
     what = "has no signature" if unsigned else "is signed with a key that is not enrolled, or not at all"
     if signer is not None:
-        what = f'is signed with the key "{signer}", which '
-        what += "was enrolled and is still refused" if _enrolled(module_build) else "is not enrolled"
+        what = f'is signed with the key "{signer}"'
+        if isinstance(module_build.owner_keys, Known):
+            enrolled = _enrolled(module_build)
+            what += f", which is {'' if enrolled else 'not '}among those that the machine's owner enrolled"
     yield finding(
         secure_boot_unsigned_module,
         summary=f"nvidia.ko for the running kernel is on the disk and {names_of(pci.devices)} has no driver: this "
@@ -142,9 +144,8 @@ def _confidence(
         return "proven" if refused else "supported"
     if _enrolled(module_build):
         return "possible" if refused else None
-    foreign = isinstance(module_build.module_signer, Known) and isinstance(module_build.owner_keys, Known)
     if refused:
-        return "proven" if foreign else "supported"
+        return "supported"
     held_back = any(entry.module.startswith("nvidia") for entry in module_build.blacklists)
     taken = any(text_of(card.bound_driver) for card in pci.devices)
     # Under kernel/ lie the modules that a distribution built and signed together with its kernel.

@@ -43,7 +43,10 @@ def answer(text: str, here: Diagnosis | None, *, version: str) -> tuple[Diagnosi
 
 
 def combined(told: tuple[Finding, ...], here: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Put first what the machine shows too, with its evidence and its fix; nothing that the text says is dropped."""
+    """Put first what the machine shows too, with its evidence and its fix; nothing that the text says is dropped.
+
+    What is only a note on the machine weighs as the text says: there it went wrong.
+    """
     by_id = {finding.id: finding for finding in reversed(here)}
     shown, only_told = [], []
     for each in told:
@@ -55,11 +58,17 @@ def combined(told: tuple[Finding, ...], here: tuple[Finding, ...]) -> tuple[Find
             msgspec.structs.replace(
                 mine,
                 summary=f"This machine shows it too. {mine.summary}",
-                confidence="proven",
+                severity=min(mine.severity, each.severity, key=lambda severity: severity.rank),
+                confidence="supported" if _only_odd(mine) else "proven",
                 evidence=each.evidence + mine.evidence,
             )
         )
     return (*shown, *only_told)
+
+
+def _only_odd(mine: Finding) -> bool:
+    """Say whether the machine shows no more than that it may be so."""
+    return mine.severity is Severity.NOTE and mine.confidence != "proven"
 
 
 def _status(found: tuple[Finding, ...]) -> Status:
