@@ -17,6 +17,10 @@ _FABRIC_PID = "/run/nvidia-fabricmanager/nv-fabricmanager.pid"
 _FABRIC = "nvidia-fabricmanager.service"
 _UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 _GROUPS = ("/sys/fs/cgroup/system.slice", "/sys/fs/cgroup/systemd/system.slice")
+_DPKG_STATUS = "/var/lib/dpkg/status"
+_PACKAGE = re.compile(
+    rb"^Package: nvidia-fabricmanager(?:-\d{3})?\n(?:[^\n]+\n)*?Version: (?:\d+:)?(\d{3}(?:\.\d{1,4})+)", re.MULTILINE
+)
 _WANTED = f"/etc/systemd/system/multi-user.target.wants/{_FABRIC}"
 
 
@@ -34,6 +38,7 @@ def gather(root: Root, host: Host | Missing, environ: Mapping[str, str] | None =
         mps_control=_mps(root, directory),
         mps_pipe_directory=shown(directory)[:400],
         fabric_manager=hidden if inside else _fabric_manager(root),
+        fabric_manager_release=hidden if inside else _fabric_manager_release(root),
     )
 
 
@@ -69,3 +74,14 @@ def _fabric_manager(root: Root) -> Fact[str]:
     if isinstance(root.stat(_WANTED, follow=False), Missing):
         return Known("installed", unit)
     return Known("enabled but not running", _WANTED)
+
+
+def _fabric_manager_release(root: Root) -> Fact[str]:
+    if not any(root.exists(f"{folder}/{_FABRIC}") for folder in _UNITS):
+        return Missing(f"there is no {_FABRIC}")
+    status = root.read_bytes(_DPKG_STATUS, 32 << 20)
+    if isinstance(status, Missing):
+        return Missing(f"there is no readable {_DPKG_STATUS}; rpm is not asked")
+    start = status.find(b"Package: nvidia-fabricmanager")
+    found = _PACKAGE.search(status[start : start + 16384]) if start >= 0 else None
+    return Known(found[1].decode(), _DPKG_STATUS) if found else Missing(f"{_DPKG_STATUS} does not have its package")

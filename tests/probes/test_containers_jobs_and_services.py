@@ -191,6 +191,18 @@ def test_fabric_manager_is_told_by_unit_and_control_group(tree: MachineTree) -> 
     assert known(daemons(tree).fabric_manager) == "running"
 
 
+def test_the_release_of_fabric_manager_is_that_of_its_package(tree: MachineTree) -> None:
+    tree.write(f"/usr/lib/systemd/system/{UNIT}", "[Unit]\n")
+    tree.write(
+        "/var/lib/dpkg/status",
+        "Package: a\nVersion: 1.0\n\nPackage: nvidia-fabricmanager-580\nStatus: install ok installed\n"
+        "Version: 580.159.04-1ubuntu1\n\nPackage: z\nVersion: 2.0\n",
+    )
+    assert known(daemons(tree).fabric_manager_release) == "580.159.04"
+    tree.write("/var/lib/dpkg/status", "Package: nvidia-fabricmanager-580\nStatus: x\n\nPackage: z\nVersion: 580.1\n")
+    assert isinstance(daemons(tree).fabric_manager_release, Missing)
+
+
 def test_inside_a_container_the_hosts_services_are_not_judged(tree: MachineTree) -> None:
     tree.write("/.dockerenv")
     section = daemons(tree)

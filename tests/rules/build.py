@@ -472,12 +472,15 @@ def scheduler(system: str = "", job: str = "", gpus: Any = NONE, rules: Any = NO
     return Scheduler(system=system, job=job, gpus=fact(gpus), device_rules=fact(rules))
 
 
-def services(*, fabric: Any = "not installed", mps: Any = False, persistenced: Any = True) -> Services:
+def services(
+    *, fabric: Any = "not installed", mps: Any = False, persistenced: Any = True, fabric_release: Any = NONE
+) -> Services:
     return Services(
         persistence_daemon=fact(persistenced),
         mps_control=fact(mps),
         mps_pipe_directory="/tmp/nvidia-mps",
         fabric_manager=fact(fabric),
+        fabric_manager_release=fact(fabric_release),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from cudadoctor.facts.machine import Machine
@@ -171,6 +172,14 @@ def test_a_stopped_fabric_manager_on_a_machine_with_nvswitch_is_proven() -> None
     finding = b.only(hgx())
     assert (finding.id, finding.confidence) == ("fabric-manager-not-running", "proven")
     assert "4 NVSwitches" in finding.cause
+
+
+def test_a_fabric_manager_of_another_release_than_the_driver_is_named() -> None:
+    service = b.services(fabric="enabled but not running", fabric_release="580.126.09")
+    finding = b.only(msgspec.structs.replace(hgx(), services=service))
+    assert (finding.id, finding.confidence) == ("fabric-manager-not-running", "proven")
+    assert "580.126.09" in finding.cause
+    assert b.RELEASE in finding.cause
 
 
 def test_one_gpu_of_a_hgx_host_that_waits_for_its_fabric_is_not_confidential_computing() -> None:

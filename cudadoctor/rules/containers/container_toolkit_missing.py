@@ -74,7 +74,7 @@ def container_toolkit_missing(
         container_toolkit_missing,
         severity=Severity.NOTE,
         summary=f"The GPU works, and {' and '.join(names)} {'are' if len(names) > 1 else 'is'} installed, but "
-        "containers cannot use the GPU: NVIDIA Container Toolkit is not.",
+        "NVIDIA Container Toolkit is not: no container can use the GPU.",
         cause="A container engine brings nothing of the driver into a container by itself.",
         confidence="supported",
         evidence=(

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudadoctor.facts.base import Missing, known
+from cudadoctor.facts.base import Known, Missing, known
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
@@ -44,6 +44,11 @@ from cudadoctor.rules.reading import card_evidence, card_name, cards, container_
 # Words in the names of boards that come with NVSwitch. The PCIe boards of the same chips say PCIe or NVL.
 _SWITCHED = ("SXM", "HGX", "80GB HBM3", "H200", "H20", "B200", "B300", "GB200", "GB300")
 
+_DOWN = {
+    "enabled but not running": "enabled but does not run",
+    "installed": "installed, but neither enabled nor running",
+    "not installed": "not installed",
+}
 _WAITING = ("not started", "in progress")
 
 
@@ -81,9 +86,16 @@ def fabric_manager_not_running(
     service = known(services.fabric_manager) if isinstance(services, Services) else None
     waiting = isinstance(nvml, Nvml) and any(text_of(d.fabric_state) in _WAITING for d in nvml.devices)
     switches = (known(pci.nvswitches) or 0) if isinstance(pci, Pci) else 0
-    down = switches > 0 and service is not None and service != "running"
-    if down:
-        hint = f"This machine has {switches} NVSwitches, and the service nvidia-fabricmanager is {service}."
+    down = switches > 0 and service in _DOWN
+    package = services.fabric_manager_release if isinstance(services, Services) else Missing("no section")
+    other = isinstance(package, Known) and isinstance(release, Known) and package.value != release.value
+    if other:
+        hint = f"Fabric Manager is of release {text_of(package)} and the driver of {text_of(release)}: it starts only "
+        hint += "with a driver of its own release."
+    elif down:
+        hint = (
+            f"This machine has {switches} NVSwitches, and the service nvidia-fabricmanager is {_DOWN[service or '']}."
+        )
     elif waiting:
         hint = "The GPU waits for its fabric: the host's Fabric Manager has not set it up."
     elif several:
@@ -100,7 +112,11 @@ def fabric_manager_not_running(
         fabric_manager_not_running,
         summary=f"NVML answers, but {step.call} fails with 802: the system is not ready for CUDA.",
         cause=hint,
-        confidence="proven" if down else "supported" if waiting or (several and switched) else "possible",
+        confidence="proven"
+        if down or (other and switches > 0)
+        else "supported"
+        if waiting or (several and switched)
+        else "possible",
         evidence=(said(step), *seen("driver release", release), *evidence),
         fix=Fix(
             f"On a machine with NVSwitch, start the Fabric Manager of the same release as the driver. With a GPU in "
@@ -119,4 +135,7 @@ def _fabric(nvml: Nvml | Missing, pci: Pci | Missing, services: Services | Missi
     for device in nvml.devices[:8] if isinstance(nvml, Nvml) else ():
         evidence += seen(f"fabric state of GPU {device.index}", device.fabric_state)
     evidence += seen("NVSwitches on the PCI bus", pci.nvswitches) if isinstance(pci, Pci) else ()
-    return evidence + (seen("nvidia-fabricmanager", services.fabric_manager) if isinstance(services, Services) else ())
+    if isinstance(services, Services):
+        evidence += seen("nvidia-fabricmanager", services.fabric_manager)
+        evidence += seen("release of nvidia-fabricmanager", services.fabric_manager_release)
+    return evidence

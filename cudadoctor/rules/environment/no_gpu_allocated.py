@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudadoctor.facts.base import Missing, known
+from cudadoctor.facts.base import Known, Missing, known
 from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.environment import Environment
 from cudadoctor.facts.ladder import Ladder
@@ -35,7 +35,7 @@ from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.scheduler import Scheduler
 from cudadoctor.findings import Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.reading import CUDA_STEPS, nvml_error, passed, said, seen, step_of
+from cudadoctor.rules.reading import CUDA_STEPS, nvml_error, passed, said, step_of
 
 _NAMES = {"slurm": "Slurm job", "pbs": "PBS job", "lsf": "LSF job", "sge": "Grid Engine job"}
 _COMMANDS = {
@@ -100,6 +100,7 @@ def no_gpu_allocated(
     if not failed:
         return
     system = scheduler.system
+    source = scheduler.gpus.source if isinstance(scheduler.gpus, Known) else "environment"
     batch = system in _NAMES
     who = f"{_NAMES[system]} {scheduler.job}" if batch else "This pod" if system == "kubernetes" else "This notebook"
     yield finding(
@@ -113,7 +114,7 @@ def no_gpu_allocated(
         confidence="supported" if system in ("slurm", "kubernetes", "colab") else "possible",
         evidence=(
             Evidence("batch system", f"{system} {scheduler.job}".strip(), "environment"),
-            *seen("GPUs that it names", scheduler.gpus),
+            Evidence("GPUs that it names", "none", source),
             *without_gpus(scheduler),
             *failed,
         ),

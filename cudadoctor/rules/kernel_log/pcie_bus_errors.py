@@ -55,7 +55,7 @@ def pcie_bus_errors(kernel_log: KernelLog, pci: Pci | Missing) -> Iterator[Findi
         pcie_bus_errors,
         severity=Severity.WARNING if lost else Severity.NOTE,
         summary=f"Since it booted, the kernel wrote {count} {'line' if count == 1 else 'lines'} about PCIe errors "
-        f"{kind} of the card at {', '.join(list(addresses)[:4])}.",
+        f"{kind}, of the card at {', '.join(list(addresses)[:4])}.",
         cause="The link between card and slot is disturbed: seat, riser, cable, power, or a generation that this path "
         "does not carry.",
         confidence="supported",
@@ -64,7 +64,10 @@ def pcie_bus_errors(kernel_log: KernelLog, pci: Pci | Missing) -> Iterator[Findi
             *(card_evidence(card) for card in cards(pci) if card.address in addresses),
         ),
         fix=Fix(
-            "Reseat the card, check riser, cables and power; then set the slot one generation lower in the BIOS.",
+            "Reseat the card, check riser, cables and power; then set the slot one generation lower in the BIOS."
+            if lost
+            else "Nothing fails because of them. If they are many, or copies are slow, reseat the card and check riser, "
+            "cables and power.",
             ("sudo lspci -vv -d 10de: | grep -E '^[0-9a-f]|LnkSta:|CESta:|UESta:'", "sudo dmesg | grep -i aer"),
         ),
     )
