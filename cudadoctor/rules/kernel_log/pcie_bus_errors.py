@@ -66,7 +66,7 @@ def pcie_bus_errors(kernel_log: KernelLog, pci: Pci | Missing) -> Iterator[Findi
         fix=Fix(
             "Reseat the card, check riser, cables and power; then set the slot one generation lower in the BIOS."
             if lost
-            else "Nothing fails because of them. If they are many, or copies are slow, reseat the card and check riser, "
+            else "Nothing fails because of them. If they are many, or copies slow, reseat the card and check riser, "
             "cables and power.",
             ("sudo lspci -vv -d 10de: | grep -E '^[0-9a-f]|LnkSta:|CESta:|UESta:'", "sudo dmesg | grep -i aer"),
         ),
