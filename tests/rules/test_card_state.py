@@ -200,6 +200,20 @@ def test_the_wrong_flavour_of_the_module_is_told_with_the_right_package(line: An
     assert finding.fix.commands[0].endswith(f" {package}")
 
 
+def test_a_card_that_no_module_of_this_branch_takes_is_left_to_its_age() -> None:
+    machine = b.machine(
+        pci=b.pci(b.gtx1080()),
+        kernel_driver=b.kernel_driver(release="590.48.01"),
+        kernel_log=b.kernel_log(NOT_OPEN),
+        nvml=b.NONE,
+        driver=b.NONE,
+        ladder=b.stopped(b.nvml_failed(9), b.cuda_failed(100)),
+    )
+    assert b.only(machine).id == "gpu-too-old-for-driver"
+    same = msgspec.structs.replace(machine, kernel_driver=b.kernel_driver())
+    assert b.ids(same)[0] == "kernel-module-flavour-wrong"
+
+
 def test_a_card_that_answers_has_the_right_flavour_now() -> None:
     assert b.ids(b.machine(kernel_log=b.kernel_log(WANTS_OPEN))) == []
 

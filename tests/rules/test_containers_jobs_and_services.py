@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from cudadoctor.facts.machine import Machine
+from cudadoctor.facts.packages import Package, Packages
 from cudadoctor.findings import Severity
 from cudadoctor.rules.pasted.answer import all_causes, combined
 from cudadoctor.rules.pasted.weigh import hypotheses
@@ -101,9 +102,14 @@ def test_an_entry_past_the_end_hides_what_follows_and_is_named() -> None:
     assert "5 is past the end" in finding.cause
 
 
-@pytest.mark.parametrize("value", ["0,1", "1,0", "0,1,-1", "0,1,", "GPU-00000000-aaaa,1"])
+@pytest.mark.parametrize("value", ["0,1", "1,0", "0,1,-1", "0,1,", "GPU-00000000-aaaa,GPU-00000001-aaaa,"])
 def test_values_that_name_what_is_shown_get_no_finding(value: str) -> None:
     assert b.ids(two_gpus(CUDA_VISIBLE_DEVICES=value)) == []
+
+
+def test_a_uuid_that_no_gpu_has_hides_what_follows() -> None:
+    finding = b.only(two_gpus(CUDA_VISIBLE_DEVICES="0,1,GPU-99999999-aaaa,0"))
+    assert "GPU-99999999-aaaa names no GPU" in finding.cause
 
 
 def test_an_entry_that_should_be_there_is_not_called_past_the_end() -> None:
@@ -134,9 +140,11 @@ def test_two_instances_that_are_named_for_one_process_are_noted() -> None:
 
 def test_several_gpus_in_mig_mode_count_as_one_device_for_cuda() -> None:
     gpus = [b.nvml_device(n, mig_enabled=True, mig_instances=2) for n in range(4)]
-    finding = b.only(b.machine(nvml=b.nvml(*gpus)))
+    torch = Packages(installed=(Package(name="torch", version="2.4.0"),), clashes=(), source="importlib.metadata")
+    finding = next(f for f in b.diagnose(b.machine(nvml=b.nvml(*gpus), packages=torch))[0])
     assert finding.id == "mig-single-instance-limit"
     assert "4 GPUs with 8 MIG instances" in finding.summary
+    assert b.ids(b.machine(nvml=b.nvml(*gpus))) == []
 
 
 def test_mig_without_any_instance_is_proven() -> None:

@@ -45,7 +45,7 @@ from cudadoctor.facts.environment import Environment
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.findings import Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.reading import seen
+from cudadoctor.rules.reading import seen, text_of
 
 _VARIABLE = "CUDA_VISIBLE_DEVICES"
 _INDEX = re.compile(r"\d{1,6}", re.ASCII)
@@ -110,6 +110,9 @@ def _why_fewer(entries: list[str], count: int, nvml: Nvml | Missing) -> str:
         if int(first) < gpus:
             return ""
         return f"{first} is past the end: this machine has {gpus} GPU{'s' if gpus != 1 else ''}, counted from 0."
+    uuids = [text_of(device.uuid).lower() for device in nvml.devices] if isinstance(nvml, Nvml) else []
+    if first.lower().startswith("gpu-") and any(uuid.startswith(first.lower()) for uuid in uuids):
+        return ""
     return f"The entry {first[:60]} names no GPU, and hides all that follow."
 
 

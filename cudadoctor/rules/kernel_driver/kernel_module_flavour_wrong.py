@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudadoctor.facts.base import Missing
+from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.kernel_driver import KernelDriver
 from cudadoctor.facts.kernel_log import KernelLog
@@ -34,9 +34,10 @@ from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import REBOOT, family_of
+from cudadoctor.rules.commands import REBOOT, family_of, install_driver
 from cudadoctor.rules.kernel_log.events import of_dead_cards, shown
 from cudadoctor.rules.reading import card_evidence, cards, names_of, seen, version_of
+from cudadoctor.tables.support import capability_support
 
 
 @rule(
@@ -76,9 +77,11 @@ def kernel_module_flavour_wrong(
         cause += "cannot run it."
     release = kernel_driver.loaded_release if isinstance(kernel_driver, KernelDriver) else Missing("not known")
     package = kernel_driver.package_release if isinstance(kernel_driver, KernelDriver) else Missing("not known")
-    version = version_of(release.value if not isinstance(release, Missing) else None) or version_of(
-        package.value if not isinstance(package, Missing) else None
-    )
+    version = version_of(known(release)) or version_of(known(package))
+    supports = (capability_support(known(card.compute_capability) or "") for card in found)
+    last = max((support.last_driver_branch or 0 for support in supports if support is not None), default=0)
+    if not wants_open and version and 0 < last < version[0]:
+        return  # neither kind of this branch takes it: gpu-too-old-for-driver
     yield finding(
         kernel_module_flavour_wrong,
         summary=f"The kernel module says that {who} {told}.",
@@ -102,13 +105,13 @@ def _fix(host: Host | Missing, branch: int | None, *, wants_open: bool) -> Fix:
     if family == "debian":
         package = "nvidia-open-kernel-dkms" if wants_open else "nvidia-kernel-dkms"
         return Fix(text, (f"sudo apt-get install -y {package}", REBOOT))
+    if family == "suse":
+        package = "nvidia-open-driver-G06-signed-kmp-default" if wants_open else "nvidia-driver-G06-kmp-default"
+        return Fix(text, (f"sudo zypper install -y {package}", REBOOT))
+    if family == "arch" and not wants_open:
+        return Fix(text, install_driver(host, 580))  # the last branch with modules for cards without a GSP
     if family == "arch":
-        return Fix(
-            text, ("sudo pacman -S nvidia-open-dkms" if wants_open else "pacman -Ss nvidia | grep 580xx", REBOOT)
-        )
-    if family == "rhel":
-        package = "kmod-nvidia-open-dkms" if wants_open else "kmod-nvidia-latest-dkms"
-        return Fix(text, (f"sudo dnf install -y --allowerasing {package}", REBOOT))
+        return Fix(text, ("sudo pacman -S nvidia-open-dkms", REBOOT))
     if family == "fedora":
         macro = "echo '%_with_kmod_nvidia_open 1' | sudo tee /etc/rpm/macros.nvidia-kmod"
         other = "sudo rm -f /etc/rpm/macros.nvidia-kmod"

@@ -2,7 +2,7 @@
 
 ## What it checks
 Whether CUDA_VISIBLE_DEVICES names several MIG instances and CUDA shows fewer, or several GPUs are in MIG mode with
-instances, none is named, and CUDA shows one device.
+instances, none is named, CUDA shows one device, and PyTorch is installed, which may count by NVML.
 In a pasted text: whether there are several MIG instances, or a device number above 0, where one process wants more
 than one.
 
@@ -37,6 +37,7 @@ from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.environment import Environment
 from cudadoctor.facts.nvml import Nvml
+from cudadoctor.facts.packages import Packages
 from cudadoctor.findings import Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import seen
@@ -58,17 +59,20 @@ _VARIABLE = "CUDA_VISIBLE_DEVICES"
         "mig cuda:101": 3,
     },
 )
-def mig_single_instance_limit(nvml: Nvml, driver: Driver, environment: Environment | Missing) -> Iterator[Finding]:
+def mig_single_instance_limit(
+    nvml: Nvml, driver: Driver, environment: Environment | Missing, packages: Packages | Missing
+) -> Iterator[Finding]:
     """Note where more instances are named, or more GPUs counted, than the one that CUDA shows."""
     instances = sum(known(device.mig_instances) or 0 for device in nvml.devices)
     if known(driver.device_count) != 1 or instances < 2:
         return
     value = environment.variables.get(_VARIABLE) if isinstance(environment, Environment) else None
     named = [entry for entry in (value or "").split(",") if entry.strip().upper().startswith("MIG")]
+    torch = packages.version_of("torch") if isinstance(packages, Packages) else None
     parted = tuple(device for device in nvml.devices if known(device.mig_enabled) is True)
     if len(named) > 1:
         wanted = f"{_VARIABLE} names {len(named)} MIG instances"
-    elif value is None and len(parted) > 1 and len(parted) == len(nvml.devices):
+    elif value is None and torch and len(parted) > 1 and len(parted) == len(nvml.devices):
         wanted = f"NVML counts {len(parted)} GPUs with {instances} MIG instances"
     else:
         return
@@ -81,6 +85,7 @@ def mig_single_instance_limit(nvml: Nvml, driver: Driver, environment: Environme
         evidence=(
             *((Evidence(_VARIABLE, value[:200], "environment"),) if value is not None else ()),
             *seen("devices that CUDA shows", driver.device_count),
+            *((Evidence("torch", torch, "installed packages"),) if torch else ()),
             *(e for d in parted[:8] for e in seen(f"MIG instances of GPU {d.index}", d.mig_instances)),
         ),
         fix=Fix(
