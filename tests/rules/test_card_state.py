@@ -200,6 +200,16 @@ def test_the_wrong_flavour_of_the_module_is_told_with_the_right_package(line: An
     assert finding.fix.commands[0].endswith(f" {package}")
 
 
+@pytest.mark.parametrize("family", ["ubuntu debian", "debian", "fedora", "rhel fedora", "suse", "arch", "gentoo"])
+def test_each_distribution_gets_its_own_way_to_the_other_flavour(family: str) -> None:
+    answers = b.stopped(b.nvml_failed(9), b.cuda_failed(100))
+    parts = {"host": b.host(distribution_family=family), "nvml": b.NONE, "driver": b.NONE, "ladder": answers}
+    fixes = [b.diagnose(b.machine(kernel_log=b.kernel_log(line), **parts))[0][0].fix for line in (WANTS_OPEN, NOT_OPEN)]
+    assert all(fix.commands[-1] == "sudo reboot" for fix in fixes)
+    assert fixes[0] != fixes[1]
+    assert family == "gentoo" or len({len(fix.commands) for fix in fixes} - {1}) > 0
+
+
 def test_a_card_that_no_module_of_this_branch_takes_is_left_to_its_age() -> None:
     machine = b.machine(
         pci=b.pci(b.gtx1080()),

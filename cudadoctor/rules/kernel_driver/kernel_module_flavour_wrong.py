@@ -112,6 +112,9 @@ def _fix(host: Host | Missing, branch: int | None, *, wants_open: bool) -> Fix:
         return Fix(text, install_driver(host, 580))  # the last branch with modules for cards without a GSP
     if family == "arch":
         return Fix(text, ("sudo pacman -S nvidia-open-dkms", REBOOT))
+    if family == "rhel":
+        package = "kmod-nvidia-open-dkms" if wants_open else "kmod-nvidia-latest-dkms"
+        return Fix(text, (f"sudo dnf install -y --allowerasing {package}", REBOOT))
     if family == "fedora":
         macro = "echo '%_with_kmod_nvidia_open 1' | sudo tee /etc/rpm/macros.nvidia-kmod"
         other = "sudo rm -f /etc/rpm/macros.nvidia-kmod"
