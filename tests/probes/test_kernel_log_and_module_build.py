@@ -107,6 +107,32 @@ def test_a_refused_module_a_driver_that_came_second_and_a_sleep_are_found(tree: 
     assert [event.kind for event in events(tree, log)] == ["module-rejected", "already-bound", "resumed"]
 
 
+def test_errors_that_the_link_repaired_are_told_apart_from_those_that_it_could_not(tree: MachineTree) -> None:
+    log = (
+        "[    5.0] nvidia 0000:b3:00.0: PCIe Bus Error: severity=Corrected, type=Data Link Layer, (Transmitter ID)\n"
+        "[    6.0] nvidia 0000:b3:00.0: PCIe Bus Error: severity=Corrected, type=Data Link Layer, (Transmitter ID)\n"
+        "[    7.0] nvidia 0000:b3:00.0: PCIe Bus Error: severity=Uncorrected (Non-Fatal), type=Transaction Layer\n"
+    )
+    assert [(event.kind, event.count) for event in events(tree, log, CARD)] == [
+        ("pcie-corrected", 2),
+        ("pcie-error", 1),
+    ]
+
+
+def test_what_the_module_says_of_its_own_flavour_is_of_the_card_in_the_line_before(tree: MachineTree) -> None:
+    log = (
+        "[    5.0] NVRM: The NVIDIA GPU 0000:b3:00.0 (PCI ID: 10de:1b80)\n"
+        "[    5.0] NVRM: installed in this system is not supported by open\n"
+        "[    5.0] NVRM: nvidia.ko because it does not include the required GPU\n"
+        "[    6.0] NVRM: The NVIDIA GPU 0000:b3:00.0 (PCI ID: 10de:2b85)\n"
+        "[    6.0] NVRM: installed in this system requires use of the NVIDIA open kernel modules.\n"
+    )
+    assert [(event.kind, event.pci_address) for event in events(tree, log)] == [
+        ("not-supported", CARD),
+        ("open-module-required", CARD),
+    ]
+
+
 def test_lines_about_other_matters_and_other_devices_are_not_kept(tree: MachineTree) -> None:
     log = (
         "[    1.0] audit: secret-user logged in from 10.0.0.7\n"

@@ -173,6 +173,14 @@ def test_an_nvlink_error_is_a_warning_while_all_works() -> None:
     assert "3 NVLink errors" in finding.summary
 
 
+def test_an_nvlink_error_of_saved_files_is_a_warning_where_no_driver_was_asked() -> None:
+    log = b.kernel_log(b.xid(74))
+    saved = b.machine(kernel_log=log, nvml=b.NONE, driver=b.NONE, ladder=b.not_asked())
+    assert b.only(saved).severity is Severity.WARNING
+    failed = b.machine(kernel_log=log, ladder=b.stopped(b.cuda_failed(999, at="context")))
+    assert b.only(failed).severity is Severity.ERROR
+
+
 @pytest.mark.parametrize(
     ("kind", "text", "severity"),
     [

@@ -63,7 +63,7 @@ def kernel_module_flavour_wrong(
     """Fire on the module's own words about a card that does not answer."""
     refused = of_dead_cards(kernel_log.of_kind("open-module-required", "not-supported"), nvml, ladder)
     wants_open = tuple(event for event in refused if event.kind == "open-module-required")
-    not_open = tuple(event for event in refused if event.kind == "not-supported" and "by open nvidia" in event.text)
+    not_open = tuple(event for event in refused if event.kind == "not-supported" and "by open" in event.text)
     events = wants_open or not_open
     if not events:
         return

@@ -29,7 +29,7 @@ from cudadoctor.facts.ladder import Ladder
 from cudadoctor.findings import Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG, REBOOT
-from cudadoctor.rules.kernel_log.events import nothing_failed, shown
+from cudadoctor.rules.kernel_log.events import shown, something_failed
 
 
 @rule(
@@ -46,10 +46,9 @@ def nvlink_error(kernel_log: KernelLog, ladder: Ladder | Missing) -> Iterator[Fi
         return
     where = ", ".join(dict.fromkeys(event.pci_address for event in events[:8]))
     count = sum(event.count for event in events)
-    works = isinstance(ladder, Missing) or nothing_failed(ladder)
     yield finding(
         nvlink_error,
-        severity=Severity.WARNING if works else Severity.ERROR,
+        severity=Severity.ERROR if something_failed(ladder) else Severity.WARNING,
         summary=f"Since it booted, the kernel saw {count} NVLink {'error' if count == 1 else 'errors'} (Xid 74) on the "
         f"GPU at {where}.",
         cause="A link between this GPU and another or a switch failed: connection, board, or a peer that was reset.",

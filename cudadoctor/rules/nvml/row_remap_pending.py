@@ -30,7 +30,7 @@ from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml, NvmlDevice
 from cudadoctor.findings import Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.kernel_log.events import nothing_failed, shown, xids
+from cudadoctor.rules.kernel_log.events import nothing_failed, shown, something_failed, xids
 from cudadoctor.rules.reading import seen, text_of
 
 
@@ -97,7 +97,7 @@ def _told_by_the_kernel(nvml: Nvml, ladder: Ladder | Missing, kernel_log: Kernel
         return
     yield finding(
         row_remap_pending,
-        severity=Severity.WARNING if nothing_failed(ladder) else Severity.ERROR,
+        severity=Severity.ERROR if something_failed(ladder) else Severity.WARNING,
         summary=f"The kernel saw the GPU at {events[0].pci_address} fail to replace memory that had errors (Xid 64).",
         cause="Memory with errors could not be taken out of use: spare memory or its record has run out.",
         confidence="supported",
