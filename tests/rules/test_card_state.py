@@ -10,6 +10,8 @@ import pytest
 from cudadoctor.facts.bandwidth import SkippedMeasurement
 from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Severity
+from cudadoctor.rules.catalogue import RULES
+from cudadoctor.rules.plan import make_plan
 from tests.rules import build as b
 
 GIB = 2**30
@@ -312,3 +314,13 @@ def test_memory_that_could_not_be_pinned_is_a_limit_of_wsl2_and_of_nothing_else(
     finding = b.only(b.machine(bandwidth=measured, host=b.host(wsl=True)))
     assert (finding.id, finding.severity) == ("wsl-pinned-memory-limit", Severity.WARNING)
     assert b.ids(b.machine(bandwidth=measured)) == []
+
+
+# setup
+
+
+@pytest.mark.parametrize("machine", [with_gpu(clock_event_reasons=0x80), slow_start(11.0, persistence_mode=False)])
+def test_what_only_costs_speed_keeps_no_step_of_a_set_up_from_being_done(machine: Machine) -> None:
+    findings = b.diagnose(machine)[0]
+    assert findings
+    assert make_plan(machine, findings, RULES).done
