@@ -107,17 +107,17 @@ def _decoded(data: bytes, name: str) -> str:
 def _no_such(id: str) -> str:
     import difflib
 
-    from cudadoctor.rules.pasted.answer import all_causes
+    from cudadoctor.rules.catalogue import RULES
 
-    near = difflib.get_close_matches(id, [rule.id for rule in all_causes()], n=1)
+    near = difflib.get_close_matches(id, [rule.id for rule in RULES], n=1)
     meant = f" Did you mean {near[0]}?" if near else ""
     return f"no finding is called {id}, and no such file is there.{meant} See `cudadoctor why --list`"
 
 
 def _listed(format: Format) -> bytes:
-    from cudadoctor.rules.pasted.answer import all_causes
+    from cudadoctor.rules.catalogue import RULES
 
-    rules = sorted(all_causes(), key=lambda rule: rule.id)
+    rules = sorted(RULES, key=lambda rule: rule.id)
     if format is Format.JSON:
         causes = [{"id": rule.id, "severity": rule.severity.value, "title": rule.title} for rule in rules]
         return _document(causes=causes)

@@ -13,7 +13,8 @@ class KernelEvent(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         kind: `xid`, `fallen-off-bus`, `rm-init-failed`, `bar-invalid`, `bar-unassigned`, `already-bound`,
             `probe-not-called`, `probe-failed`, `not-supported`, `open-module-required`, `version-mismatch`,
-            `module-rejected`, `module-mismatch`, `pcie-error`, `module-loaded` or `resumed` (after a suspend).
+            `module-rejected`, `module-mismatch`, `pcie-corrected` (an error that the link repaired), `pcie-error` (any
+            other), `module-loaded` or `resumed` (after a suspend).
         text: The line without its time, cut after 200 characters.
         xid: The number, for the kind `xid` alone.
         pci_address: As sysfs writes it (`0000:01:00.0`), "" where the line names no card.

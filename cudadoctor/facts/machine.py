@@ -7,6 +7,7 @@ import msgspec
 from cudadoctor.facts.bandwidth import Bandwidth
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.compilers import Compilers
+from cudadoctor.facts.containers import Containers
 from cudadoctor.facts.cuda_libraries import CudaLibraries
 from cudadoctor.facts.device_nodes import DeviceNodes
 from cudadoctor.facts.devices import Devices
@@ -25,6 +26,8 @@ from cudadoctor.facts.packages import Packages
 from cudadoctor.facts.pci import Pci
 from cudadoctor.facts.power import Power
 from cudadoctor.facts.race import Race
+from cudadoctor.facts.scheduler import Scheduler
+from cudadoctor.facts.services import Services
 from cudadoctor.facts.toolkits import Toolkits
 
 _NOT_GATHERED = Missing("it was not gathered")
@@ -57,3 +60,6 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     bandwidth: Bandwidth | Missing = _NOT_MEASURED
     race: Race | Missing = _NOT_MEASURED
     devices: Devices | Missing = _NOT_ASKED
+    containers: Containers | Missing = _NOT_GATHERED
+    scheduler: Scheduler | Missing = _NOT_GATHERED
+    services: Services | Missing = _NOT_GATHERED

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from cudadoctor.facts.base import Fact, Section
+from cudadoctor.facts.base import Fact, Missing, Section
+
+_NOT_READ = Missing("these facts are of a version that did not read it")
 
 
 class ModuleBuild(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +34,8 @@ class ModuleBuilds(Section, frozen=True, kw_only=True):
     """Builds of the module, and what decides whether the kernel takes it.
 
     `headers` says whether those of the running kernel are there. `module_signed` is about the nvidia.ko of the running
-    kernel and says nothing of whose key signed it. `lockdown` is `none`, `integrity` or `confidentiality`.
+    kernel; `module_signer` names the key that signed it, and `owner_keys` the keys that the machine's owner enrolled
+    (MOK). The kernel and the firmware trust other keys too. `lockdown` is `none`, `integrity` or `confidentiality`.
     """
 
     builds: tuple[ModuleBuild, ...]
@@ -42,3 +45,5 @@ class ModuleBuilds(Section, frozen=True, kw_only=True):
     lockdown: Fact[str]
     module_signed: Fact[bool]
     blacklists: tuple[Blacklist, ...]
+    module_signer: Fact[str] = _NOT_READ
+    owner_keys: Fact[tuple[str, ...]] = _NOT_READ

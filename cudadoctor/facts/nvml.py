@@ -10,10 +10,14 @@ _NOT_ASKED = Missing("these facts are of a version that did not ask")
 
 
 class GpuProcess(msgspec.Struct, frozen=True, kw_only=True):
-    """A process with a context on a GPU; `used_bytes` is None where the system does not tell it."""
+    """A process with a context on a GPU; `used_bytes` is None where the system does not tell it.
+
+    `kind` is `compute` (those that do both count so) or `graphics`; "" in facts of a version that did not part them.
+    """
 
     pid: int
     used_bytes: int | None
+    kind: str = ""
 
 
 class NvmlDevice(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +25,9 @@ class NvmlDevice(msgspec.Struct, frozen=True, kw_only=True):
 
     `volatile` counts since the driver was loaded, `aggregate` since the card was made. `virtualization` is `none`,
     `passthrough`, `vgpu`, `host vgpu` or `host vsga`; `vgpu_licence` is `licensed` or `unlicensed`. `processes` are
-    those with a compute or graphics context, as far as this process may see them.
+    those with a compute or graphics context, as far as this process may see them, without cudadoctor's own. The
+    temperatures are those at which the hardware slows down, which the card must not pass at work, and which its fan
+    keeps to.
     """
 
     index: int
@@ -61,6 +67,10 @@ class NvmlDevice(msgspec.Struct, frozen=True, kw_only=True):
     fabric_state: Fact[str] = _NOT_ASKED
     driver_model: Fact[str] = _NOT_ASKED
     processes: Fact[tuple[GpuProcess, ...]] = _NOT_ASKED
+    power_limit_default_w: Fact[float] = _NOT_ASKED
+    slowdown_temperature_c: Fact[int] = _NOT_ASKED
+    maximum_temperature_c: Fact[int] = _NOT_ASKED
+    target_temperature_c: Fact[int] = _NOT_ASKED
 
 
 class Nvml(Section, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cudadoctor.facts.base import Fact, Section
+from cudadoctor.facts.base import Fact, Missing, Section
 
 
 class Hop(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +40,11 @@ class PciDevice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pci(Section, frozen=True, kw_only=True):
-    """All NVIDIA GPUs on the PCI bus; an empty tuple says that the bus was read and holds none."""
+    """All NVIDIA GPUs on the PCI bus; an empty tuple says that the bus was read and holds none.
+
+    `nvswitches` counts NVSwitch chips of NVIDIA; those of the Blackwell generation are not NVIDIA devices on the bus.
+    """
 
     devices: tuple[PciDevice, ...]
     source: str
+    nvswitches: Fact[int] = Missing("these facts are of a version that did not count them")

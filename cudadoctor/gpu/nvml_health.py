@@ -31,6 +31,7 @@ _RECOVERY = (
 _FABRIC = ("not supported", "not started", "in progress", "completed")
 _DRIVER_MODEL = ("WDDM", "TCC", "MCDM")
 _MAX_PROCESSES = 64
+_SLOWDOWN, _GPU_MAX, _ACOUSTIC_CURR = 1, 3, 5  # nvmlTemperatureThresholds_t
 
 
 def of_system(ask: Ask) -> dict[str, Any]:
@@ -59,6 +60,10 @@ def of_device(ask: Ask, handle: Any, mig_enabled: bool) -> dict[str, Any]:
         "fabric_state": _fabric(ask, handle),
         "driver_model": _named(_map(model, lambda pair: pair[0]), _DRIVER_MODEL),
         "processes": _processes(ask, handle),
+        "power_limit_default_w": _map(ask("nvmlDeviceGetPowerManagementDefaultLimit", handle), lambda mw: mw / 1000),
+        "slowdown_temperature_c": ask("nvmlDeviceGetTemperatureThreshold", handle, _SLOWDOWN),
+        "maximum_temperature_c": ask("nvmlDeviceGetTemperatureThreshold", handle, _GPU_MAX),
+        "target_temperature_c": ask("nvmlDeviceGetTemperatureThreshold", handle, _ACOUSTIC_CURR),
     }
 
 
@@ -121,8 +126,10 @@ def _processes(ask: Ask, handle: Any) -> Any:
         return compute
     graphics = ask("nvmlDeviceGetGraphicsRunningProcesses", handle)
     by_pid: dict[int, GpuProcess] = {}
-    for process in [*compute.value, *(graphics.value if isinstance(graphics, Known) else ())]:
-        used = process.usedGpuMemory
-        by_pid.setdefault(process.pid, GpuProcess(pid=process.pid, used_bytes=None if used is None else int(used)))
+    drawing = graphics.value if isinstance(graphics, Known) else ()
+    for kind, processes in (("compute", compute.value), ("graphics", drawing)):
+        for process in processes:
+            used = None if process.usedGpuMemory is None else int(process.usedGpuMemory)
+            by_pid.setdefault(process.pid, GpuProcess(pid=process.pid, used_bytes=used, kind=kind))
     source = compute.source + (f", {graphics.source}" if isinstance(graphics, Known) else "")
     return Known(tuple(by_pid.values())[:_MAX_PROCESSES], source)

@@ -101,6 +101,11 @@ class Worker:
         )
         threading.Thread(target=self._read, daemon=True).start()
 
+    @property
+    def pid(self) -> int:
+        """The child's process number."""
+        return self._process.pid
+
     def __enter__(self) -> Worker:
         return self
 

@@ -78,11 +78,24 @@ class DriverContact:
             nvml_version=_fact(system, "nvml_version", str, reason),
             cuda_version=_fact(system, "cuda_version", str, reason),
             device_count=count,
-            devices=tuple(msgspec.convert(device, NvmlDevice) for device in devices),
+            devices=tuple(self._without_own(msgspec.convert(device, NvmlDevice)) for device in devices),
             confidential_compute=_fact(confidential, "confidential_compute", bool, reason),
             confidential_compute_ready=_fact(confidential, "confidential_compute_ready", bool, reason),
         )
         return section, {"nvml": step}
+
+    def _without_own(self, device: NvmlDevice) -> NvmlDevice:
+        """Leave out the child that makes a context meanwhile: it is no one else's program."""
+        if self._driver is None or isinstance(device.processes, Missing):
+            return device
+        others = tuple(each for each in device.processes.value if each.pid != self._driver.pid)
+        if len(others) == len(device.processes.value):
+            return device
+        return msgspec.structs.replace(
+            device,
+            processes=Known(others, device.processes.source),
+            compute_processes=Known(sum(each.kind == "compute" for each in others), device.processes.source),
+        )
 
     def driver(self) -> tuple[Driver | Missing, Steps]:
         """Return the driver API's section, and the ladder's steps `libcuda` to `context`."""

@@ -22,6 +22,7 @@ from cudadoctor.facts.pci import Pci
 from cudadoctor.gpu.worker import Worker
 from cudadoctor.probes import (
     compilers,
+    containers,
     cuda_libraries,
     device_nodes,
     environment,
@@ -35,6 +36,8 @@ from cudadoctor.probes import (
     packages,
     pci,
     power,
+    scheduler,
+    services,
     toolkits,
 )
 from cudadoctor.probes.drivers import CUDA_LIBRARY, NVML_LIBRARY, DriverContact, run_kernels, start_kernels
@@ -91,6 +94,9 @@ def machine(
         if likely:
             kernel = start_kernels(limit_s=limit_s)
         found_environment = environment.gather(root, environ)
+        found_containers = section("host", lambda: containers.gather(root, found_host, environ))
+        found_job = section("host", lambda: scheduler.gather(root, environ))
+        found_services = section("driver", lambda: services.gather(root, found_host, environ))
         found_kernel_driver = section("driver", lambda: kernel_driver.gather(root))
         found_nodes = section("driver", lambda: device_nodes.gather(root, open_in_child))
         found_builds = section("driver", lambda: module_build.gather(root, found_host, found_kernel_driver))
@@ -155,6 +161,9 @@ def machine(
         compilers=found_compilers,
         jit_cache=found_cache,
         packages=found_packages,
+        containers=found_containers,
+        scheduler=found_job,
+        services=found_services,
     )
     if not ask_frameworks:
         return found

@@ -14,6 +14,7 @@ from cudadoctor.probes.root import Root, shown
 
 _OTHER_MACHINE = Missing("--sysroot: that of this process says nothing about that machine")
 _DEVICE_TREE_MODELS = ("/proc/device-tree/model", "/sys/firmware/devicetree/base/model")
+_OF_WSL = ("/run/WSL", "/proc/sys/fs/binfmt_misc/WSLInterop")
 _TEGRA_RELEASE = "/etc/nv_tegra_release"
 # The head of /proc/cpuinfo names the processor; the kernel makes the rest of it, core by core, only if it is read.
 _CPUINFO_HEAD_BYTES = 4096
@@ -240,6 +241,10 @@ def _root_overlay(mounts: str) -> str:
 def _wsl(root: Root, kernel_release: Fact[str]) -> Fact[bool]:
     if root.system != "Linux":
         return Known(False, "sys.platform")
+    # A kernel that users build for WSL2 themselves may have any name.
+    for path in _OF_WSL:
+        if root.exists(path):
+            return Known(True, path)
     if isinstance(kernel_release, Missing):
         return kernel_release
     text = known(kernel_release) or ""

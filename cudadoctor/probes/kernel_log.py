@@ -61,6 +61,7 @@ _WORDS = ("NVRM", "nvidia", "is rejected", "unsigned module", "PM: ", "BAR ", "A
 _BOOTED = "Linux version "
 _OF_A_CARD = (
     ("bar-unassigned", re.compile(r"BAR \d+.*(can't assign; no|no space for|failed to assign)")),
+    ("pcie-corrected", re.compile(r"PCIe Bus Error: severity=Correct")),
     ("pcie-error", re.compile(r"PCIe Bus Error: severity=|AER: .*error")),
 )
 _STAMP = re.compile(r"(?:<\d{1,3}>)?\[\s*(\d{1,10}\.\d{1,9})\]\s?")

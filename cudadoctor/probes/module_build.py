@@ -9,6 +9,7 @@ from cudadoctor.facts.base import Fact, Known, Missing, known
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.kernel_driver import KernelDriver
 from cudadoctor.facts.module_build import Blacklist, ModuleBuild, ModuleBuilds
+from cudadoctor.probes import signature
 from cudadoctor.probes.guard import never_raises
 from cudadoctor.probes.root import Root, shown
 from cudadoctor.text import printable
@@ -17,6 +18,7 @@ _DKMS = "/var/lib/dkms"
 _AKMODS = "/var/cache/akmods/nvidia"
 _EFI = "/sys/firmware/efi"
 _SECURE_BOOT = f"{_EFI}/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+_OWNER_KEYS = f"{_EFI}/efivars/MokListRT-605dab50-e046-4300-abb6-3dd810dd8b23"
 _ENFORCED = "/sys/module/module/parameters/sig_enforce"
 _LOCKDOWN = "/sys/kernel/security/lockdown"
 _SIGNATURE = b"~Module signature appended~\n"
@@ -52,6 +54,8 @@ def gather(root: Root, host: Host | Missing, kernel_driver: KernelDriver | Missi
         lockdown=_lockdown(root),
         module_signed=_signed(root, module),
         blacklists=tuple(_blacklists(root))[:_MOST],
+        module_signer=_signer(root, module),
+        owner_keys=_owner_keys(root),
     )
 
 
@@ -152,6 +156,28 @@ def _signed(root: Root, module: str | None) -> Fact[bool]:
         return Missing(f"{module} is compressed, and its signature within")
     end = root.read_tail(module, len(_SIGNATURE))
     return end if isinstance(end, Missing) else Known(end == _SIGNATURE, module)
+
+
+def _signer(root: Root, module: str | None) -> Fact[str]:
+    if module is None:
+        return Missing("there is no nvidia.ko for the running kernel")
+    if not module.endswith(".ko"):
+        return Missing(f"{module} is compressed, and to unpack it would take longer than the whole check")
+    end = root.read_tail(module, signature.MOST_BYTES)
+    if isinstance(end, Missing):
+        return end
+    if not end.endswith(_SIGNATURE):
+        return Missing(f"{module} has no signature")
+    name = signature.signer(end.removesuffix(_SIGNATURE))
+    return Known(printable(name)[:200], module) if name else Missing(f"the signature of {module} names no key")
+
+
+def _owner_keys(root: Root) -> Fact[tuple[str, ...]]:
+    data = root.read_bytes(_OWNER_KEYS)
+    if isinstance(data, Missing):
+        return data
+    # Four bytes of attributes, then the lists.
+    return Known(tuple(printable(name)[:200] for name in signature.certificates(data[4:])), _OWNER_KEYS)
 
 
 def _blacklists(root: Root) -> Iterator[Blacklist]:

@@ -17,6 +17,7 @@ from cudadoctor.tables import TABLE_DATE, Card, pci_card
 _DEVICES = "/sys/bus/pci/devices"
 _NVIDIA = "0x10de"
 _DISPLAY_CONTROLLER = "0x03"  # the other functions of a card (sound, USB) and NVSwitch bridges are no GPUs
+_OTHER_BRIDGE = "0x0680"  # what NVSwitch calls itself
 _ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]", re.IGNORECASE)
 _WIDTHS = frozenset({1, 2, 4, 8, 12, 16, 32})
 
@@ -29,16 +30,23 @@ def gather(root: Root) -> Pci | Missing:
     addresses = root.listdir(_DEVICES)
     if isinstance(addresses, Missing):
         return addresses
-    devices = tuple(_device(root, address) for address in addresses if _is_gpu(root, address))
-    return Pci(devices=devices, source=_DEVICES)
+    classes = {address: _class_of_nvidia(root, address) for address in addresses}
+    return Pci(
+        devices=tuple(
+            _device(root, address) for address in addresses if classes[address].startswith(_DISPLAY_CONTROLLER)
+        ),
+        source=_DEVICES,
+        nvswitches=Known(sum(code.startswith(_OTHER_BRIDGE) for code in classes.values()), _DEVICES),
+    )
 
 
-def _is_gpu(root: Root, address: str) -> bool:
+def _class_of_nvidia(root: Root, address: str) -> str:
+    """Return the class of an NVIDIA device, "" for any other."""
     folder = f"{_DEVICES}/{address}"
     if root.read(f"{folder}/vendor", 64) != _NVIDIA:
-        return False
+        return ""
     class_code = root.read(f"{folder}/class", 64)
-    return isinstance(class_code, str) and class_code.startswith(_DISPLAY_CONTROLLER)
+    return class_code if isinstance(class_code, str) else ""
 
 
 def _device(root: Root, address: str) -> PciDevice:

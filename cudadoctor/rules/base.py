@@ -131,38 +131,6 @@ def rule(
     return decorate
 
 
-def cause(
-    *,
-    id: str,
-    title: str,
-    page: str | None,
-    shows: Mapping[str, int],
-    severity: Severity | None = None,
-    confirm: Confirm | None = None,
-    confirm_on_windows: Confirm | None = None,
-    commands_here: CommandsHere | None = None,
-) -> Rule:
-    """Make a cause that no fact of a machine shows yet, only a text: a page and its signs, without a judge."""
-    return Rule(
-        id=id,
-        title=title,
-        severity=severity or Severity.ERROR,
-        judge=_never,
-        needs=(),
-        admits=(),
-        explains=(),
-        page=page or "",
-        shows=tuple(shows.items()),
-        confirm=confirm,
-        confirm_on_windows=confirm_on_windows,
-        commands_here=commands_here,
-    )
-
-
-def _never() -> Iterator[Finding]:
-    return iter(())
-
-
 def finding(
     about: RuleFunction,
     *,

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from cudadoctor.rules.bandwidth.bandwidth_below_link import bandwidth_below_link
 from cudadoctor.rules.bandwidth.bandwidth_not_verified import bandwidth_not_verified
+from cudadoctor.rules.bandwidth.low_power_state import low_power_state
 from cudadoctor.rules.bandwidth.pcie_link_degraded import pcie_link_degraded
+from cudadoctor.rules.bandwidth.wsl_pinned_memory_limit import wsl_pinned_memory_limit
 from cudadoctor.rules.base import Rule
 from cudadoctor.rules.compilers.host_compiler_too_new import host_compiler_too_new
+from cudadoctor.rules.containers.container_toolkit_missing import container_toolkit_missing
+from cudadoctor.rules.containers.docker_snap_or_other_daemon import docker_snap_or_other_daemon
 from cudadoctor.rules.cuda_libraries.cudnn_mismatch import cudnn_mismatch
 from cudadoctor.rules.cuda_libraries.ld_library_path_override import ld_library_path_override
 from cudadoctor.rules.cuda_libraries.toolkit_version_wrong_for_framework import toolkit_version_wrong_for_framework
@@ -19,6 +23,7 @@ from cudadoctor.rules.driver.driver_too_old import driver_too_old
 from cudadoctor.rules.driver.fabric_manager_not_running import fabric_manager_not_running
 from cudadoctor.rules.environment.cuda_simulator_enabled import cuda_simulator_enabled
 from cudadoctor.rules.environment.cuda_visible_devices_hides_gpu import cuda_visible_devices_hides_gpu
+from cudadoctor.rules.environment.device_ordinal_out_of_range import device_ordinal_out_of_range
 from cudadoctor.rules.environment.no_gpu_allocated import no_gpu_allocated
 from cudadoctor.rules.frameworks.arch_not_in_binary import arch_not_in_binary
 from cudadoctor.rules.frameworks.framework_cannot_use_gpu import framework_cannot_use_gpu
@@ -27,23 +32,29 @@ from cudadoctor.rules.frameworks.jax_plugin_load_failure import jax_plugin_load_
 from cudadoctor.rules.host.container_driver_capabilities import container_driver_capabilities
 from cudadoctor.rules.host.container_ldcache_stale import container_ldcache_stale
 from cudadoctor.rules.host.container_no_gpu_flag import container_no_gpu_flag
+from cudadoctor.rules.host.hyperv_gpupv_files_missing import hyperv_gpupv_files_missing
 from cudadoctor.rules.host.macos_unsupported import macos_unsupported
+from cudadoctor.rules.host.wsl_driver_model_tcc import wsl_driver_model_tcc
 from cudadoctor.rules.host.wsl_libcuda_path import wsl_libcuda_path
 from cudadoctor.rules.host.wsl_linux_driver_inside import wsl_linux_driver_inside
 from cudadoctor.rules.jit_cache.jit_cache_not_writable import jit_cache_not_writable
 from cudadoctor.rules.kernel_driver.gpu_too_old_for_driver import gpu_too_old_for_driver
+from cudadoctor.rules.kernel_driver.kernel_module_flavour_wrong import kernel_module_flavour_wrong
 from cudadoctor.rules.kernel_driver.kernel_module_missing import kernel_module_missing
 from cudadoctor.rules.kernel_driver.kernel_module_not_loaded import kernel_module_not_loaded
 from cudadoctor.rules.kernel_driver.no_driver_installed import no_driver_installed
 from cudadoctor.rules.kernel_log.app_fault_xid import app_fault_xid
 from cudadoctor.rules.kernel_log.bar_or_bios_resources import bar_or_bios_resources
 from cudadoctor.rules.kernel_log.gsp_timeout import gsp_timeout
+from cudadoctor.rules.kernel_log.nvlink_error import nvlink_error
+from cudadoctor.rules.kernel_log.pcie_bus_errors import pcie_bus_errors
 from cudadoctor.rules.kernel_log.suspend_uvm_broken import suspend_uvm_broken
 from cudadoctor.rules.ladder.driver_call_crashed import driver_call_crashed
 from cudadoctor.rules.ladder.driver_call_failed import driver_call_failed
 from cudadoctor.rules.ladder.driver_call_hung import driver_call_hung
 from cudadoctor.rules.ladder.kernel_compile_failed import kernel_compile_failed
 from cudadoctor.rules.ladder.kernel_result_wrong import kernel_result_wrong
+from cudadoctor.rules.ladder.mps_server_unreachable import mps_server_unreachable
 from cudadoctor.rules.libraries.compat_libs_mismatch import compat_libs_mismatch
 from cudadoctor.rules.libraries.driver_library_mismatch import driver_library_mismatch
 from cudadoctor.rules.libraries.forward_compat_unsupported_gpu import forward_compat_unsupported_gpu
@@ -57,9 +68,14 @@ from cudadoctor.rules.nvml.device_name_unprintable import device_name_unprintabl
 from cudadoctor.rules.nvml.ecc_uncorrectable import ecc_uncorrectable
 from cudadoctor.rules.nvml.exclusive_compute_mode import exclusive_compute_mode
 from cudadoctor.rules.nvml.gpu_needs_reset import gpu_needs_reset
+from cudadoctor.rules.nvml.gpu_shared_with_others import gpu_shared_with_others
 from cudadoctor.rules.nvml.memory_held_by_other_process import memory_held_by_other_process
+from cudadoctor.rules.nvml.mig_single_instance_limit import mig_single_instance_limit
 from cudadoctor.rules.nvml.mig_without_instance import mig_without_instance
+from cudadoctor.rules.nvml.persistence_mode_off import persistence_mode_off
+from cudadoctor.rules.nvml.power_cap import power_cap
 from cudadoctor.rules.nvml.row_remap_pending import row_remap_pending
+from cudadoctor.rules.nvml.thermal_throttle import thermal_throttle
 from cudadoctor.rules.nvml.vgpu_unlicensed import vgpu_unlicensed
 from cudadoctor.rules.packages.cpu_only_wheel import cpu_only_wheel
 from cudadoctor.rules.packages.legacy_python2_package import legacy_python2_package
@@ -69,10 +85,12 @@ from cudadoctor.rules.packages.tegra_wrong_build import tegra_wrong_build
 from cudadoctor.rules.pci.gpu_fallen_off_bus import gpu_fallen_off_bus
 from cudadoctor.rules.pci.no_nvidia_gpu_active import no_nvidia_gpu_active
 from cudadoctor.rules.pci.other_driver_bound import other_driver_bound
+from cudadoctor.rules.power.battery_power_limit import battery_power_limit
 from cudadoctor.rules.power.hybrid_gpu_powered_off import hybrid_gpu_powered_off
 from cudadoctor.rules.race.race_lane_failed import race_lane_failed
 from cudadoctor.rules.race.race_lanes_disagree import race_lanes_disagree
 from cudadoctor.rules.race.training_learned_nothing import training_learned_nothing
+from cudadoctor.rules.services.fabric_manager_not_needed import fabric_manager_not_needed
 from cudadoctor.rules.toolkits.nvcc_runtime_mismatch import nvcc_runtime_mismatch
 from cudadoctor.rules.toolkits.nvvm_not_found import nvvm_not_found
 from cudadoctor.rules.toolkits.ptx_newer_than_driver import ptx_newer_than_driver
@@ -91,11 +109,14 @@ RULES: tuple[Rule, ...] = tuple(
         no_nvidia_gpu_active,
         # The kernel half of the driver.
         gpu_too_old_for_driver,
+        kernel_module_flavour_wrong,
         secure_boot_unsigned_module,
         dkms_build_failed,
         other_driver_bound,
         container_no_gpu_flag,
+        hyperv_gpupv_files_missing,
         wsl_libcuda_path,
+        wsl_driver_model_tcc,
         no_driver_installed,
         kernel_module_missing,
         kernel_module_not_loaded,
@@ -118,6 +139,7 @@ RULES: tuple[Rule, ...] = tuple(
         suspend_uvm_broken,
         confidential_compute_not_ready,
         fabric_manager_not_running,
+        mps_server_unreachable,
         # What hides a GPU that works.
         cuda_visible_devices_hides_gpu,
         mig_without_instance,
@@ -127,6 +149,7 @@ RULES: tuple[Rule, ...] = tuple(
         # Memory and state of the card.
         ecc_uncorrectable,
         row_remap_pending,
+        nvlink_error,
         gpu_needs_reset,
         # Compiling for it.
         cuda_simulator_enabled,
@@ -161,8 +184,22 @@ RULES: tuple[Rule, ...] = tuple(
         jit_cache_not_writable,
         device_name_unprintable,
         device_sources_disagree,
+        # What costs speed, and what an administrator or a launcher left.
+        pcie_bus_errors,
+        battery_power_limit,
+        thermal_throttle,
+        power_cap,
+        persistence_mode_off,
+        gpu_shared_with_others,
+        mig_single_instance_limit,
+        device_ordinal_out_of_range,
+        container_toolkit_missing,
+        docker_snap_or_other_daemon,
+        fabric_manager_not_needed,
         # Measurements.
         bandwidth_not_verified,
+        wsl_pinned_memory_limit,
+        low_power_state,
         pcie_link_degraded,
         bandwidth_below_link,
         training_learned_nothing,

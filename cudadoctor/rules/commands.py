@@ -36,7 +36,8 @@ _RHEL_REPOSITORY = (
     "https://developer.download.nvidia.com/compute/cuda/repos/rhel$(rpm -E %rhel)/"
     "$(uname -m | sed s/aarch64/sbsa/)/cuda-rhel$(rpm -E %rhel).repo"
 )
-_CONTAINER_REPOSITORY = "https://nvidia.github.io/libnvidia-container"
+_TOOLKIT = "https://nvidia.github.io/libnvidia-container"
+_TOOLKIT_KEY = "/usr/share/keyrings/nvidia-container-toolkit-keyring.gpg"
 _ARCH_HEADERS = '"$(cat /usr/lib/modules/$(uname -r)/pkgbase)-headers"'
 
 
@@ -158,33 +159,31 @@ def install_libcuda(host: Host | Missing, branch: int | None) -> tuple[str, ...]
 
 
 def install_container_toolkit(host: Host | Missing) -> tuple[str, ...]:
-    """Return the commands that install NVIDIA's container toolkit and tell Docker of it; none for an unknown system."""
+    """Return the commands that install NVIDIA Container Toolkit from NVIDIA's repository; none for other systems.
+
+    Source: docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html.
+    """
     family = family_of(host)
     if family in ("ubuntu", "debian"):
-        install: tuple[str, ...] = (
-            f"repo={_CONTAINER_REPOSITORY} key=/usr/share/keyrings/nvidia-container-toolkit-keyring.gpg",
-            "list=/etc/apt/sources.list.d/nvidia-container-toolkit.list",
-            "curl -fsSL $repo/gpgkey | sudo gpg --dearmor -o $key",
-            'curl -fsSL $repo/stable/deb/nvidia-container-toolkit.list | sed "s#deb #deb [signed-by=$key] #" | '
-            "sudo tee $list",
+        return (
+            f"curl -fsSL {_TOOLKIT}/gpgkey | sudo gpg --dearmor -o {_TOOLKIT_KEY}",
+            f"curl -fsSL {_TOOLKIT}/stable/deb/nvidia-container-toolkit.list"
+            f" | sed 's#deb https://#deb [signed-by={_TOOLKIT_KEY}] https://#g'"
+            " | sudo tee /etc/apt/sources.list.d/nvidia-container-toolkit.list",
             "sudo apt-get update && sudo apt-get install -y nvidia-container-toolkit",
         )
-    elif family in ("fedora", "rhel"):
-        install = (
-            f"curl -fsSL {_CONTAINER_REPOSITORY}/stable/rpm/nvidia-container-toolkit.repo | "
-            "sudo tee /etc/yum.repos.d/nvidia-container-toolkit.repo",
+    repository = f"{_TOOLKIT}/stable/rpm/nvidia-container-toolkit.repo"
+    if family in ("fedora", "rhel"):
+        return (
+            f"curl -fsSL {repository} | sudo tee /etc/yum.repos.d/nvidia-container-toolkit.repo",
             "sudo dnf install -y nvidia-container-toolkit",
         )
-    elif family == "suse":
-        install = (
-            f"sudo zypper addrepo {_CONTAINER_REPOSITORY}/stable/rpm/nvidia-container-toolkit.repo",
+    if family == "suse":
+        return (
+            f"sudo zypper addrepo {repository}",
             "sudo zypper --gpg-auto-import-keys install -y nvidia-container-toolkit",
         )
-    elif family == "arch":
-        install = ("sudo pacman -S --needed nvidia-container-toolkit",)
-    else:
-        return ()
-    return (*install, "sudo nvidia-ctk runtime configure --runtime=docker", "sudo systemctl restart docker")
+    return ("sudo pacman -S --needed nvidia-container-toolkit",) if family == "arch" else ()
 
 
 def rebuild_initramfs(host: Host | Missing) -> str:

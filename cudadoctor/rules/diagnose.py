@@ -18,7 +18,9 @@ _STAND_ALONE = frozenset(
         "race-lane-failed",
         "bandwidth-not-verified",
         "bandwidth-below-link",
+        "low-power-state",
         "pcie-link-degraded",
+        "wsl-pinned-memory-limit",
     }
 )
 

@@ -33,11 +33,25 @@ _EXCEPTIONS = {
     "container-no-gpu-flag": "driver",
     "container-driver-capabilities": "driver",
     "container-ldcache-stale": "driver",
+    "hyperv-gpupv-files-missing": "driver",
+    "wsl-driver-model-tcc": "driver",
     "gpu-too-old-for-driver": "card",
     "driver-too-old": "compiler",
     "kernel-compile-failed": "compiler",
     "kernel-result-wrong": "kernel",
-}
+} | dict.fromkeys(
+    # These cost speed, or trust in the hardware: no step of a set-up waits for them.
+    (
+        "low-power-state",
+        "nvlink-error",
+        "pcie-bus-errors",
+        "persistence-mode-off",
+        "power-cap",
+        "thermal-throttle",
+        "wsl-pinned-memory-limit",
+    ),
+    "",
+)
 
 
 def make_plan(machine: Machine, findings: Sequence[Finding], rules: Sequence[Rule]) -> Plan:

@@ -7,12 +7,12 @@ import re
 from cudadoctor.facts.bandwidth import Bandwidth
 from cudadoctor.facts.base import Fact, Known, Missing, known
 from cudadoctor.facts.device_nodes import DeviceNodes
-from cudadoctor.facts.devices import Devices
+from cudadoctor.facts.devices import Devices, join
 from cudadoctor.facts.driver import Driver, DriverDevice
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import KERNEL_STEPS, Ladder, Step
 from cudadoctor.facts.libraries import Libraries, LibraryFile
-from cudadoctor.facts.nvml import Nvml
+from cudadoctor.facts.nvml import Nvml, NvmlDevice
 from cudadoctor.facts.pci import Pci, PciDevice
 from cudadoctor.findings import Evidence
 
@@ -257,3 +257,14 @@ def device_of(step: Step, ladder: Ladder | Missing, driver: Driver | Missing) ->
 
 def _device(driver: Driver, index: int | None) -> DriverDevice:
     return next((device for device in driver.devices if device.index == index), driver.devices[0])
+
+
+def tried_in_nvml(ladder: Ladder | Missing, driver: Driver | Missing, nvml: Nvml | Missing) -> NvmlDevice | None:
+    """Return the tried device as NVML sees it; where there is one GPU alone, that one."""
+    devices = nvml.devices if isinstance(nvml, Nvml) else ()
+    tried = tried_device(ladder, driver)
+    if tried is not None:
+        for _, match in join((tried,), devices)[:1]:
+            if match is not None:
+                return match
+    return devices[0] if len(devices) == 1 else None

@@ -84,3 +84,18 @@ def test_without_a_card_or_driver_no_log_is_read(doctor: Doctor, tmp_path: Path)
     tree.write("/var/log/kern.log", "[ 50.0] NVRM: Xid (PCI:0000:03:00): 79, GPU has fallen off the bus.\n")
     run = doctor("check", "--sysroot", tree.root, "--format", "json")
     assert run.document["facts"]["kernel_log"]["state"] == "missing"
+
+
+def test_a_hot_card_at_work_is_a_warning_and_a_cool_one_none(
+    doctor: Doctor, fake_driver: FakeDriver, tmp_path: Path
+) -> None:
+    tree = server_with_narrow_uplink(tmp_path)
+    hot = quick(doctor, tree, fake_driver.scenario(clock_event_reasons=0x20, temperature_c=88))
+    assert hot.ids == ["thermal-throttle"]
+    assert "maximum operating temperature is 87 °C" in hot.document["findings"][0]["summary"]
+    assert quick(doctor, tree, fake_driver.scenario(clock_event_reasons=0x20, temperature_c=60)).ids == []
+
+
+def test_a_lowered_power_limit_is_a_note(doctor: Doctor, fake_driver: FakeDriver, tmp_path: Path) -> None:
+    run = quick(doctor, server_with_narrow_uplink(tmp_path), fake_driver.scenario(power_limit_mw=350000))
+    assert (run.code, run.ids) == (0, ["power-cap"])

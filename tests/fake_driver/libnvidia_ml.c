@@ -310,6 +310,14 @@ EXPORT nvmlReturn_t nvmlDeviceGetTemperature(nvmlDevice_t device, unsigned senso
     return put_number(degrees, "temperature_c", device, 34);
 }
 
+/* As an H100 answered: slowdown and highest at work, and no target for its fan. */
+EXPORT nvmlReturn_t nvmlDeviceGetTemperatureThreshold(nvmlDevice_t device, unsigned threshold, unsigned *degrees) {
+    ENTER();
+    if (threshold == 1) return put_number(degrees, "slowdown_temperature_c", device, 89);
+    if (threshold == 3) return put_number(degrees, "maximum_temperature_c", device, 87);
+    return NOT_SUPPORTED;
+}
+
 struct temperature {
     unsigned version, sensor;
     int degrees;

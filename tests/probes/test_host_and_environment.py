@@ -123,3 +123,9 @@ def test_long_values_are_cut_with_a_note() -> None:
 
 def test_variables_of_this_process_are_not_those_of_a_tree(tmp_path: Path) -> None:
     assert isinstance(environment.gather(Root(str(tmp_path))), Missing)
+
+
+def test_wsl2_with_a_kernel_of_the_users_own_is_told_by_its_folder(tree: MachineTree) -> None:
+    assert known(gather(tree).wsl) is False
+    tree.write("/run/WSL/1_interop", "")
+    assert gather(tree).wsl == Known(True, "/run/WSL")

@@ -15,6 +15,7 @@ from cudadoctor.facts.power import Power
 from cudadoctor.probes import host, kernel_driver, kernel_log, module_build, power
 from cudadoctor.probes.root import Root
 from tests.probes.machine_tree import MachineTree
+from tests.probes.test_signature import CERTIFICATE, SIGNATURE, end_of_module, key_list
 
 KERNEL = "6.8.0-60-generic"
 CARD = "0000:b3:00.0"
@@ -104,6 +105,32 @@ def test_a_refused_module_a_driver_that_came_second_and_a_sleep_are_found(tree: 
         "[   90.1] PM: suspend exit\n"
     )
     assert [event.kind for event in events(tree, log)] == ["module-rejected", "already-bound", "resumed"]
+
+
+def test_errors_that_the_link_repaired_are_told_apart_from_those_that_it_could_not(tree: MachineTree) -> None:
+    log = (
+        "[    5.0] nvidia 0000:b3:00.0: PCIe Bus Error: severity=Corrected, type=Data Link Layer, (Transmitter ID)\n"
+        "[    6.0] nvidia 0000:b3:00.0: PCIe Bus Error: severity=Corrected, type=Data Link Layer, (Transmitter ID)\n"
+        "[    7.0] nvidia 0000:b3:00.0: PCIe Bus Error: severity=Uncorrected (Non-Fatal), type=Transaction Layer\n"
+    )
+    assert [(event.kind, event.count) for event in events(tree, log, CARD)] == [
+        ("pcie-corrected", 2),
+        ("pcie-error", 1),
+    ]
+
+
+def test_what_the_module_says_of_its_own_flavour_is_of_the_card_in_the_line_before(tree: MachineTree) -> None:
+    log = (
+        "[    5.0] NVRM: The NVIDIA GPU 0000:b3:00.0 (PCI ID: 10de:1b80)\n"
+        "[    5.0] NVRM: installed in this system is not supported by open\n"
+        "[    5.0] NVRM: nvidia.ko because it does not include the required GPU\n"
+        "[    6.0] NVRM: The NVIDIA GPU 0000:b3:00.0 (PCI ID: 10de:2b85)\n"
+        "[    6.0] NVRM: installed in this system requires use of the NVIDIA open kernel modules.\n"
+    )
+    assert [(event.kind, event.pci_address) for event in events(tree, log)] == [
+        ("not-supported", CARD),
+        ("open-module-required", CARD),
+    ]
 
 
 def test_lines_about_other_matters_and_other_devices_are_not_kept(tree: MachineTree) -> None:
@@ -221,6 +248,16 @@ def test_lockdown_enforcement_headers_and_blacklists_are_read(tree: MachineTree)
 def test_a_signature_is_looked_for_at_the_end_of_the_module(tree: MachineTree, end: bytes, signed: bool) -> None:
     tree.write(f"/lib/modules/{KERNEL}/updates/dkms/nvidia.ko", b"\x7fELF" + bytes(5000) + end)
     assert builds(tree).module_signed == Known(signed, f"/lib/modules/{KERNEL}/updates/dkms/nvidia.ko")
+
+
+def test_the_key_that_signed_the_module_and_those_of_the_owner_are_named(tree: MachineTree) -> None:
+    path = f"/lib/modules/{KERNEL}/updates/dkms/nvidia.ko"
+    tree.write(path, end_of_module(SIGNATURE) + b"~Module signature appended~\n")
+    owners = "/sys/firmware/efi/efivars/MokListRT-605dab50-e046-4300-abb6-3dd810dd8b23"
+    tree.write(owners, bytes(4) + key_list(CERTIFICATE))
+    section = builds(tree)
+    assert section.module_signer == Known("build host key", path)
+    assert section.owner_keys == Known(("build host key",), owners)
 
 
 def test_a_compressed_module_does_not_say_whether_it_is_signed(tree: MachineTree) -> None:

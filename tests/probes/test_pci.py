@@ -58,6 +58,9 @@ def test_sound_usb_and_nvswitch_functions_are_no_gpus(tmp_path: Path) -> None:
         port = CARD._replace(address=f"0000:0{number + 1}:00.0")
         tree.pci_device([port], device_id="22a3", driver=None, class_code=class_code)
     assert one_card(tree).address == "0000:04:00.0"
+    bus = pci.gather(Root(tree.root))
+    assert isinstance(bus, Pci)
+    assert bus.nvswitches == Known(1, "/sys/bus/pci/devices")
 
 
 def test_an_id_the_table_does_not_list_is_told_by_its_range_without_a_name(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from cudadoctor.facts.pci import Pci
 from cudadoctor.facts.toolkits import Toolkits
 from cudadoctor.probes import (
     compilers,
+    containers,
     cuda_libraries,
     device_nodes,
     environment,
@@ -28,6 +29,8 @@ from cudadoctor.probes import (
     libraries,
     packages,
     pci,
+    scheduler,
+    services,
     toolkits,
 )
 from cudadoctor.probes.root import Root
@@ -47,6 +50,7 @@ SITE = "/opt/python/site-packages"
 def gather_all(tree: MachineTree) -> Machine:
     """Gather every section that files decide, with the search for packages inside the tree."""
     root = Root(tree.root)
+    found_host = host.gather(root)
     environ = {
         "CUDA_HOME": "/usr/local/cuda",
         "LD_LIBRARY_PATH": "/usr/local/cuda/lib64",
@@ -54,7 +58,10 @@ def gather_all(tree: MachineTree) -> Machine:
     }
     found = toolkits.gather(root, environ, [SITE])
     return Machine(
-        host=host.gather(root),
+        host=found_host,
+        containers=containers.gather(root, found_host, environ),
+        scheduler=scheduler.gather(root, environ),
+        services=services.gather(root, found_host, environ),
         environment=environment.gather(root),
         pci=pci.gather(root),
         kernel_driver=kernel_driver.gather(root),
@@ -118,7 +125,7 @@ def test_server_whose_switch_has_a_narrow_uplink(tmp_path: Path) -> None:
 
 def test_machine_without_a_card_has_an_empty_bus_and_not_a_missing_one(tmp_path: Path) -> None:
     bus = pci.gather(Root(machine_without_card(tmp_path).root))
-    assert bus == Pci(devices=(), source="/sys/bus/pci/devices")
+    assert bus == Pci(devices=(), source="/sys/bus/pci/devices", nvswitches=Known(0, "/sys/bus/pci/devices"))
 
 
 def test_wsl2_is_told_by_its_kernel_and_its_libraries_carry_no_release(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from cudadoctor.facts.bandwidth import (
 )
 from cudadoctor.facts.base import Known, Missing
 from cudadoctor.facts.compilers import Compilers, HostCompiler
+from cudadoctor.facts.containers import Containers, Engine
 from cudadoctor.facts.cuda_libraries import CudaLibraries, CudaLibrary
 from cudadoctor.facts.device_nodes import DeviceNode, DeviceNodes
 from cudadoctor.facts.driver import Driver, DriverDevice
@@ -33,6 +34,8 @@ from cudadoctor.facts.packages import Build, Clash, LegacyModule, Package, Packa
 from cudadoctor.facts.pci import Hop, Pci, PciDevice
 from cudadoctor.facts.power import Power
 from cudadoctor.facts.race import Epoch, Lane, Race
+from cudadoctor.facts.scheduler import Scheduler
+from cudadoctor.facts.services import Services
 from cudadoctor.facts.toolkits import Toolkit, Toolkits
 from cudadoctor.findings import Finding
 from cudadoctor.rules.catalogue import RULES
@@ -133,8 +136,8 @@ def gtx1080(**values: Any) -> PciDevice:
     return card("GeForce GTX 1080", device_id="1b80", capability="6.1", **values)
 
 
-def pci(*devices: PciDevice) -> Pci:
-    return Pci(devices=devices, source="/sys/bus/pci/devices")
+def pci(*devices: PciDevice, nvswitches: Any = 0) -> Pci:
+    return Pci(devices=devices, source="/sys/bus/pci/devices", nvswitches=fact(nvswitches))
 
 
 def kernel_driver(
@@ -187,12 +190,18 @@ def failed_build(kernel: str = KERNEL, *errors: str) -> ModuleBuild:
     return ModuleBuild(release=RELEASE, kernel_release=kernel, state="failed", errors=errors, source=path)
 
 
-def process(pid: int, used_bytes: int | None) -> GpuProcess:
-    return GpuProcess(pid=pid, used_bytes=used_bytes)
+def process(pid: int, used_bytes: int | None, kind: str = "") -> GpuProcess:
+    return GpuProcess(pid=pid, used_bytes=used_bytes, kind=kind)
 
 
-def power(mode: Any = NONE, *, chassis: str = "laptop") -> Power:
-    return Power(on_mains=fact(True), battery_percent=NONE, chassis=fact(chassis), graphics_mode=fact(mode), devices=())
+def power(mode: Any = NONE, *, chassis: str = "laptop", on_mains: Any = True, battery: Any = NONE) -> Power:
+    return Power(
+        on_mains=fact(on_mains),
+        battery_percent=fact(battery),
+        chassis=fact(chassis),
+        graphics_mode=fact(mode),
+        devices=(),
+    )
 
 
 def node(path: str, error: str | None = None, *, mode: str = "crw-rw-rw-", owner: str = "root:root") -> DeviceNode:
@@ -269,6 +278,10 @@ def nvml_device(index: int = 0, name: str = H100, **values: Any) -> NvmlDevice:
         "fabric_state": "completed",
         "driver_model": NONE,
         "processes": (),
+        "power_limit_default_w": 700.0,
+        "slowdown_temperature_c": 95,
+        "maximum_temperature_c": 87,
+        "target_temperature_c": NONE,
     } | values
     return NvmlDevice(index=index, **{name: fact(value) for name, value in told.items()})
 
@@ -534,6 +547,31 @@ def race(*lanes: Lane, layers: tuple[int, ...] = (784, 300, 10)) -> Race:
     )
 
 
+def containers(*engines: Engine, daemon: Any = "system", **values: Any) -> Containers:
+    told = {"toolkit_files": (), "cdi_specs": ()} | values
+    return Containers(engines=engines, daemon=fact(daemon), runtimes=fact(told.pop("runtimes", NONE)), **told)
+
+
+def engine(name: str = "docker", path: str = "/usr/bin/docker", origin: str = "package") -> Engine:
+    return Engine(name=name, path=path, origin=origin)
+
+
+def scheduler(system: str = "", job: str = "", gpus: Any = NONE, rules: Any = NONE) -> Scheduler:
+    return Scheduler(system=system, job=job, gpus=fact(gpus), device_rules=fact(rules))
+
+
+def services(
+    *, fabric: Any = "not installed", mps: Any = False, persistenced: Any = True, fabric_release: Any = NONE
+) -> Services:
+    return Services(
+        persistence_daemon=fact(persistenced),
+        mps_control=fact(mps),
+        mps_pipe_directory="/tmp/nvidia-mps",
+        fabric_manager=fact(fabric),
+        fabric_manager_release=fact(fabric_release),
+    )
+
+
 HEALTHY = Machine(
     host=host(),
     environment=environment(),
@@ -553,6 +591,9 @@ HEALTHY = Machine(
     jit_cache=jit_cache(),
     packages=packages(),
     frameworks=frameworks(),
+    containers=containers(daemon=NONE),
+    scheduler=scheduler(),
+    services=services(),
 )
 """An H100 on driver 580 with the wheels of CUDA 13, idle, where everything passed."""
 

@@ -142,19 +142,44 @@ NO_DEVICE = b.stopped(b.nvml_failed(9), b.cuda_failed(100))
 
 
 def test_a_slurm_job_without_gpus_on_a_node_that_hides_them_is_told_so() -> None:
-    machine = b.machine(environment=b.environment(SLURM_JOB_ID="17"), nvml=b.NONE, driver=b.NONE, ladder=NO_DEVICE)
+    machine = b.machine(scheduler=b.scheduler("slurm", "17", gpus=""), nvml=b.NONE, driver=b.NONE, ladder=NO_DEVICE)
+    finding = b.only(machine)
+    assert (finding.id, finding.confidence) == ("no-gpu-allocated", "supported")
+    assert "Slurm job 17" in finding.summary
+
+
+@pytest.mark.parametrize(
+    ("system", "word"),
+    [("pbs", "qsub"), ("lsf", "bsub"), ("sge", "qrsh"), ("kubernetes", "kubectl"), ("colab", "")],
+)
+def test_other_systems_are_told_apart_and_get_a_command_of_their_own(system: str, word: str) -> None:
+    machine = b.machine(scheduler=b.scheduler(system, "17", gpus=""), nvml=b.NONE, driver=b.NONE, ladder=NO_DEVICE)
     finding = b.only(machine)
     assert finding.id == "no-gpu-allocated"
-    assert "17" in finding.summary
+    assert word in " ".join(finding.fix.commands)
+
+
+def test_device_rules_of_the_job_that_leave_the_gpus_out_are_shown() -> None:
+    job = b.scheduler("slurm", "17", gpus="", rules=("c 1:3 rwm", "c 136:* rwm"))
+    fenced = b.only(b.machine(scheduler=job, nvml=b.NONE, driver=b.NONE, ladder=NO_DEVICE))
+    assert "2, none for 195:*" in [item.value for item in fenced.evidence]
+    free = b.scheduler("slurm", "17", gpus="", rules=("a *:* rwm",))
+    open_ = b.only(b.machine(scheduler=free, nvml=b.NONE, driver=b.NONE, ladder=NO_DEVICE))
+    assert not any("cgroup" in item.name for item in open_.evidence)
 
 
 def test_a_slurm_job_with_gpus_is_not() -> None:
-    job = b.environment(SLURM_JOB_ID="17", SLURM_JOB_GPUS="0")
-    assert not b.fires("no-gpu-allocated", b.machine(environment=job, nvml=b.NONE, driver=b.NONE, ladder=NO_DEVICE))
+    job = b.scheduler("slurm", "17", gpus="0")
+    assert not b.fires("no-gpu-allocated", b.machine(scheduler=job, nvml=b.NONE, driver=b.NONE, ladder=NO_DEVICE))
+
+
+def test_a_pod_that_tells_nothing_of_gpus_is_not() -> None:
+    pod = b.scheduler("kubernetes", gpus=b.NONE)
+    assert not b.fires("no-gpu-allocated", b.machine(scheduler=pod, nvml=b.NONE, driver=b.NONE, ladder=NO_DEVICE))
 
 
 def test_a_slurm_job_that_sees_a_gpu_without_asking_gets_no_finding() -> None:
-    assert b.ids(b.machine(environment=b.environment(SLURM_JOB_ID="17"))) == []
+    assert b.ids(b.machine(scheduler=b.scheduler("slurm", "17", gpus=""))) == []
 
 
 # wsl-linux-driver-inside, wsl-libcuda-path

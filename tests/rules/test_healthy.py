@@ -92,6 +92,62 @@ def test_jetson_with_its_gpu_off_the_bus_and_no_nvml_gets_no_finding() -> None:
     assert b.ids(machine) == []
 
 
+def test_a_dgx_with_its_fabric_manager_running_gets_no_finding() -> None:
+    cards = (b.card(address=f"0000:{n + 1:02x}:00.0") for n in range(8))
+    machine = b.machine(
+        pci=b.pci(*cards, nvswitches=4),
+        nvml=b.nvml(*(b.nvml_device(n, fabric_state="completed") for n in range(8))),
+        driver=b.driver(*(b.driver_device(n) for n in range(8))),
+        services=b.services(fabric="running"),
+    )
+    assert b.ids(machine) == []
+
+
+def test_mig_with_instances_gets_no_finding_named_or_not() -> None:
+    parted = b.nvml(b.nvml_device(mig_enabled=True, mig_instances=7, processes=(b.process(41, 2**30, "compute"),)))
+    assert b.ids(b.machine(nvml=parted)) == []
+    named = b.environment(CUDA_VISIBLE_DEVICES="MIG-41b35014-0b2e-5a3c-8e3b-1f0c2a9d7e11")
+    assert b.ids(b.machine(nvml=parted, environment=named)) == []
+
+
+def test_jobs_with_their_gpu_get_no_finding() -> None:
+    slurm = b.environment(SLURM_JOB_ID="17", SLURM_JOB_GPUS="5", CUDA_VISIBLE_DEVICES="0", LOCAL_RANK="0")
+    rules = ("c 195:255 rw", "c 195:5 rw")
+    assert b.ids(b.machine(environment=slurm, scheduler=b.scheduler("slurm", "17", gpus="5", rules=rules))) == []
+    pod = b.machine(host=b.host(container="kubernetes"), scheduler=b.scheduler("kubernetes", gpus="GPU-00000000-aaaa"))
+    assert b.ids(pod) == []
+
+
+def test_a_licensed_virtual_gpu_gets_no_finding() -> None:
+    # A guest is told little: no limits, no temperatures, no link.
+    told = {"virtualization": "vgpu", "vgpu_licence": "licensed", "fabric_state": b.NONE, "persistence_mode": False}
+    untold = {"power_limit_w": b.NONE, "power_limit_default_w": b.NONE, "temperature_c": b.NONE}
+    assert b.ids(b.machine(nvml=b.nvml(b.nvml_device(name="GRID A100-10C", **told, **untold)))) == []
+
+
+def test_mps_in_exclusive_mode_gets_no_finding() -> None:
+    server = b.process(900, 2**28, "compute")
+    gpu = b.nvml_device(compute_mode=3, processes=(server,), compute_processes=1, memory_used_bytes=2**29)
+    assert b.ids(b.machine(nvml=b.nvml(gpu), services=b.services(mps=True))) == []
+
+
+def test_a_desktop_with_docker_and_its_toolkit_gets_no_finding() -> None:
+    desktop = b.nvml_device(processes=(b.process(1200, 2**29, "graphics"),), memory_used_bytes=2**30)
+    docker = b.containers(b.engine(), toolkit_files=("/usr/bin/nvidia-ctk",))
+    assert b.ids(b.machine(nvml=b.nvml(desktop), containers=docker, services=b.services(persistenced=False))) == []
+
+
+def test_a_machine_whose_owner_signed_the_module_gets_no_finding() -> None:
+    keys = {"module_signer": "build host key", "owner_keys": ("build host key",)}
+    signed = b.module_build(secure_boot=True, signed=True, lockdown="integrity", **keys)
+    assert b.ids(b.machine(module_build=signed)) == []
+
+
+def test_facts_of_an_older_version_get_no_finding_of_what_they_could_not_know() -> None:
+    older = b.machine(containers=b.NONE, scheduler=b.NONE, services=b.NONE)
+    assert b.ids(older) == []
+
+
 def test_one_card_set_aside_for_a_guest_beside_one_that_works_gets_no_finding() -> None:
     guest = b.card(bound="vfio-pci", address="0000:02:00.0")
     assert b.ids(b.machine(pci=b.pci(b.card(), guest))) == []
@@ -110,6 +166,8 @@ def test_measurements_that_were_not_made_are_skipped_and_say_so() -> None:
         "bandwidth-not-verified",
         "pcie-link-degraded",
         "bandwidth-below-link",
+        "low-power-state",
+        "wsl-pinned-memory-limit",
         "training-learned-nothing",
         "race-lanes-disagree",
         "race-lane-failed",

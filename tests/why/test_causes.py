@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from cudadoctor.rules.pasted.answer import all_causes
+from cudadoctor.rules.catalogue import RULES
 from cudadoctor.rules.pasted.text import Pasted
 from cudadoctor.rules.pasted.weigh import hypotheses, weigh
 
 HERE = Path(__file__).parent
 THREADS = json.loads((HERE / "threads.json").read_text(encoding="utf-8"))
-CAUSES = all_causes()
+CAUSES = RULES
 
 # The figures reached; they may only rise. The one that is not among three is a transcript that ends with `True`.
 FIRST, AMONG_THREE = 65, 72

@@ -14,13 +14,13 @@ from cudadoctor.rules.base import Rule
 from cudadoctor.rules.catalogue import RULES
 from cudadoctor.rules.commands import NUMBA, NUMBA_CUDA, NUMPY, install_compiler, install_driver, rebuild_module
 from cudadoctor.rules.diagnose import diagnose
-from cudadoctor.rules.pasted.answer import all_causes, answer, cause_called
+from cudadoctor.rules.pasted.answer import answer, cause_called
 from cudadoctor.rules.pasted.fixes import fix_of
 from tests.rules import build
 
 # A race on the CPU is no part of the environment: running it again is what tells.
 RACES = {"race-lane-failed", "race-lanes-disagree", "training-learned-nothing"}
-CAUSES = [rule for rule in all_causes() if rule.id not in RACES]
+CAUSES = [rule for rule in RULES if rule.id not in RACES]
 
 # Programs and options that change something. `tee` and `>` write files, but `2>/dev/null` writes nothing.
 WRITES = re.compile(

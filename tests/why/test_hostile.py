@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cudadoctor.rules.pasted.answer import all_causes
+from cudadoctor.rules.catalogue import RULES
 from cudadoctor.rules.pasted.text import MAX_CHARACTERS, Pasted
 from cudadoctor.rules.pasted.vocabulary import ROWS
 from cudadoctor.rules.pasted.weigh import hypotheses, weigh
 
-CAUSES = all_causes()
+CAUSES = RULES
 WORDS = sorted({letters for _, letters, _ in ROWS})
 
 

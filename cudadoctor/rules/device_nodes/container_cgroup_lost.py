@@ -33,9 +33,11 @@ from cudadoctor.facts.base import Missing
 from cudadoctor.facts.device_nodes import DeviceNodes
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
+from cudadoctor.facts.scheduler import Scheduler
 from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.device_nodes.device_node_permission import closed_nodes, node_evidence
+from cudadoctor.rules.environment.no_gpu_allocated import without_gpus
 from cudadoctor.rules.reading import container_of, passed, said, seen, step_of
 
 
@@ -58,19 +60,24 @@ from cudadoctor.rules.reading import container_of, passed, said, seen, step_of
         '"Operation not permitted" (not "Permission denied") in the container',
     ),
 )
-def container_cgroup_lost(host: Host, device_nodes: DeviceNodes, ladder: Ladder | Missing) -> Iterator[Finding]:
+def container_cgroup_lost(
+    host: Host, device_nodes: DeviceNodes, ladder: Ladder | Missing, scheduler: Scheduler | Missing
+) -> Iterator[Finding]:
     """Fire in a container whose nodes answer EPERM and where no context could be made."""
     closed = closed_nodes(device_nodes, "EPERM")
     if not container_of(host) or not closed or passed(ladder, "context"):
         return
     step = step_of(ladder, "nvml")
+    fenced = without_gpus(scheduler)
     yield finding(
         container_cgroup_lost,
         summary=f"{closed[0].path} exists in this {container_of(host)} container, but opening it is forbidden (EPERM).",
         cause="The container's cgroup no longer allows the device; a daemon-reload on the host takes it from "
         "containers that run.",
+        confidence="proven" if fenced else "supported",
         evidence=(
             *seen("container", host.container),
+            *fenced,
             *node_evidence(closed[:8]),
             *((said(step),) if step is not None and step.state == "failed" else ()),
         ),

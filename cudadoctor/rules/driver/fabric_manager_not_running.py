@@ -19,8 +19,10 @@ journalctl -u nvidia-fabricmanager -b --no-pager | tail -n 20
 ```
 
 ## Limits
-The rule does not see NVSwitch itself; it goes by the code, the names and the number of GPUs.
-Without 802, a Fabric Manager that does not run on a machine without NVSwitch is harmless and no finding.
+Switches of the Blackwell generation are no NVIDIA devices on the bus, older drivers do not tell the state of the
+fabric, and in a container the host's service is not seen: the rule then goes by names and the number of GPUs.
+Without 802, a Fabric Manager that does not run on a machine without NVSwitch is harmless: see
+`fabric-manager-not-needed`.
 
 ## Sources
 CUDA_ERROR_SYSTEM_NOT_READY (cuda.h); Fabric Manager User Guide.
@@ -34,17 +36,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudadoctor.facts.base import Missing, known
+from cudadoctor.facts.base import Known, Missing, known
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
-from cudadoctor.findings import Confirm, Finding, Fix, Severity
+from cudadoctor.facts.services import Services
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.reading import card_evidence, card_name, cards, container_of, cuda_error, said, seen
+from cudadoctor.rules.reading import card_evidence, card_name, cards, container_of, cuda_error, said, seen, text_of
 
 # Words in the names of boards that come with NVSwitch. The PCIe boards of the same chips say PCIe or NVL.
 _SWITCHED = ("SXM", "HGX", "80GB HBM3", "H200", "H20", "B200", "B300", "GB200", "GB300")
+
+_DOWN = {
+    "enabled but not running": "enabled but does not run",
+    "installed": "installed, but neither enabled nor running",
+    "not installed": "not installed",
+}
+_WAITING = ("not started", "in progress")
 
 
 @rule(
@@ -66,7 +76,7 @@ _SWITCHED = ("SXM", "HGX", "80GB HBM3", "H200", "H20", "B200", "B300", "GB200", 
     ),
 )
 def fabric_manager_not_running(
-    ladder: Ladder, nvml: Nvml | Missing, pci: Pci | Missing, host: Host | Missing
+    ladder: Ladder, nvml: Nvml | Missing, pci: Pci | Missing, host: Host | Missing, services: Services | Missing
 ) -> Iterator[Finding]:
     """Fire on 802."""
     step = cuda_error(ladder, 802)
@@ -81,7 +91,23 @@ def fabric_manager_not_running(
         evidence = tuple(card_evidence(card) for card in cards(pci)[:8])
     switched = any(word in name for name in names for word in _SWITCHED)
     several = len(names) > 1
-    if several:
+    evidence += _fabric(nvml, pci, services)
+    service = known(services.fabric_manager) if isinstance(services, Services) else None
+    waiting = isinstance(nvml, Nvml) and any(text_of(d.fabric_state) in _WAITING for d in nvml.devices)
+    switches = (known(pci.nvswitches) or 0) if isinstance(pci, Pci) else 0
+    down = switches > 0 and service in _DOWN
+    package = services.fabric_manager_release if isinstance(services, Services) else Missing("no section")
+    other = isinstance(package, Known) and isinstance(release, Known) and package.value != release.value
+    if other:
+        hint = f"Fabric Manager is of release {text_of(package)} and the driver of {text_of(release)}: it starts only "
+        hint += "with a driver of its own release."
+    elif down:
+        hint = (
+            f"This machine has {switches} NVSwitches, and the service nvidia-fabricmanager is {_DOWN[service or '']}."
+        )
+    elif waiting:
+        hint = "The GPU waits for its fabric: the host's Fabric Manager has not set it up."
+    elif several:
         hint = "Fabric Manager is not running, not ready, or of another release than the driver."
     elif switched:
         hint = "Either the host's Fabric Manager is not ready, or this one GPU is in confidential-compute mode and its "
@@ -95,7 +121,11 @@ def fabric_manager_not_running(
         fabric_manager_not_running,
         summary=f"NVML answers, but {step.call} fails with 802: the system is not ready for CUDA.",
         cause=hint,
-        confidence="supported" if several and switched else "possible",
+        confidence="proven"
+        if down or (other and switches > 0)
+        else "supported"
+        if waiting or (several and switched)
+        else "possible",
         evidence=(said(step), *seen("driver release", release), *evidence),
         fix=Fix(
             f"On a machine with NVSwitch, start the Fabric Manager of the same release as the driver. With a GPU in "
@@ -107,3 +137,14 @@ def fabric_manager_not_running(
             ),
         ),
     )
+
+
+def _fabric(nvml: Nvml | Missing, pci: Pci | Missing, services: Services | Missing) -> tuple[Evidence, ...]:
+    evidence: tuple[Evidence, ...] = ()
+    for device in nvml.devices[:8] if isinstance(nvml, Nvml) else ():
+        evidence += seen(f"fabric state of GPU {device.index}", device.fabric_state)
+    evidence += seen("NVSwitches on the PCI bus", pci.nvswitches) if isinstance(pci, Pci) else ()
+    if isinstance(services, Services):
+        evidence += seen("nvidia-fabricmanager", services.fabric_manager)
+        evidence += seen("release of nvidia-fabricmanager", services.fabric_manager_release)
+    return evidence

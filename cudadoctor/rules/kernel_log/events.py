@@ -36,9 +36,13 @@ def shown(events: tuple[KernelEvent, ...], kernel_log: KernelLog | Missing) -> t
 
 def nothing_failed(ladder: Ladder | Missing) -> bool:
     """Say whether a context was made and no call of NVML or the driver API failed, hung or crashed."""
+    return passed(ladder, "context") and not something_failed(ladder)
+
+
+def something_failed(ladder: Ladder | Missing) -> bool:
+    """Say whether a call of NVML or the driver API failed, hung or crashed; where none was asked, none did."""
     steps = (step_of(ladder, name) for name in ("nvml", *CUDA_STEPS))
-    broken = any(step is not None and step.state in ("failed", "timed out", "crashed") for step in steps)
-    return passed(ladder, "context") and not broken
+    return any(step is not None and step.state in ("failed", "timed out", "crashed") for step in steps)
 
 
 def answering(nvml: Nvml | Missing) -> frozenset[str]:

@@ -37,12 +37,14 @@ from cudadoctor.facts.base import Known, Missing, known
 from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.kernel_driver import KernelDriver
+from cudadoctor.facts.kernel_log import KernelLog
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.libraries import Libraries
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import REBOOT, install_driver
+from cudadoctor.rules.kernel_log.events import of_kind, shown
 from cudadoctor.rules.libraries.pairing import Pairing, mismatch
 from cudadoctor.rules.reading import container_of, driver_files, said, seen, version_of
 
@@ -80,6 +82,7 @@ def driver_library_mismatch(
     nvml: Nvml | Missing,
     driver: Driver | Missing,
     ladder: Ladder | Missing,
+    kernel_log: KernelLog | Missing,
 ) -> Iterator[Finding]:
     """Fire where the halves differ and something refuses them, or where files alone show it and nothing was asked."""
     pair = mismatch(host, kernel_driver, libraries, nvml, driver, ladder)
@@ -100,6 +103,7 @@ def driver_library_mismatch(
     evidence += (Evidence("driver library", pair.mapped_path, "loader"),) if pair.mapped_path else ()
     package = kernel_driver.package_release if isinstance(kernel_driver, KernelDriver) else Missing("")
     evidence += seen("driver package", package)
+    evidence += shown(of_kind(kernel_log, "version-mismatch"), kernel_log)
     releases = {known(file.release) for file in driver_files(libraries)} - {None}
     if len(releases) > 1:
         evidence += tuple(

@@ -23,8 +23,9 @@ sudo reboot
 ```
 
 ## Limits
-Whose key signed a module is not read, nor are compressed modules looked into: without a refusal in the kernel log
-the finding is `possible` at most.
+Whose key signed the module is read and compared with the keys that the machine's owner enrolled; kernel and firmware
+trust other keys too, which are not read.
+Compressed modules are not looked into: without a refusal in the kernel log the finding is then `possible` at most.
 The kernel does not name the module that it refused.
 
 ## Sources
@@ -38,7 +39,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudadoctor.facts.base import Missing, known
+from cudadoctor.facts.base import Known, Missing, known
 from cudadoctor.facts.device_nodes import DeviceNodes
 from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.host import Host
@@ -104,7 +105,13 @@ def secure_boot_unsigned_module(
     if confidence is None:
         return
     unsigned = known(module_build.module_signed) is False
+    signer = known(module_build.module_signer)
     what = "has no signature" if unsigned else "is signed with a key that is not enrolled, or not at all"
+    if signer is not None:
+        what = f'is signed with the key "{signer}"'
+        if isinstance(module_build.owner_keys, Known):
+            enrolled = _enrolled(module_build)
+            what += f", which is {'' if enrolled else 'not '}among those that the machine's owner enrolled"
     yield finding(
         secure_boot_unsigned_module,
         summary=f"nvidia.ko for the running kernel is on the disk and {names_of(pci.devices)} has no driver: this "
@@ -119,6 +126,8 @@ def secure_boot_unsigned_module(
             *seen("signatures enforced", module_build.signature_enforced),
             *seen("lockdown", module_build.lockdown),
             *seen("module signed", module_build.module_signed),
+            *seen("key that signed the module", module_build.module_signer),
+            *_keys(module_build),
             *shown(refusals, kernel_log),
         ),
         fix=Fix(
@@ -145,6 +154,8 @@ def _confidence(
     """Return how sure it is, None where there is no reason to accuse the signature."""
     if known(module_build.module_signed) is False:
         return "proven" if refused else "supported"
+    if _enrolled(module_build):
+        return "possible" if refused else None
     if refused:
         return "supported"
     held_back = any(entry.module.startswith("nvidia") for entry in module_build.blacklists)
@@ -153,6 +164,19 @@ def _confidence(
     if isinstance(kernel_log, KernelLog) or held_back or taken or "/kernel/" in path:
         return None
     return "possible"
+
+
+def _enrolled(module_build: ModuleBuilds) -> bool:
+    """Say whether the key that signed the module is among those that the machine's owner enrolled."""
+    signer = known(module_build.module_signer)
+    return signer is not None and signer in (known(module_build.owner_keys) or ())
+
+
+def _keys(module_build: ModuleBuilds) -> tuple[Evidence, ...]:
+    keys = module_build.owner_keys
+    if isinstance(keys, Missing):
+        return ()
+    return (Evidence("keys that the owner enrolled", ", ".join(keys.value[:8]) or "none", keys.source),)
 
 
 def _enrol(host: Host | Missing, *, unsigned: bool) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """# The GPU is in exclusive mode and in use
 
 ## What it checks
-Whether creating a context answers 46 (device unavailable) and a GPU is not in the default compute mode.
+Whether creating a context answers 46 (device unavailable) and that GPU is not in the default compute mode.
 
 ## Why it matters
 In exclusive-process mode one process at a time may use the GPU; in prohibited mode none may.
@@ -29,12 +29,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudadoctor.facts.base import known
+from cudadoctor.facts.base import Missing, known
+from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.reading import cuda_error, said, seen
+from cudadoctor.rules.reading import cuda_error, said, seen, tried_in_nvml
 
 _MODES = {1: "exclusive thread", 2: "prohibited", 3: "exclusive process"}
 
@@ -56,10 +57,12 @@ _MODES = {1: "exclusive thread", 2: "prohibited", 3: "exclusive process"}
         "Exclusive_Process with a process below, or Prohibited",
     ),
 )
-def exclusive_compute_mode(ladder: Ladder, nvml: Nvml) -> Iterator[Finding]:
-    """Fire on 46 where a GPU is in a mode other than the default."""
+def exclusive_compute_mode(ladder: Ladder, nvml: Nvml, driver: Driver | Missing) -> Iterator[Finding]:
+    """Fire on 46 where the GPU that was tried is in a mode other than the default."""
     step = cuda_error(ladder, 46)
-    closed = tuple(device for device in nvml.devices if (known(device.compute_mode) or 0) in _MODES)
+    tried = tried_in_nvml(ladder, driver, nvml)
+    candidates = nvml.devices if tried is None else (tried,)
+    closed = tuple(device for device in candidates if (known(device.compute_mode) or 0) in _MODES)
     if step is None or not closed:
         return
     device = closed[0]

@@ -1,7 +1,8 @@
 """# The driver asks for a reset of the GPU
 
 ## What it checks
-Whether NVML's recovery action for a GPU is something else than none; an error where a call fails too.
+Whether NVML's recovery action for a GPU is something else than none, or NVML itself answers that a reset is required
+(16); an error where a call fails too.
 
 ## Why it matters
 After some errors the driver knows that the GPU must be reset, drained or rebooted before it can be relied on, and says
@@ -27,12 +28,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudadoctor.facts.base import Missing, known
-from cudadoctor.facts.ladder import Ladder
+from cudadoctor.facts.ladder import Ladder, Step
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG
 from cudadoctor.rules.kernel_log.events import nothing_failed
-from cudadoctor.rules.reading import seen, text_of
+from cudadoctor.rules.reading import nvml_error, said, seen, text_of
 
 
 @rule(
@@ -52,9 +54,13 @@ from cudadoctor.rules.reading import seen, text_of
         "another action than None",
     ),
 )
-def gpu_needs_reset(nvml: Nvml, ladder: Ladder | Missing) -> Iterator[Finding]:
-    """Fire where the recovery action of a GPU is not none."""
-    concerned = tuple(d for d in nvml.devices if known(d.recovery_action) not in (None, "none"))
+def gpu_needs_reset(nvml: Nvml | Missing, ladder: Ladder | Missing) -> Iterator[Finding]:
+    """Fire where the recovery action of a GPU is not none, or NVML answers that a reset is required."""
+    devices = nvml.devices if isinstance(nvml, Nvml) else ()
+    concerned = tuple(d for d in devices if known(d.recovery_action) not in (None, "none"))
+    required = nvml_error(ladder, 16)
+    if required is not None and not concerned:
+        yield _required(required)
     if not concerned:
         return
     first = concerned[0]
@@ -72,5 +78,19 @@ def gpu_needs_reset(nvml: Nvml, ladder: Ladder | Missing) -> Iterator[Finding]:
         fix=Fix(
             "End the programs on this GPU, then do what the driver asks for.",
             ("sudo reboot",) if reboot else (f"sudo nvidia-smi --gpu-reset -i {first.index}",),
+        ),
+    )
+
+
+def _required(step: Step) -> Finding:
+    return finding(
+        gpu_needs_reset,
+        severity=Severity.ERROR,
+        summary=f"{step.call} answers that a GPU must be reset before it can be used (16).",
+        cause="An error left the GPU in a state that only a reset ends; the kernel log says which.",
+        confidence="proven",
+        evidence=(said(step),),
+        fix=Fix(
+            "End the programs on this GPU and reset it, or reboot.", (LOOK_AT_DRIVER_LOG, "sudo nvidia-smi --gpu-reset")
         ),
     )

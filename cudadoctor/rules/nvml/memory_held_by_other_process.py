@@ -1,8 +1,8 @@
 """# Other processes hold the GPU's memory
 
 ## What it checks
-Whether the driver API ran out of memory (2) while NVML says that most of a GPU's memory is in use; or whether most of
-it is in use and no process that can be seen owns it.
+Whether the driver API ran out of memory (2) on a GPU of which NVML says that less than a context needs is free; or
+whether most of a GPU's memory is in use and no process that can be seen owns it.
 
 ## Why it matters
 Another job, or what is left of a killed one, leaves too little memory for anything else.
@@ -20,7 +20,9 @@ sudo fuser -v /dev/nvidia*
 In a container NVML cannot name processes of other containers or of the host, so memory of an honest neighbour looks
 unowned there; without a failure that is only a note.
 GPUs in MIG mode, and boards whose memory the host uses too (GH200, GB200), are judged only when memory runs out.
-Half of the memory is this project's own threshold for "most".
+What a context needs was measured: see `docs/measurements.md`; twice that is asked for here.
+Without a failure, "most" is more than half: then more is gone than any program can still get, which is this project's
+own line.
 
 ## Sources
 nvmlDeviceGetMemoryInfo, nvmlDeviceGetComputeRunningProcesses (nvml.h); fuser(1).
@@ -34,16 +36,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudadoctor.facts.base import Known, Missing, known
+from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml, NvmlDevice
 from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.kernel_log.events import nothing_failed
-from cudadoctor.rules.reading import container_of, cuda_error, said, seen, text_of
+from cudadoctor.rules.reading import container_of, cuda_error, said, seen, text_of, tried_in_nvml
 
 _MOST = 0.5
 _GIB = 2**30
+_CONTEXT_BYTES = _GIB
 # Here the GPU's memory is a NUMA node of the host too, which keeps files in it.
 _SHARED_WITH_HOST = ("GH200", "GB200", "GB300", "GB10")
 
@@ -69,13 +73,18 @@ _SHARED_WITH_HOST = ("GH200", "GB200", "GB300", "GB10")
         "memory in use that your own program does not explain",
     ),
 )
-def memory_held_by_other_process(ladder: Ladder, nvml: Nvml, host: Host | Missing) -> Iterator[Finding]:
-    """Fire on 2 with most memory in use (an error), and on memory in use that no process owns (a warning)."""
+def memory_held_by_other_process(
+    ladder: Ladder, nvml: Nvml, host: Host | Missing, driver: Driver | Missing
+) -> Iterator[Finding]:
+    """Fire on 2 with no room for a context (an error), and on memory in use that no process owns (a warning)."""
     step = cuda_error(ladder, 2)
-    full = tuple(device for device in nvml.devices if _share(device) > _MOST)
     if step is None and not nothing_failed(ladder):
         return  # another call failed for another reason
-    concerned = full if step is not None else tuple(device for device in full if _unowned(device) > _MOST)
+    if step is not None:
+        tried = tried_in_nvml(ladder, driver, nvml)
+        concerned = tuple(device for device in ((tried,) if tried else nvml.devices) if _no_room(device))
+    else:
+        concerned = tuple(device for device in nvml.devices if _unowned(device) > _MOST)
     if not concerned:
         return
     first = concerned[0]
@@ -108,6 +117,12 @@ def memory_held_by_other_process(ladder: Ladder, nvml: Nvml, host: Host | Missin
             ("nvidia-smi", "sudo fuser -v /dev/nvidia*"),
         ),
     )
+
+
+def _no_room(device: NvmlDevice) -> bool:
+    """Say whether so little is free that no context fits, and it is in use rather than not there."""
+    used, total = known(device.memory_used_bytes), known(device.memory_total_bytes)
+    return used is not None and total is not None and total - used <= _CONTEXT_BYTES and used > total / 4
 
 
 def _share(device: NvmlDevice) -> float:

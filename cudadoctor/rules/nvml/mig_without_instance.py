@@ -1,7 +1,8 @@
 """# MIG is on, but no instance exists
 
 ## What it checks
-Whether the driver API sees no device (100) while NVML sees GPUs that are all in MIG mode.
+Whether the driver API sees no device (100) while NVML sees GPUs in MIG mode on which there is no instance: all of
+them, or some beside GPUs that are not in MIG mode.
 
 ## Why it matters
 In MIG mode a GPU offers only the instances that an administrator created on it.
@@ -18,7 +19,9 @@ nvidia-smi -L
 ```
 
 ## Limits
-Instances themselves are not read; a container or job that was given none of them looks the same.
+Where NVML does not tell the instances, a container or job that was given none of them looks the same, and so does one
+whose instances are all in other hands.
+With GPUs beside them that are not in MIG mode, the finding is `possible`: those alone should have been enough.
 
 ## Sources
 NVIDIA Multi-Instance GPU User Guide.
@@ -33,7 +36,7 @@ from collections.abc import Iterator
 from cudadoctor.facts.base import known
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
-from cudadoctor.findings import Confirm, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import cuda_error, said, seen
 
@@ -58,21 +61,32 @@ from cudadoctor.rules.reading import cuda_error, said, seen
     ),
 )
 def mig_without_instance(ladder: Ladder, nvml: Nvml) -> Iterator[Finding]:
-    """Fire on 100 where every GPU that NVML sees is in MIG mode."""
+    """Fire on 100 where GPUs are in MIG mode and no instance is known to be on them."""
     step = cuda_error(ladder, 100)
-    if step is None or not nvml.devices or not all(known(device.mig_enabled) is True for device in nvml.devices):
+    parted = tuple(device for device in nvml.devices if known(device.mig_enabled) is True)
+    if step is None or not parted:
         return
-    modes = tuple(
-        item for device in nvml.devices[:8] for item in seen(f"MIG mode of GPU {device.index}", device.mig_enabled)
-    )
-    name = known(nvml.devices[0].name) or "the GPU"
-    count = len(nvml.devices)
+    count, every = len(parted), len(parted) == len(nvml.devices)
+    empty = all(known(device.mig_instances) == 0 for device in parted)
+    if not every and not empty:
+        return
+    modes: tuple[Evidence, ...] = ()
+    for device in nvml.devices[:8]:
+        modes += seen(f"MIG mode of GPU {device.index}", device.mig_enabled)
+        modes += seen(f"MIG instances of GPU {device.index}", device.mig_instances)
+    name = known(parted[0].name) or "the GPU"
+    who = f"All {count} GPUs are" if every and count > 1 else f"{count} of {len(nvml.devices)} GPUs are"
+    found = sum(known(device.mig_instances) or 0 for device in parted)
     yield finding(
         mig_without_instance,
-        summary=f"{f'All {count} GPUs are' if count > 1 else f'{name} is'} in MIG mode, and CUDA sees no instance to "
-        "run on.",
-        cause="A GPU in MIG mode offers only the instances that were created on it; here there are none for this "
-        "process.",
+        summary=f"{f'{name} is' if len(nvml.devices) == 1 else who} in MIG mode"
+        f"{' without any instance' if empty else ''}, and CUDA sees no "
+        f"{'device' if empty else 'instance'} to run on.",
+        cause="A GPU in MIG mode offers only the instances that were created on it; here there are none."
+        if empty
+        else "A GPU in MIG mode offers only the instances that were created on it; here there are none for this "
+        f"process{f', though NVML counts {found}' if found else ''}.",
+        confidence="proven" if every and empty else "supported" if every else "possible",
         evidence=(said(step), *modes),
         fix=Fix(
             "Create instances, or turn MIG off while the GPU is idle. In a job or container, ask for an instance.",

@@ -1,7 +1,8 @@
 """# Memory rows wait to be replaced
 
 ## What it checks
-Whether NVML says that the remapping of a memory row is pending, or that one has failed.
+Whether NVML says that the remapping of a memory row is pending, or that one has failed; for a card of which NVML does
+not tell, whether the kernel log has Xid 64 (the remapping failed).
 
 ## Why it matters
 Cards since Ampere replace rows with errors by spare ones, but only when the GPU is reset.
@@ -29,13 +30,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudadoctor.facts.base import Missing, known
+from cudadoctor.facts.base import Known, Missing, known
 from cudadoctor.facts.kernel_log import KernelLog
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml, NvmlDevice
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.kernel_log.events import nothing_failed, shown, xids
+from cudadoctor.rules.kernel_log.events import nothing_failed, shown, something_failed, xids
 from cudadoctor.rules.reading import seen, text_of
 
 
@@ -63,6 +64,7 @@ def row_remap_pending(nvml: Nvml, ladder: Ladder | Missing, kernel_log: KernelLo
     pending = tuple(device for device in nvml.devices if known(device.remap_pending) is True)
     concerned = failed or pending
     if not concerned:
+        yield from _told_by_the_kernel(nvml, ladder, kernel_log)
         return
     first = concerned[0]
     who = f"{text_of(first.name) or 'A GPU'} (GPU {first.index})"
@@ -94,4 +96,24 @@ def _rows(device: NvmlDevice) -> tuple[Evidence, ...]:
         *seen(f"remapping failed on GPU {device.index}", device.remap_failed),
         *seen(f"rows remapped on GPU {device.index} (uncorrectable)", device.remapped_rows_uncorrectable),
         *seen(f"rows remapped on GPU {device.index} (correctable)", device.remapped_rows_correctable),
+    )
+
+
+def _told_by_the_kernel(nvml: Nvml, ladder: Ladder | Missing, kernel_log: KernelLog | Missing) -> Iterator[Finding]:
+    """Fire on Xid 64 of a card whose rows NVML does not tell; 63 alone says that a row was replaced, as it should."""
+    tell = {text_of(d.pci_address) for d in nvml.devices if isinstance(d.remap_failed, Known)}
+    events = tuple(event for event in xids(kernel_log, 64) if event.pci_address not in tell)
+    if not events:
+        return
+    yield finding(
+        row_remap_pending,
+        severity=Severity.ERROR if something_failed(ladder) else Severity.WARNING,
+        summary=f"The kernel saw the GPU at {events[0].pci_address} fail to replace memory that had errors (Xid 64).",
+        cause="Memory with errors could not be taken out of use: spare memory or its record has run out.",
+        confidence="supported",
+        evidence=shown(events, kernel_log),
+        fix=Fix(
+            "Reboot; if it comes back, have the board replaced.",
+            ("nvidia-smi -q -d PAGE_RETIREMENT,ROW_REMAPPER", "sudo reboot"),
+        ),
     )

@@ -1,7 +1,8 @@
 """# The virtual GPU has no licence
 
 ## What it checks
-Whether this is a virtual GPU (vGPU) whose licence NVML calls unlicensed.
+Whether this is a virtual GPU (vGPU) whose licence NVML calls unlicensed; or a virtual GPU of whose licence NVML does
+not tell, in the default compute mode and with no process on it, that is refused with 46 (busy or unavailable).
 
 ## Why it matters
 Without a licence the driver of the guest slows the GPU down step by step and then refuses CUDA ("busy or
@@ -30,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudadoctor.facts.base import known
+from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.findings import Confirm, Finding, Fix, Severity
@@ -64,25 +65,31 @@ from cudadoctor.rules.reading import cuda_error, said, seen, text_of
 )
 def vgpu_unlicensed(nvml: Nvml, ladder: Ladder) -> Iterator[Finding]:
     """Fire where a virtual GPU is unlicensed: a warning while all works."""
-    concerned = tuple(
-        d for d in nvml.devices if known(d.virtualization) == "vgpu" and known(d.vgpu_licence) == "unlicensed"
-    )
-    if not concerned:
-        return
+    virtual = tuple(d for d in nvml.devices if known(d.virtualization) == "vgpu")
+    concerned = tuple(d for d in virtual if known(d.vgpu_licence) == "unlicensed")
     # 46: devices unavailable; 3 and 999 were seen with drivers that refuse outright.
     step = cuda_error(ladder, 46, 3, 999)
+    untold = not concerned
+    if untold and step is not None and step.code == 46:
+        # Nobody else can be to blame for 46 on these.
+        free = (d for d in virtual if known(d.compute_mode) == 0 and not known(d.compute_processes))
+        concerned = tuple(d for d in free if isinstance(d.vgpu_licence, Missing))
+    if not concerned:
+        return
     first = concerned[0]
     refused = f", and {step.call} fails with {step.code}" if step is not None else ""
     yield finding(
         vgpu_unlicensed,
-        summary=f"{text_of(first.name) or 'The GPU'} is a virtual GPU without a licence{refused}.",
+        summary=f"{text_of(first.name) or 'The GPU'} is a virtual GPU "
+        f"{'whose licence is not known' if untold else 'without a licence'}{refused}.",
         cause="The guest has no valid licence for this vGPU: no client token, no way to the licence server, or none "
         "left there.",
-        confidence="proven" if step is None else "supported",
+        confidence="possible" if untold else "proven" if step is None else "supported",
         severity=Severity.WARNING if nothing_failed(ladder) else Severity.ERROR,
         evidence=(
             *((said(step),) if step is not None else ()),
             *(item for d in concerned[:4] for item in seen(f"licence of GPU {d.index}", d.vgpu_licence)),
+            *(item for d in concerned[:4] for item in seen(f"compute mode of GPU {d.index}", d.compute_mode)),
             *(item for d in concerned[:4] for item in seen(f"virtualization of GPU {d.index}", d.virtualization)),
         ),
         fix=Fix(

@@ -8,25 +8,14 @@ from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Diagnosis, Finding, Severity, Status
 from cudadoctor.rules.base import Rule
 from cudadoctor.rules.catalogue import RULES
-from cudadoctor.rules.causes import CAUSES
 from cudadoctor.rules.pasted.text import Pasted
 from cudadoctor.rules.pasted.weigh import alike, findings_of, weigh
 from cudadoctor.rules.reading import owns_its_driver, system_of
 
 
-def all_causes() -> tuple[Rule, ...]:
-    """Return all causes, each once; what a rule judges by facts keeps the signs that a text shows of it."""
-    told = {cause.id: cause for cause in CAUSES}
-    judged = tuple(
-        msgspec.structs.replace(rule, shows=rule.shows + told.pop(rule.id).shows) if rule.id in told else rule
-        for rule in RULES
-    )
-    return (*judged, *told.values())
-
-
 def cause_called(id: str) -> Rule | None:
     """Return the cause of that id, None if there is none."""
-    return next((rule for rule in all_causes() if rule.id == id), None)
+    return next((rule for rule in RULES if rule.id == id), None)
 
 
 def how_to_tell(rule: Rule) -> str:
@@ -46,7 +35,7 @@ def answer(text: str, here: Diagnosis | None, *, version: str) -> tuple[Diagnosi
         version: The version of cudadoctor, for the document.
     """
     pasted = Pasted(text)
-    ranked = weigh(pasted, all_causes())
+    ranked = weigh(pasted, RULES)
     told = findings_of(pasted, ranked, _machine(here), _system(here))
     found = combined(told, here.findings) if here is not None else told
     diagnosis = Diagnosis(command="why", version=version, status=_status(found), findings=found)
@@ -65,7 +54,10 @@ def _system(here: Diagnosis | None) -> str:
 
 
 def combined(told: tuple[Finding, ...], here: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Put first what the machine shows too, with its evidence and its fix; nothing that the text says is dropped."""
+    """Put first what the machine shows too, with its evidence and its fix; nothing that the text says is dropped.
+
+    What is only a note on the machine weighs as the text says: there it went wrong.
+    """
     by_id = {finding.id: finding for finding in reversed(here)}
     shown, only_told = [], []
     for each in told:
@@ -77,12 +69,18 @@ def combined(told: tuple[Finding, ...], here: tuple[Finding, ...]) -> tuple[Find
             msgspec.structs.replace(
                 mine,
                 summary=f"This machine shows it too. {mine.summary}",
-                confidence="proven",
+                severity=min(mine.severity, each.severity, key=lambda severity: severity.rank),
+                confidence="supported" if _only_odd(mine) else "proven",
                 evidence=each.evidence + mine.evidence,
                 confirm=each.confirm,
             )
         )
     return (*shown, *only_told)
+
+
+def _only_odd(mine: Finding) -> bool:
+    """Say whether the machine shows no more than that it may be so."""
+    return mine.severity is Severity.NOTE and mine.confidence != "proven"
 
 
 def _status(found: tuple[Finding, ...]) -> Status:

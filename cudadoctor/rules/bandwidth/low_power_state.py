@@ -1,0 +1,66 @@
+"""# The GPU stays in a low performance state under load
+
+## What it checks
+Whether NVML's performance state was P5 or lower in the list (P5 to P15) while copies ran.
+
+## Why it matters
+An idle GPU rests at low clocks, and rises to P0 or P2 when work comes.
+One that does not rise works at a fraction of its speed, for copies and kernels alike.
+
+## How to fix it
+Undo clocks that were locked, and let the driver keep its state; then look at the reasons that NVML names.
+
+## Limits
+Only a measurement shows it: low clocks at rest are healthy and never reported.
+Copies load the memory and not the multiprocessors, so only the performance state is judged, not the SM clock.
+
+## Sources
+nvmlDeviceGetPerformanceState (nvml.h): 0 is the highest state, 15 the lowest.
+P5 and below as the sign of a card that rests is this project's own line; cards at work were seen in P0 and P2.
+Met by users in:
+- <https://github.com/microsoft/pai/issues/3387>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cudadoctor.facts.bandwidth import Bandwidth
+from cudadoctor.facts.base import known
+from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.reading import seen
+
+_LOW = 5
+_FEW_SAMPLES = 3
+
+
+@rule(
+    id="low-power-state",
+    title="The GPU stays in a low performance state under load",
+    severity=Severity.WARNING,
+    explains=("pcie-link-degraded", "bandwidth-below-link"),
+)
+def low_power_state(bandwidth: Bandwidth) -> Iterator[Finding]:
+    """Fire where the GPU did not rise while copies ran."""
+    load = bandwidth.link_under_load
+    state = known(load.performance_state) if load is not None else None
+    if load is None or state is None or not _LOW <= state <= 15 or load.samples < _FEW_SAMPLES:
+        return
+    yield finding(
+        low_power_state,
+        summary=f"{bandwidth.device_name} stayed in performance state P{state} while copies ran.",
+        cause="Clocks were locked low, or power or firmware keeps the card from rising.",
+        confidence="supported",
+        evidence=(
+            *seen("performance state under load", load.performance_state),
+            *seen("SM clock under load, MHz", load.sm_clock_mhz),
+            *seen("memory clock under load, MHz", load.memory_clock_mhz),
+            *seen("reasons for the clocks under load (bits)", load.clock_event_reasons),
+            Evidence("readings during the copies", load.samples, "NVML"),
+        ),
+        fix=Fix(
+            "Undo locked clocks, and read the reasons that NVML names.",
+            ("nvidia-smi -q -d PERFORMANCE,CLOCK", "sudo nvidia-smi -rgc && sudo nvidia-smi -rac"),
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Rules about container engines and NVIDIA Container Toolkit on a host."""

@@ -1,0 +1,83 @@
+"""# Other programs compute on the GPU
+
+## What it checks
+Whether NVML lists compute processes on a GPU besides cudadoctor's own.
+
+## Why it matters
+Programs on one GPU take turns: each waits while another's kernels run, and none says so.
+A measurement made meanwhile is one of both programs, and training beside a heavy neighbour can be as slow as on the
+CPU.
+
+## How to fix it
+Measure when the GPU is free, or on another one.
+
+## Limits
+This is a note: a process that is listed may do nothing at all.
+Processes of other containers, and on some systems of other users, are not listed.
+Where the Multi-Process Service runs, programs share on purpose, and nothing is said.
+
+## Sources
+nvmlDeviceGetComputeRunningProcesses (nvml.h).
+Met by users in:
+- <https://github.com/malllabiisc/EmbedKGQA/issues/50>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cudadoctor.facts.base import Known, Missing, known
+from cudadoctor.facts.host import Host
+from cudadoctor.facts.nvml import GpuProcess, Nvml, NvmlDevice
+from cudadoctor.facts.services import Services
+from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.reading import system_of, text_of
+
+_GIB = 2**30
+
+
+@rule(id="gpu-shared-with-others", title="Other programs compute on the GPU", severity=Severity.NOTE)
+def gpu_shared_with_others(nvml: Nvml, host: Host | Missing, services: Services | Missing) -> Iterator[Finding]:
+    """Note compute processes on any GPU that is not parted by MIG."""
+    # Under Windows the desktop itself computes on the GPU.
+    if system_of(host) not in ("Linux", "") or (isinstance(services, Services) and known(services.mps_control)):
+        return
+    busy = [(device, others) for device in nvml.devices if (others := _others(device))]
+    if not busy:
+        return
+    device, others = busy[0]
+    many = "1 other process computes" if len(others) == 1 else f"{len(others)} other processes compute"
+    more = f" So on {len(busy) - 1} more." if len(busy) > 1 else ""
+    held = sum(process.used_bytes or 0 for process in others)
+    memory = f", with {held / _GIB:.1f} GiB of its memory" if held else ""
+    yield finding(
+        gpu_shared_with_others,
+        summary=f"{many} on {text_of(device.name) or 'a GPU'} (GPU {device.index}){memory}.{more}",
+        cause="Programs on one GPU take turns.",
+        confidence="proven",
+        evidence=tuple(
+            Evidence(f"compute process on GPU {each.index}", f"pid {process.pid}, {_used(process)}", _source(each))
+            for each, found in busy[:4]
+            for process in found[:4]
+        ),
+        fix=Fix(
+            "Nothing is broken. Measure when the GPU is free, or choose another with --device.",
+            ("nvidia-smi --query-compute-apps=gpu_uuid,pid,process_name,used_memory --format=csv",),
+        ),
+    )
+
+
+def _others(device: NvmlDevice) -> tuple[GpuProcess, ...]:
+    """Return the compute processes; an instance of MIG shares its multiprocessors with nobody."""
+    if known(device.mig_enabled) is True:
+        return ()
+    return tuple(process for process in known(device.processes) or () if process.kind == "compute")
+
+
+def _used(process: GpuProcess) -> str:
+    return "memory not told" if process.used_bytes is None else f"{process.used_bytes / _GIB:.2f} GiB"
+
+
+def _source(device: NvmlDevice) -> str:
+    return device.processes.source if isinstance(device.processes, Known) else "NVML"

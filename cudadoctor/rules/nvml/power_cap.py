@@ -1,0 +1,86 @@
+"""# The GPU may not draw the power that it was made for
+
+## What it checks
+Whether the power limit that is enforced lies below the card's default, and whether NVML says at this moment that power
+holds the clocks down (power cap with a lowered limit, or the power brake of the board).
+
+## Why it matters
+A card at its limit lowers its clocks.
+A limit below the default, which an administrator, a data centre or a laptop's firmware sets, costs speed in heavy work
+and nothing in light work.
+
+## How to fix it
+If the limit is not wanted, set the default again.
+A power brake means that the supply or the board asks for less: look at cables, supply and the server's management
+controller.
+
+## Limits
+A limit may be set on purpose, so that alone is a note.
+At the default limit the cap in heavy work is normal, and nothing is said.
+
+## Sources
+nvmlDeviceGetEnforcedPowerLimit, nvmlDeviceGetPowerManagementDefaultLimit, nvmlClocksEventReasons (nvml.h).
+Met by users in:
+- <https://github.com/l4rz/reverse-engineering-dell-idrac-to-get-rid-of-gpu-throttling/issues/3>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cudadoctor.facts.base import known
+from cudadoctor.facts.nvml import Nvml, NvmlDevice
+from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.reading import seen, text_of
+
+_POWER_CAP, _POWER_BRAKE = 0x4, 0x80
+_WATT = 1.0
+"""Limits are set in milliwatts and rounded by the board; less than this is no difference."""
+
+
+@rule(id="power-cap", title="The GPU may not draw the power that it was made for", severity=Severity.WARNING)
+def power_cap(nvml: Nvml) -> Iterator[Finding]:
+    """Note a lowered limit; warn where power holds the clocks down now."""
+    lowered = tuple(device for device in nvml.devices if _lowered(device))
+    braked = tuple(device for device in nvml.devices if (known(device.clock_event_reasons) or 0) & _POWER_BRAKE)
+    capped = tuple(device for device in lowered if (known(device.clock_event_reasons) or 0) & _POWER_CAP)
+    concerned = braked or capped or lowered
+    if not concerned:
+        return
+    first = concerned[0]
+    who = f"{text_of(first.name) or 'A GPU'} (GPU {first.index})"
+    limit, default = known(first.power_limit_w), known(first.power_limit_default_w)
+    if braked:
+        told, cause = f"The power brake of {who} is on: its clocks are held down now.", "The supply or the board asks "
+        cause += "the card to draw less."
+        fix = Fix("Look at power cables, supply and the server's management controller.", ("nvidia-smi -q -d POWER",))
+    else:
+        now = ", and holds its clocks down now" if capped else ""
+        told = f"The power limit of {who} is {limit:.0f} W{now}; its default is {default:.0f} W."
+        cause = "An administrator, a service or the firmware has lowered the limit."
+        fix = Fix(
+            "If that is not wanted, set the default again.",
+            ("nvidia-smi -q -d POWER", f"sudo nvidia-smi -i {first.index} -pl {int(default or 0)}"),
+        )
+    more = f" So on {len(concerned) - 1} more." if len(concerned) > 1 else ""
+    evidence: tuple[Evidence, ...] = ()
+    for device in concerned[:4]:
+        evidence += seen(f"enforced power limit of GPU {device.index}, W", device.power_limit_w)
+        evidence += seen(f"default power limit of GPU {device.index}, W", device.power_limit_default_w)
+        evidence += seen(f"power draw of GPU {device.index}, W", device.power_draw_w)
+        evidence += seen(f"reasons for the clocks of GPU {device.index} (bits)", device.clock_event_reasons)
+    yield finding(
+        power_cap,
+        severity=Severity.WARNING if braked or capped else Severity.NOTE,
+        summary=told + more,
+        cause=cause,
+        confidence="proven",
+        evidence=evidence,
+        fix=fix,
+    )
+
+
+def _lowered(device: NvmlDevice) -> bool:
+    limit, default = known(device.power_limit_w), known(device.power_limit_default_w)
+    return limit is not None and default is not None and 0 < limit < default - _WATT

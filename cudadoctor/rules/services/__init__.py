@@ -1,0 +1,1 @@
+"""Rules about the services of the NVIDIA driver."""
