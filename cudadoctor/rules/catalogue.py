@@ -19,6 +19,7 @@ from cudadoctor.rules.host.container_driver_capabilities import container_driver
 from cudadoctor.rules.host.container_ldcache_stale import container_ldcache_stale
 from cudadoctor.rules.host.container_no_gpu_flag import container_no_gpu_flag
 from cudadoctor.rules.host.macos_unsupported import macos_unsupported
+from cudadoctor.rules.host.wsl_driver_model_tcc import wsl_driver_model_tcc
 from cudadoctor.rules.host.wsl_libcuda_path import wsl_libcuda_path
 from cudadoctor.rules.host.wsl_linux_driver_inside import wsl_linux_driver_inside
 from cudadoctor.rules.kernel_driver.gpu_too_old_for_driver import gpu_too_old_for_driver
@@ -39,6 +40,12 @@ from cudadoctor.rules.libraries.driver_library_mismatch import driver_library_mi
 from cudadoctor.rules.libraries.forward_compat_unsupported_gpu import forward_compat_unsupported_gpu
 from cudadoctor.rules.libraries.libcuda_missing import libcuda_missing
 from cudadoctor.rules.libraries.stub_libcuda_loaded import stub_libcuda_loaded
+from cudadoctor.rules.macos.macos_cuda_driver_missing import macos_cuda_driver_missing
+from cudadoctor.rules.macos.macos_dyld_path import macos_dyld_path
+from cudadoctor.rules.macos.macos_graphics_switching import macos_graphics_switching
+from cudadoctor.rules.macos.macos_kext_not_loaded import macos_kext_not_loaded
+from cudadoctor.rules.macos.macos_numba_dropped import macos_numba_dropped
+from cudadoctor.rules.macos.macos_web_driver_missing import macos_web_driver_missing
 from cudadoctor.rules.module_build.dkms_build_failed import dkms_build_failed
 from cudadoctor.rules.module_build.secure_boot_unsigned_module import secure_boot_unsigned_module
 from cudadoctor.rules.nvml.confidential_compute_not_ready import confidential_compute_not_ready
@@ -75,6 +82,11 @@ RULES: tuple[Rule, ...] = tuple(
         bar_or_bios_resources,
         gpu_fallen_off_bus,
         no_nvidia_gpu_active,
+        # A Mac that has CUDA.
+        macos_web_driver_missing,
+        macos_cuda_driver_missing,
+        macos_kext_not_loaded,
+        macos_graphics_switching,
         # The kernel half of the driver.
         gpu_too_old_for_driver,
         secure_boot_unsigned_module,
@@ -90,6 +102,7 @@ RULES: tuple[Rule, ...] = tuple(
         driver_call_hung,
         driver_call_crashed,
         # The user-space half, and the nodes between the two.
+        wsl_driver_model_tcc,
         wsl_linux_driver_inside,
         driver_library_mismatch,
         compat_libs_mismatch,
@@ -131,6 +144,8 @@ RULES: tuple[Rule, ...] = tuple(
         mixed_cuda_packages,
         device_name_unprintable,
         device_sources_disagree,
+        macos_dyld_path,
+        macos_numba_dropped,
         # Measurements.
         bandwidth_not_verified,
         pcie_link_degraded,

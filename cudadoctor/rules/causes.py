@@ -23,7 +23,6 @@ from cudadoctor.rules.told.tegra_wrong_build import tegra_wrong_build
 from cudadoctor.rules.told.toolkit_version_wrong_for_framework import toolkit_version_wrong_for_framework
 from cudadoctor.rules.told.windows_dll_not_found import windows_dll_not_found
 from cudadoctor.rules.told.wrong_driver_library_loaded import wrong_driver_library_loaded
-from cudadoctor.rules.told.wsl_driver_model_tcc import wsl_driver_model_tcc
 from cudadoctor.rules.told.wsl_pinned_memory_limit import wsl_pinned_memory_limit
 
 CAUSES: tuple[Rule, ...] = (
@@ -47,6 +46,5 @@ CAUSES: tuple[Rule, ...] = (
     toolkit_version_wrong_for_framework,
     windows_dll_not_found,
     wrong_driver_library_loaded,
-    wsl_driver_model_tcc,
     wsl_pinned_memory_limit,
 )

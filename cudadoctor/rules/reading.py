@@ -121,9 +121,10 @@ def card_name(card: PciDevice) -> str:
 
 
 def card_evidence(card: PciDevice) -> Evidence:
-    """Return a card as evidence: name, id and address."""
+    """Return a card as evidence: name, id and address (macOS and Windows tell none)."""
     source = card.name.source if isinstance(card.name, Known) else f"/sys/bus/pci/devices/{card.address}"
-    return Evidence("card on the PCI bus", f"{card_name(card)} [10de:{card.device_id}] at {card.address}", source)
+    where = f" at {card.address}" if card.address else ""
+    return Evidence("card on the PCI bus", f"{card_name(card)} [10de:{card.device_id}]{where}", source)
 
 
 def names_of(cards_: tuple[PciDevice, ...]) -> str:

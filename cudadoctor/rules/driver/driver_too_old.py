@@ -40,7 +40,8 @@ from cudadoctor.facts.pci import Pci
 from cudadoctor.facts.toolkits import Toolkits
 from cudadoctor.findings import Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import install_compiler, install_driver
+from cudadoctor.rules.commands import driver_source, install_compiler, install_driver
+from cudadoctor.rules.macos.road import ARCHIVE
 from cudadoctor.rules.reading import (
     capabilities,
     cuda_error,
@@ -138,6 +139,11 @@ def _fix(host: Host | Missing, has: tuple[int, ...] | None, lowest: tuple[int, i
     legacy = lowest is not None and lowest < (7, 5)
     update = install_driver(host, 580 if legacy else None)
     which = "driver branch 580, the last that serves this card" if legacy else "a current driver"
+    if system_of(host) == "Darwin":
+        return Fix(
+            f"Install the newest CUDA driver{driver_source(host)}.", (f"open {ARCHIVE}", "kextstat | grep -i cuda")
+        )
+    which += driver_source(host)
     if has is not None and has >= (12,):
         return Fix(
             f"Use the CUDA {has[0]} compiler wheels, which this driver runs and which need no administrator; or "
