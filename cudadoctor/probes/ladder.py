@@ -31,7 +31,7 @@ def build(
     steps = {
         "pci-device": _pci_device(pci, asked),
         "kernel-driver": _kernel_driver(pci),
-        "kernel-module": _kernel_module(kernel_driver),
+        "kernel-module": _kernel_module(kernel_driver, device_nodes),
         "device-nodes": _device_nodes(device_nodes),
         **asked,
     }
@@ -94,8 +94,10 @@ def _kernel_driver(pci: Pci | Missing) -> Step:
     )
 
 
-def _kernel_module(kernel_driver: KernelDriver | Missing) -> Step:
+def _kernel_module(kernel_driver: KernelDriver | Missing, device_nodes: DeviceNodes | Missing) -> Step:
     name = "kernel-module"
+    if isinstance(device_nodes, DeviceNodes) and any(node.path == "/dev/dxg" for node in device_nodes.nodes):
+        return Step(name=name, state="not reached", call="", detail="the kernel half of WSL2's driver is in Windows")
     if isinstance(kernel_driver, Missing):
         return Step(name=name, state="not reached", call="", detail=kernel_driver.reason)
     release = kernel_driver.loaded_release

@@ -82,7 +82,9 @@ def steps(section: MacOS | Missing, asked: Mapping[str, Step]) -> dict[str, Step
         detail = "the kernel extension com.nvidia.CUDA is " + ("loaded" if loaded.value else "not loaded")
         state: StepState = "passed" if loaded.value else "failed"
         told["kernel-module"] = Step(name="kernel-module", state=state, call="kextstat", detail=detail)
-    if isinstance(section.libcuda, Missing) and "libcuda" in told:
+    if isinstance(section.version, Known) and not has_cuda(section.version.value, ""):
+        told["libcuda"] = _unreached("libcuda", "it was not asked: there is no CUDA for this macOS")
+    elif isinstance(section.libcuda, Missing) and "libcuda" in told:
         detail = section.libcuda.reason
         told["libcuda"] = Step(name="libcuda", state="failed", call="search for libcuda.dylib", detail=detail)
     return told

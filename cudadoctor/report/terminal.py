@@ -89,12 +89,15 @@ def _road(ladder: Ladder, verbose: int) -> RenderableType:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     unreached: list[str] = []
+    unseen: list[str] = []
+    last = max((place for place, step in enumerate(ladder.steps) if step.state == "passed"), default=-1)
     no_card = any(step.name == "pci-device" and step.state == "failed" for step in ladder.steps)
-    for step in ladder.steps:
+    for place, step in enumerate(ladder.steps):
         # Without a card, that nothing else is there follows from it and need not be read.
         follows = no_card and step.name != "pci-device" and step.state == "failed"
         if (follows or step.state == "not reached") and not verbose:
-            unreached.append(step.name)
+            # What later steps have left behind is on their way in spite of it: Windows has no device nodes.
+            (unseen if place < last and step.state == "not reached" else unreached).append(step.name)
             continue
         mark, style = _MARK.get(step.state, ("-", "dim"))
         detail = step.detail if step.code_name is None else f"{step.detail} ({step.call}: {step.code_name})"
@@ -102,6 +105,8 @@ def _road(ladder: Ladder, verbose: int) -> RenderableType:
     parts: list[RenderableType] = [_plain("The road from the PCI bus to a kernel", style="bold")]
     if table.row_count:
         parts.append(Padding(table, (0, 0, 0, 2)))
+    if unseen:
+        parts.append(Padding(_plain("not seen on this system: " + ", ".join(unseen)), (0, 0, 0, 2)))
     if unreached:
         parts.append(
             Padding(

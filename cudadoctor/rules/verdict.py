@@ -12,7 +12,7 @@ from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.race import Race
 from cudadoctor.findings import Finding, Severity, Status
 from cudadoctor.rules.bandwidth.hops import PINNED, largest
-from cudadoctor.rules.reading import tried_device
+from cudadoctor.rules.reading import system_of, tried_device
 from cudadoctor.text import printable
 
 _KERNEL_STEPS = ("kernel-compile", "kernel-result", "copy")
@@ -82,6 +82,11 @@ def _road(machine: Machine, ladder: Ladder) -> str:
         return (
             f"The driver works: {gpu}: a context was created. No kernel was compiled or run ({option}), so it is not "
             "proven that the GPU computes."
+        )
+    if ladder.passed("context") and system_of(machine.host) == "Darwin":
+        return (
+            f"The road of this Mac is complete as far as it can be seen: {gpu}: a context was created. No kernel was "
+            "compiled or run: numba has no CUDA on macOS any more."
         )
     last, stop = _end_of_road(ladder)
     if last is None:

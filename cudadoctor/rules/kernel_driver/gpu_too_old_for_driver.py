@@ -146,12 +146,13 @@ def gpu_too_old_for_driver(
 
 def _no_way(pci: Pci, support: Support, evidence: tuple[Evidence, ...], works: str) -> Finding:
     last = last_versions(support.compute_capability)
-    fine = f" The driver here, {works}, is the right one for it: leave it as it is." if works else ""
+    newest = (version_of(works) or (0,))[0] == support.last_driver_branch
+    fine = f" The driver here, {works}, is {'of that branch: leave it as it is' if newest else 'older, and works'}."
     return finding(
         gpu_too_old_for_driver,
         summary=f"{names_of(pci.devices)} ({support.architecture}, compute capability {support.compute_capability}) "
         f"is too old for numba-cuda: driver branch {support.last_driver_branch} was its last, and no current toolkit "
-        f"compiles for it.{fine}",
+        f"compiles for it.{fine if works else ''}",
         cause="numba-cuda needs CUDA 12, which starts at compute capability 5.0 and at driver branch 525.",
         confidence="proven",
         evidence=evidence + ((Evidence("last software for it", _spoken(last), last.source),) if last else ()),
@@ -164,7 +165,7 @@ def _no_way(pci: Pci, support: Support, evidence: tuple[Evidence, ...], works: s
 
 def _spoken(last: LastVersions) -> str:
     parts = [f"driver branch {last.driver_branch}", f"CUDA {last.cuda}"]
-    parts += [f"numba {last.numba} (Python {last.python} at most)"] if last.numba else ["no numba"]
+    parts += [f"numba {last.numba} (Python {last.python} at most)"] if last.numba else ["which numba never served"]
     parts += [f"binaries of PyTorch {last.pytorch}"] if last.pytorch else []
     return ", ".join(parts)
 

@@ -1,7 +1,7 @@
 """# numba has no CUDA on macOS any more
 
 ## What it checks
-Whether this is a Mac of the days of CUDA: macOS 10.13 or before, with an NVIDIA card.
+Whether this is a Mac of the days of CUDA, macOS 10.13 or before, whose CUDA driver is at work.
 
 ## Why it matters
 Driver, toolkit and samples may all be right, and `deviceQuery` passes; but no kernel can be compiled from Python here
@@ -43,16 +43,18 @@ SAMPLES = "/usr/local/cuda/samples/bin/x86_64/darwin/release"
 def macos_numba_dropped(
     macos: MacOS | Missing, host: Host | Missing, pci: Pci | Missing, ladder: Ladder | Missing
 ) -> Iterator[Finding]:
-    """Fire on every Mac that has the road of CUDA; it says how the end of that road is proven instead."""
+    """Fire on a Mac whose CUDA driver works; it says how the end of that road is proven instead."""
     mac = road_of(host, macos, pci)
     if mac is None:
         return
     context = passed(ladder, "context")
+    if not context and known(mac.kernel_extension_loaded) is not True:
+        return  # where the road does not come so far, this is not what the user has to hear
     driver = known(mac.cuda_driver)
     works = f"The CUDA driver{f' {driver}' if driver else ''} made a context on {card_of(pci)}" if context else ""
     yield finding(
         macos_numba_dropped,
-        summary=(f"{works}; what can" if works else "What can")
+        summary=(f"{works}. What can" if works else "What can")
         + f"not be run on macOS {version_of_macos(host, macos)} any more is a kernel compiled by numba.",
         cause="numba gave up CUDA on macOS after 0.53 (2021), and numba-cuda has no build for it.",
         confidence="proven",

@@ -55,7 +55,7 @@ def road_of(host: Host | Missing, macos: MacOS | Missing, pci: Pci | Missing) ->
 
 def card_of(pci: Pci | Missing) -> str:
     """Return the Mac's NVIDIA card for a sentence."""
-    return names_of(cards(pci)) if cards(pci) else "the NVIDIA card"
+    return f"the {names_of(cards(pci))}" if cards(pci) else "the NVIDIA card"
 
 
 def fitting_toolkit(version: str) -> str:

@@ -174,7 +174,7 @@ def _older_toolkit(capability: tuple[int, int]) -> Fix:
             f"{kept}"
         )
     pytorch = (
-        f" The same holds for PyTorch: take its builds for CUDA 12.6, which end with {last.pytorch}."
+        f" The same holds for PyTorch: take its builds for CUDA 12.6, which are to end with {last.pytorch}."
         if last is not None and last.pytorch
         else ""
     )
