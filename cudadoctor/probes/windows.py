@@ -178,7 +178,13 @@ def _runtime_libraries(root: Root, variables: Mapping[str, str]) -> Iterator[str
 
 
 def _registry() -> Registry | None:
-    return _LocalMachine() if sys.platform == "win32" else None
+    if sys.platform != "win32":
+        return None
+    try:
+        import winreg  # noqa: F401 - a Python of another maker may lack it
+    except ImportError:
+        return None
+    return _LocalMachine()
 
 
 class _LocalMachine:

@@ -1,4 +1,4 @@
-"""Commands of rules on systems that are not Linux: put into PowerShell's words on Windows, or left out.
+"""Commands of rules on systems that are not Linux, or only half of it (WSL2): in their own words, or left out.
 
 Rules are written for Linux, where most machines are, and name what only Linux has. A rule that knows better words for
 Windows or macOS gives them itself, and they pass unchanged.
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from cudadoctor.facts.base import Missing
+from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.host import Host
 from cudadoctor.findings import Finding
 from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG
@@ -30,10 +30,11 @@ _CMDLET = re.compile(r"(Get|Set|Remove|Test|Restart|Start|New)-[A-Z][A-Za-z]+\b"
 
 def for_its_system(found: tuple[Finding, ...], host: Host | Missing) -> tuple[Finding, ...]:
     """Return the findings with commands that the machine's own system has."""
-    system = system_of(host)
-    if system not in ("Windows", "Darwin"):
+    translate = {"Windows": _windows, "Darwin": _macos}.get(system_of(host))
+    if translate is None and isinstance(host, Host) and known(host.wsl) is True:
+        translate = _wsl
+    if translate is None:
         return found
-    translate = _windows if system == "Windows" else _macos
     return tuple(_translated(finding, translate) for finding in found)
 
 
@@ -53,10 +54,26 @@ def _windows(command: str) -> tuple[str, ...]:
     unset = re.fullmatch(r"unset ([A-Za-z_][A-Za-z0-9_]*)", bare)
     if unset:
         name = unset[1]
-        return (f"Remove-Item Env:{name}", f"[Environment]::SetEnvironmentVariable('{name}', $null, 'User')")
+        # The toolkit's installer sets CUDA_PATH for the whole machine, which takes an administrator to undo.
+        scope = "Machine" if name.startswith("CUDA_PATH") else "User"
+        return (f"Remove-Item Env:{name}", f"[Environment]::SetEnvironmentVariable('{name}', $null, '{scope}')")
     keeps = bare.startswith(_WINDOWS) or _CMDLET.match(bare) is not None
     # A line that goes on in a program of Linux (a pipe into grep, a list joined by &&) is none for PowerShell 5.
     return (bare,) if keeps and not re.search(r"\| *(grep|awk|sed|tail|head)\b|&&|/dev/", bare) else ()
+
+
+def _wsl(command: str) -> tuple[str, ...]:
+    if command == LOOK_AT_DRIVER_LOG:
+        return ("dmesg | grep -i dxg",)
+    bare = command.removeprefix("sudo ")
+    if bare in ("reboot", "poweroff"):
+        return ("wsl.exe --shutdown",)
+    if re.search(r"\b(modprobe|dkms|lspci|systemctl)\b|/dev/nvidia", bare):
+        return ()
+    # What sets something on the card is for Windows' own nvidia-smi, as administrator.
+    if command.startswith("sudo nvidia-smi"):
+        return (bare.replace("nvidia-smi", "nvidia-smi.exe", 1),)
+    return (command,)
 
 
 def _macos(command: str) -> tuple[str, ...]:

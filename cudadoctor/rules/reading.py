@@ -138,6 +138,13 @@ def system_of(host: Host | Missing) -> str:
     return text_of(host.system) if isinstance(host, Host) else ""
 
 
+def system_of_driver(host: Host | Missing) -> str:
+    """Return the system whose driver releases count: that of Windows under WSL2, Linux where nothing is known."""
+    if isinstance(host, Host) and known(host.wsl) is True:
+        return "Windows"
+    return system_of(host) or "Linux"
+
+
 def container_of(host: Host | Missing) -> str:
     """Return the container runtime's name, "" outside a container or where that is unknown."""
     return text_of(host.container) if isinstance(host, Host) else ""

@@ -204,3 +204,39 @@ def test_volta_on_driver_580_with_a_cuda_13_build_keeps_its_driver() -> None:
     assert "keep the driver" in finding.fix.text
     assert "12.6" in finding.fix.text
     assert not any("driver" in command for command in finding.fix.commands)
+
+
+def on_wsl2(**sections: Any) -> Any:
+    lent = {"folder": "/usr/lib/wsl/lib", "release": b.NONE}
+    own = {
+        "host": b.host(wsl=True, kernel_release="5.15.153.1-microsoft-standard-WSL2"),
+        "pci": b.pci(),
+        "device_nodes": b.nodes(b.node("/dev/dxg")),
+        "libraries": b.libraries(b.driver_file(**lent), b.driver_file("libnvidia-ml.so.1", **lent)),
+        "driver": b.driver(b.driver_device(), path="/usr/lib/wsl/lib/libcuda.so.1", release=b.NONE),
+    }
+    return b.machine(**(own | dict.fromkeys(("kernel_driver", "module_build", "kernel_log"), b.NONE) | sections))
+
+
+def test_wsl2_is_asked_for_its_own_log_and_shut_down_from_windows_and_has_no_modules() -> None:
+    for name in ("hung", "failed", "ecc", "reset"):
+        findings = found(on_wsl2(**BROKEN[name]))
+        assert findings
+        for finding in findings:
+            for command in finding.fix.commands:
+                assert not re.search(r"modprobe|reboot|nvrm|/dev/nvidia|sudo nvidia-smi", command), (name, command)
+
+
+def test_memory_of_windows_programs_is_no_finding_under_wddm_and_wsl2() -> None:
+    held = b.nvml_device(memory_used_bytes=60 * 2**30, processes=())
+    assert b.ids(b.machine(nvml=b.nvml(held))) == ["memory-held-by-other-process"]
+    assert b.ids(on_wsl2(nvml=b.nvml(held))) == []
+    desktop = b.nvml_device(memory_used_bytes=60 * 2**30, processes=(), driver_model="WDDM")
+    assert b.ids(on_windows(pci=b.NONE, nvml=b.nvml(desktop))) == []
+
+
+def test_the_driver_that_wsl2_needs_is_counted_as_windows_counts() -> None:
+    refused = b.stopped(b.cuda_failed(222, at="kernel-compile"))
+    driver = b.driver(b.driver_device(), cuda="12.4", path="/usr/lib/wsl/lib/libcuda.so.1", release=b.NONE)
+    machine = on_wsl2(driver=driver, toolkits=b.toolkit("12.9"), ladder=refused)
+    assert "576.02" in next(f for f in found(machine) if f.id == "ptx-newer-than-driver").fix.text

@@ -50,6 +50,7 @@ from cudadoctor.rules.reading import (
     said,
     seen,
     system_of,
+    system_of_driver,
     text_of,
     version_of,
 )
@@ -92,7 +93,7 @@ def driver_too_old(
     release = driver_release(nvml, kernel_driver.loaded_release if isinstance(kernel_driver, KernelDriver) else None)
     wanted = version_of(known(toolkit.version)) if toolkit is not None else None
     has, runs = version_of(known(cuda)), version_of(known(release))
-    minimum = minimum_driver(known(toolkit.version) or "", system_of(host) or "Linux") if toolkit is not None else None
+    minimum = minimum_driver(known(toolkit.version) or "", system_of_driver(host)) if toolkit is not None else None
     needs = version_of(minimum.run) if minimum is not None else None
     across = wanted is not None and has is not None and _needs_newer(wanted, has)
     below = needs is not None and runs is not None and runs < needs

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudadoctor.facts.base import Missing
+from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder, Step
 from cudadoctor.facts.pci import Pci
@@ -68,8 +68,8 @@ def driver_call_failed(ladder: Ladder, pci: Pci | Missing, host: Host | Missing)
     hint = _HINTS.get(step.code or 0, _NO_GPU if step.name == "nvml" and step.code is None else "")
     commands: tuple[str, ...] = (LOOK_AT_DRIVER_LOG, "nvidia-smi")
     log = {"Windows": "Windows' System log", "Darwin": "the log of macOS"}.get(system_of(host), "the kernel log")
-    if step.code == 999 and log != "the kernel log":
-        hint = ""  # nvidia_uvm is a module of Linux
+    if step.code == 999 and (log != "the kernel log" or (isinstance(host, Host) and known(host.wsl) is True)):
+        hint = ""  # nvidia_uvm is a module of Linux, and WSL2 has none
     elif step.code == 999:
         commands += ("sudo modprobe -r nvidia_uvm && sudo modprobe nvidia_uvm",)
     yield finding(
