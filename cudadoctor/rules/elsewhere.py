@@ -24,7 +24,19 @@ LOOK_AT_WINDOWS_LOG = (
 
 _EVERYWHERE = ("python", "pip", "conda", "mamba", "uv", "cudadoctor", "nvcc", "docker")
 _WINDOWS = (*_EVERYWHERE, "nvidia-smi", "wsl", "wsl.exe", "powershell", "setx", "where.exe", "$env:", "[Environment]")
-_MACOS = (*_EVERYWHERE, "kextstat", "kextload", "system_profiler", "pmset", "sw_vers", "csrutil", "open", "unset", "ls")
+_MACOS = (
+    *_EVERYWHERE,
+    "kextstat",
+    "kextload",
+    "system_profiler",
+    "pmset",
+    "sw_vers",
+    "csrutil",
+    "open",
+    "unset",
+    "ls",
+    "grep",
+)
 _CMDLET = re.compile(r"(Get|Set|Remove|Test|Restart|Start|New)-[A-Z][A-Za-z]+\b")
 
 

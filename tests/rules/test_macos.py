@@ -170,3 +170,18 @@ def test_a_mac_whose_section_is_missing_is_not_judged_and_says_so() -> None:
 
 def test_no_rule_about_macs_is_called_skipped_on_linux() -> None:
     assert not [skip.rule for skip in b.diagnose(b.HEALTHY)[1] if skip.rule.startswith("macos")]
+
+
+def test_fixes_on_a_mac_name_no_program_that_macos_lacks() -> None:
+    troubles = (
+        {"ladder": b.stopped(b.step("cu-init", "timed out", call="cuInit"))},
+        {"ladder": b.stopped(b.cuda_failed(999, "CUDA_ERROR_UNKNOWN"))},
+        {"kernel_extension_loaded": False, "ladder": NO_DEVICE},
+        {"graphics_switching": "automatic"},
+    )
+    for sections in troubles:
+        findings = b.diagnose(mac(**sections))[0]
+        assert findings
+        for finding in findings:
+            for command in finding.fix.commands:
+                assert not any(word in command for word in ("dmesg", "nvidia-smi", "modprobe", "lspci")), finding.id

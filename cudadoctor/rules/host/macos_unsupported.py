@@ -54,6 +54,7 @@ from cudadoctor.rules.reading import seen, system_of
         "macos no-nvidia-driver": 4,
         "macos lib:libcuda": 3,
         "macos too-old-driver": 3,
+        "mac-with-cuda !mac-10-14": -6,
         "container": -3,
     },
 )

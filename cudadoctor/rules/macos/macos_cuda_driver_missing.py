@@ -1,7 +1,8 @@
 """# The CUDA driver of the Mac is missing
 
 ## What it checks
-Whether a Mac with an NVIDIA card, and a macOS that has CUDA, lacks CUDA.framework or its libcuda.
+Whether a Mac with an NVIDIA card, and a macOS that has CUDA, lacks CUDA.framework or its libcuda; or
+whether a text of such a Mac says that no driver was found.
 
 ## Why it matters
 On a Mac the driver of the display does not bring CUDA: NVIDIA's CUDA driver is a package of its own.
@@ -49,6 +50,7 @@ from cudadoctor.rules.reading import card_evidence, cards, seen
     title="The CUDA driver of the Mac is missing",
     severity=Severity.ERROR,
     explains=("macos-kext-not-loaded", "libcuda-missing", "driver-too-old", "driver-call-failed"),
+    shows={"mac-with-cuda no-nvidia-driver !mac-10-14": 9, "mac-with-cuda too-old-driver !mac-10-14": 5},
 )
 def macos_cuda_driver_missing(macos: MacOS | Missing, host: Host | Missing, pci: Pci | Missing) -> Iterator[Finding]:
     """Fire where neither the framework nor a libcuda is there."""

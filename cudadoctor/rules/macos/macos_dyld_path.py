@@ -2,7 +2,7 @@
 
 ## What it checks
 Whether a Mac without System Integrity Protection has a toolkit, and `DYLD_LIBRARY_PATH` names none of its library
-folders.
+folders; or whether a text shows a CUDA library that dyld did not find.
 
 ## Why it matters
 Programs built in the days of CUDA 6 to 10 (cudamat, gnumpy, Theano) name `@rpath/libcudart.dylib` and carry no path to
@@ -51,6 +51,7 @@ _PROTECTED_SINCE = (10, 11)
     id="macos-dyld-path",
     title="DYLD_LIBRARY_PATH does not lead to the CUDA libraries",
     severity=Severity.WARNING,
+    shows={"dyld-cuda": 9, "dyld-cuda mac-10-14": -4},
 )
 def macos_dyld_path(
     macos: MacOS | Missing,

@@ -1,7 +1,8 @@
 """# The CUDA kernel extension of the Mac is not loaded
 
 ## What it checks
-Whether the CUDA driver is installed on a Mac, and macOS has not loaded its kernel extension `com.nvidia.CUDA`.
+Whether the CUDA driver is installed on a Mac, and macOS has not loaded its kernel extension `com.nvidia.CUDA`;
+or whether a text shows that it could not be loaded.
 
 ## Why it matters
 CUDA.kext is the kernel half of the CUDA driver: without it no program reaches the card.
@@ -47,6 +48,7 @@ from cudadoctor.rules.reading import passed, seen, version_of
     title="The CUDA kernel extension of the Mac is not loaded",
     severity=Severity.ERROR,
     explains=("driver-call-failed", "driver-too-old"),
+    shows={"cuda-kext-failed": 9},
 )
 def macos_kext_not_loaded(
     macos: MacOS | Missing, host: Host | Missing, pci: Pci | Missing, ladder: Ladder | Missing
