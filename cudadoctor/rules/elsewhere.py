@@ -22,21 +22,10 @@ LOOK_AT_WINDOWS_LOG = (
 )
 """The display driver writes its errors, Xid numbers too, to the System log under the name of its service."""
 
-_EVERYWHERE = ("python", "pip", "conda", "mamba", "uv", "cudadoctor", "nvcc", "docker")
-_WINDOWS = (*_EVERYWHERE, "nvidia-smi", "wsl", "wsl.exe", "powershell", "setx", "where.exe", "$env:", "[Environment]")
-_MACOS = (
-    *_EVERYWHERE,
-    "kextstat",
-    "kextload",
-    "system_profiler",
-    "pmset",
-    "sw_vers",
-    "csrutil",
-    "open",
-    "unset",
-    "ls",
-    "grep",
-)
+_EVERYWHERE = frozenset({"python", "pip", "conda", "mamba", "uv", "cudadoctor", "nvcc", "docker"})
+_WINDOWS = _EVERYWHERE | {"nvidia-smi", "nvidia-smi.exe", "wsl", "wsl.exe", "powershell", "setx", "where.exe"}
+_MACOS = _EVERYWHERE | {"kextstat", "kextload", "system_profiler", "pmset", "sw_vers", "csrutil", "open"}
+_MACOS |= {"export", "unset", "ls", "grep"}
 _CMDLET = re.compile(r"(Get|Set|Remove|Test|Restart|Start|New)-[A-Z][A-Za-z]+\b")
 
 
@@ -69,7 +58,7 @@ def _windows(command: str) -> tuple[str, ...]:
         # The toolkit's installer sets CUDA_PATH for the whole machine, which takes an administrator to undo.
         scope = "Machine" if name.startswith("CUDA_PATH") else "User"
         return (f"Remove-Item Env:{name}", f"[Environment]::SetEnvironmentVariable('{name}', $null, '{scope}')")
-    keeps = bare.startswith(_WINDOWS) or _CMDLET.match(bare) is not None
+    keeps = _program(bare) in _WINDOWS or _CMDLET.match(bare) is not None or bare.startswith(("$env:", "[Environment]"))
     # A line that goes on in a program of Linux (a pipe into grep, a list joined by &&) is none for PowerShell 5.
     return (bare,) if keeps and not re.search(r"\| *(grep|awk|sed|tail|head)\b|&&|/dev/", bare) else ()
 
@@ -90,5 +79,9 @@ def _wsl(command: str) -> tuple[str, ...]:
 
 def _macos(command: str) -> tuple[str, ...]:
     bare = command.removeprefix("sudo ")
-    keeps = bare.startswith((*_MACOS, "/usr/local/cuda/", "export DYLD_LIBRARY_PATH"))
+    keeps = _program(bare) in _MACOS or bare.startswith("/usr/local/cuda/")
     return (command,) if keeps and "/dev/nvidia" not in bare else ()
+
+
+def _program(command: str) -> str:
+    return command.partition(" ")[0]

@@ -168,6 +168,13 @@ def test_a_mac_whose_section_is_missing_is_not_judged_and_says_so() -> None:
     assert "section macos is missing" in skipped["macos-kext-not-loaded"]
 
 
+def test_a_mac_whose_cards_are_not_known_is_not_accused_of_lacking_a_driver() -> None:
+    unknown = mac(pci=b.Missing("no program was run"), cuda_driver=b.NONE, libcuda=b.NONE, driver=b.NONE, ladder=b.NONE)
+    findings, skipped = b.diagnose(unknown)
+    assert findings == ()
+    assert "no program was run" in {skip.rule: skip.reason for skip in skipped}["macos-cuda-driver-missing"]
+
+
 def test_no_rule_about_macs_is_called_skipped_on_linux() -> None:
     assert not [skip.rule for skip in b.diagnose(b.HEALTHY)[1] if skip.rule.startswith("macos")]
 

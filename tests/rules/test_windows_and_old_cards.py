@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cudadoctor.facts.windows import Windows
-from cudadoctor.findings import Finding
+from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.rules.elsewhere import for_its_system
 from cudadoctor.tables import last_versions
 from tests.rules import build as b
 
@@ -240,3 +241,42 @@ def test_the_driver_that_wsl2_needs_is_counted_as_windows_counts() -> None:
     driver = b.driver(b.driver_device(), cuda="12.4", path="/usr/lib/wsl/lib/libcuda.so.1", release=b.NONE)
     machine = on_wsl2(driver=driver, toolkits=b.toolkit("12.9"), ladder=refused)
     assert "576.02" in next(f for f in found(machine) if f.id == "ptx-newer-than-driver").fix.text
+
+
+PIP = 'python -m pip install "numba-cuda[cu12]>=0.30,<0.31" "numpy>=2.2,<2.5"'
+
+
+@pytest.mark.parametrize(
+    ("command", "windows", "wsl", "macos"),
+    [
+        (PIP, (PIP,), (PIP,), (PIP,)),
+        ("sudo reboot", ("Restart-Computer",), ("wsl.exe --shutdown",), ()),
+        ("lspci -nn -d 10de:", (), (), ()),
+        ("sudo modprobe -r nvidia_uvm && sudo modprobe nvidia_uvm", (), (), ()),
+        ("nvidia-smi -L && nvidia-smi mig -lgip", (), ("nvidia-smi -L && nvidia-smi mig -lgip",), ()),
+        ("sudo nvidia-smi -i 0 -c DEFAULT", ("nvidia-smi -i 0 -c DEFAULT",), ("nvidia-smi.exe -i 0 -c DEFAULT",), ()),
+        ("kextstat | grep -i cuda", (), ("kextstat | grep -i cuda",), ("kextstat | grep -i cuda",)),
+        ("Remove-Item Env:X", ("Remove-Item Env:X",), ("Remove-Item Env:X",), ()),
+    ],
+)
+def test_a_command_is_put_into_the_words_of_each_system(
+    command: str, windows: tuple[str, ...], wsl: tuple[str, ...], macos: tuple[str, ...]
+) -> None:
+    finding = Finding(
+        id="x",
+        severity=Severity.ERROR,
+        title="",
+        summary="",
+        cause="",
+        confidence="proven",
+        evidence=(),
+        fix=Fix("", (command,)),
+        docs="",
+    )
+    for host, wanted in (
+        (WINDOWS, windows),
+        (b.host(wsl=True), wsl),
+        (b.host(system="Darwin"), macos),
+        (b.host(), (command,)),
+    ):
+        assert for_its_system((finding,), host)[0].fix.commands == wanted

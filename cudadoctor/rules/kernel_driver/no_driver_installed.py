@@ -2,7 +2,7 @@
 
 ## What it checks
 Whether there is an NVIDIA card but no trace of a driver: no module loaded or on the disk, no package, no libcuda or
-libnvidia-ml that comes with a driver.
+libnvidia-ml that comes with a driver; on Windows, no nvcuda.dll in System32.
 
 ## Why it matters
 CUDA libraries, toolkits and Python wheels do not contain the driver.
@@ -12,6 +12,7 @@ Without it no program reaches the card.
 Install the driver of the distribution, with the branch that fits the card, and reboot.
 Maxwell, Pascal and Volta cards need branch 580 with the proprietary module; Turing and newer take the current branch
 with the open modules.
+On Windows take the driver from nvidia.com/drivers; the driver of WSL2 is that of Windows, and none is installed inside.
 
 ## Limits
 On Windows, on WSL2 and where the PCI bus cannot be read, a missing driver library does not prove that there is a

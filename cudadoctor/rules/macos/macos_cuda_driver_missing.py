@@ -62,7 +62,7 @@ def macos_cuda_driver_missing(macos: MacOS | Missing, host: Host | Missing, pci:
         macos_cuda_driver_missing,
         summary=f"This Mac has {card_of(pci)}, but no CUDA driver is installed under macOS {version}.",
         cause="The driver of the display does not bring CUDA on a Mac: the CUDA driver is a package of its own.",
-        confidence="proven" if cards(pci) else "supported",
+        confidence="proven",
         evidence=(
             *(card_evidence(card) for card in cards(pci)),
             *seen("macOS", mac.version),

@@ -41,15 +41,17 @@ def lost_cuda(host: Host | Missing, macos: MacOS | Missing) -> bool | None:
 
 
 def road_of(host: Host | Missing, macos: MacOS | Missing, pci: Pci | Missing) -> MacOS | None:
-    """Return the Mac's section where CUDA was made for this macOS and an NVIDIA card is there, or may be there.
+    """Return the Mac's section where CUDA was made for this macOS, and an NVIDIA card or a CUDA driver is there.
 
     Raises:
-        CannotJudgeError: It is such a Mac, but its section is missing.
+        CannotJudgeError: It is such a Mac, but its section is missing, or whether it has such a card is not known.
     """
     if lost_cuda(host, macos) is not False or (isinstance(pci, Pci) and not pci.devices):
         return None
     if isinstance(macos, Missing):
         raise CannotJudgeError(f"the section macos is missing: {macos.reason}")
+    if isinstance(pci, Missing) and isinstance(macos.cuda_driver, Missing):
+        raise CannotJudgeError(f"whether this Mac holds an NVIDIA card is not known: {pci.reason}")
     return macos
 
 
