@@ -77,12 +77,12 @@ def _kernel_driver(pci: Pci | Missing) -> Step:
     if isinstance(pci, Missing) or not pci.devices:
         reason = pci.reason if isinstance(pci, Missing) else "no NVIDIA GPU on the PCI bus"
         return Step(name=name, state="not reached", call="", detail=reason)
-    bound = {device.address: device.bound_driver for device in pci.devices}
+    bound = {device.address or f"card {n}": device.bound_driver for n, device in enumerate(pci.devices)}
     # On Windows the driver's service is called nvlddmkm.
     ours = ("nvidia", "nvlddmkm")
     wrong = {a: f.value or "none" for a, f in bound.items() if isinstance(f, Known) and f.value not in ours}
     if wrong:
-        shown = ", ".join(f"{address}: {driver}" if address else driver for address, driver in wrong.items())
+        shown = ", ".join(f"{address}: {driver}" for address, driver in wrong.items())
         return Step(name=name, state="failed", call="/sys/bus/pci/devices/*/driver", detail=f"driver bound to {shown}")
     if not any(isinstance(fact, Known) for fact in bound.values()):
         return Step(name=name, state="not reached", call="", detail="the bound driver could not be read")

@@ -20,7 +20,7 @@ from cudadoctor.rules import plan_macos
 from cudadoctor.rules.base import Rule
 from cudadoctor.rules.commands import install_compiler
 from cudadoctor.rules.plan_step import from_findings
-from cudadoctor.rules.reading import cards, on_wsl, passed, system_of, version_of
+from cudadoctor.rules.reading import card_name, cards, on_wsl, passed, system_of, version_of
 from cudadoctor.rules.shell import path_line, set_line, shell_of, start_up_file
 from cudadoctor.rules.toolkits.choice import fitting_extra, selected
 
@@ -92,7 +92,7 @@ def _card(machine: Machine, findings: Sequence[Finding]) -> PlanStep:
         return from_findings(title, findings, check, shows)
     found = cards(machine.pci)
     if found or passed(machine.ladder, "pci-device"):
-        names = ", ".join(sorted({card.name.value if isinstance(card.name, Known) else card.address for card in found}))
+        names = ", ".join(sorted({card_name(card) for card in found}))
         return PlanStep(title=title, state="done", why=names or "The driver sees a GPU.")
     return PlanStep(
         title=title, state="not known", why="The PCI bus could not be read.", check=check, check_shows=shows
