@@ -20,6 +20,7 @@ from cudadoctor.facts.kernel_driver import KernelDriver
 from cudadoctor.facts.kernel_log import KernelLog
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.libraries import Libraries
+from cudadoctor.facts.macos import MacOS
 from cudadoctor.facts.module_build import ModuleBuilds
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.packages import Packages
@@ -29,6 +30,7 @@ from cudadoctor.facts.race import Race
 from cudadoctor.facts.scheduler import Scheduler
 from cudadoctor.facts.services import Services
 from cudadoctor.facts.toolkits import Toolkits
+from cudadoctor.facts.windows import Windows
 
 _NOT_GATHERED = Missing("it was not gathered")
 _NOT_MEASURED = Missing("it was not measured")
@@ -46,6 +48,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     module_build: ModuleBuilds | Missing = _NOT_GATHERED
     kernel_log: KernelLog | Missing = _NOT_GATHERED
     power: Power | Missing = _NOT_GATHERED
+    macos: MacOS | Missing = _NOT_GATHERED
+    windows: Windows | Missing = _NOT_GATHERED
     device_nodes: DeviceNodes | Missing = _NOT_GATHERED
     libraries: Libraries | Missing = _NOT_GATHERED
     nvml: Nvml | Missing = _NOT_GATHERED

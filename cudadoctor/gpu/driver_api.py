@@ -19,6 +19,7 @@ from cudadoctor.text import from_bytes
 
 LIBRARY_LINUX = "libcuda.so.1"
 LIBRARY_WINDOWS = "nvcuda.dll"
+LIBRARIES_MACOS = ("/usr/local/cuda/lib/libcuda.dylib", "/Library/Frameworks/CUDA.framework/CUDA")
 
 ATTRIBUTE_INTEGRATED = 18
 ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR = 75
@@ -56,10 +57,18 @@ def open_driver() -> Driver:
         OSError: There is none, or it cannot be loaded; the text is the loader's.
     """
     if sys.platform == "darwin":
-        raise OSError("there is no CUDA driver for this system: macOS lost it after 10.13")
+        return Driver(_load_on_macos())
     if sys.platform == "win32":
         return Driver(ctypes.WinDLL(LIBRARY_WINDOWS))
     return Driver(ctypes.CDLL(LIBRARY_LINUX))
+
+
+def _load_on_macos() -> ctypes.CDLL:
+    """Load the driver of macOS 10.13 and before: through the link of the CUDA driver, or from its framework."""
+    try:
+        return ctypes.CDLL(LIBRARIES_MACOS[0])
+    except OSError:
+        return ctypes.CDLL(LIBRARIES_MACOS[1])
 
 
 class Driver:

@@ -32,6 +32,7 @@ from cudadoctor.probes import (
     kernel_log,
     ladder,
     libraries,
+    macos,
     module_build,
     packages,
     pci,
@@ -39,6 +40,7 @@ from cudadoctor.probes import (
     scheduler,
     services,
     toolkits,
+    windows,
 )
 from cudadoctor.probes.drivers import CUDA_LIBRARY, NVML_LIBRARY, DriverContact, run_kernels, start_kernels
 from cudadoctor.probes.root import Root
@@ -83,14 +85,21 @@ def machine(
     if asks:
         # A library that only another machine's files lack is none that this machine lacks.
         absent = _nowhere(found_libraries) if sysroot is None else frozenset[str]()
+        if root.system == "Darwin":
+            # NVML was never made for macOS, and CUDA only for some.
+            absent = frozenset({NVML_LIBRARY} if macos.may_have_driver(root) else {NVML_LIBRARY, CUDA_LIBRARY})
         contact = DriverContact(limit_s=limit_s, device=device, absent=absent)
     kernel: Worker | None = None
 
     try:
         # Files are read while the two children import and call.
         found_host = section("host", lambda: host.gather(root, environ))
-        found_pci = section("pci", lambda: pci.gather(root))
-        likely = asks and "kernel" in areas and ((isinstance(found_pci, Pci) and found_pci.devices) or _has_node())
+        found_macos = section("driver", lambda: macos.gather(root, found_host))
+        found_windows = section("driver", lambda: windows.gather(root, environ))
+        buses = {"Darwin": lambda: macos.bus(found_macos), "Windows": lambda: windows.bus(found_windows)}
+        found_pci = section("pci", buses.get(root.system or "", lambda: pci.gather(root)))
+        runs_kernels = "kernel" in areas and root.system != "Darwin"
+        likely = asks and runs_kernels and ((isinstance(found_pci, Pci) and found_pci.devices) or _has_node())
         if likely:
             kernel = start_kernels(limit_s=limit_s)
         found_environment = environment.gather(root, environ)
@@ -100,7 +109,7 @@ def machine(
         found_kernel_driver = section("driver", lambda: kernel_driver.gather(root))
         found_nodes = section("driver", lambda: device_nodes.gather(root, open_in_child))
         found_builds = section("driver", lambda: module_build.gather(root, found_host, found_kernel_driver))
-        addresses = tuple(card.address for card in found_pci.devices) if isinstance(found_pci, Pci) else ()
+        addresses = tuple(c.address for c in found_pci.devices if c.address) if isinstance(found_pci, Pci) else ()
         found_power = section("pci", lambda: power.gather(root, addresses))
         found_log: KernelLog | Missing = Missing("there is no NVIDIA card and no trace of a driver to look for in it")
         if addresses or _has_trace(found_kernel_driver, found_libraries):
@@ -121,7 +130,7 @@ def machine(
             driver, steps = contact.driver()
             asked.update(steps)
         if contact is not None and _passed(asked, "context"):
-            if "kernel" in areas:
+            if runs_kernels:
                 kernel = kernel or start_kernels(limit_s=limit_s)
                 run = run_kernels(kernel, _to_try(device, driver), limit_s=limit_s)
                 asked.update(run.steps)
@@ -130,7 +139,9 @@ def machine(
                 if isinstance(found_copies, CudaLibraries):
                     found_copies = msgspec.structs.replace(found_copies, mapped=run.mapped)
             else:
-                why_not = left_out
+                why_not = left_out if "kernel" not in areas else macos.NO_NUMBA
+        if root.system == "Darwin":
+            asked = macos.steps(found_macos, asked)
     finally:
         for child in (contact, kernel):
             if child is not None:
@@ -151,6 +162,8 @@ def machine(
         module_build=found_builds,
         kernel_log=found_log,
         power=found_power,
+        macos=found_macos,
+        windows=found_windows,
         device_nodes=found_nodes,
         libraries=found_libraries,
         nvml=nvml,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from cudadoctor.facts.base import Fact, Known, Missing, known
 from cudadoctor.facts.host import Host
+from cudadoctor.probes import macos
 from cudadoctor.probes.guard import never_raises
 from cudadoctor.probes.root import Root, shown
 
@@ -50,6 +51,8 @@ def gather(root: Root, environ: Mapping[str, str] | None = None) -> Host | Missi
 def _system(root: Root) -> Fact[str]:
     if root.is_live:
         return Known(root.system or sys.platform, "sys.platform")
+    if root.system == "Darwin":
+        return Known("Darwin", "--sysroot: a tree with the files of macOS")
     if any(root.exists(path) for path in ("/etc/os-release", "/usr/lib/os-release", "/proc/version", "/lib/modules")):
         return Known("Linux", "--sysroot: a tree with the files of a Linux system")
     return Missing("--sysroot: the tree has none of the files of a Linux system")
@@ -94,12 +97,10 @@ def _architecture(root: Root) -> Fact[str]:
 def _distribution(root: Root) -> tuple[Fact[str], Fact[str]]:
     """Return the distribution's name and the ids of its family."""
     if root.system == "Darwin":
-        import platform
-
-        version = platform.mac_ver()[0]
-        source = "platform.mac_ver"
-        name: Fact[str] = Known(f"macOS {version}", source) if version else Missing("macOS does not tell its version")
-        return name, Known("macos", source)
+        number = macos.version(root)
+        if isinstance(number, Missing):
+            return number, Known("macos", "sys.platform")
+        return Known(f"macOS {number.value}", number.source), Known("macos", number.source)
     if root.system == "Windows":
         import platform
 
@@ -132,6 +133,8 @@ def _os_release(text: str) -> dict[str, str]:
 
 def _cpu_name(root: Root) -> Fact[str]:
     if root.system != "Linux":
+        if not root.is_live:
+            return _OTHER_MACHINE
         import platform
 
         name = platform.processor()
@@ -164,6 +167,8 @@ def _cpu_count(root: Root) -> Fact[int]:
 
 def _memory_total_bytes(root: Root) -> Fact[int]:
     if root.system != "Linux":
+        if not root.is_live:
+            return _OTHER_MACHINE
         import psutil
 
         return Known(int(psutil.virtual_memory().total), "psutil.virtual_memory")

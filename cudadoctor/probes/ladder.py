@@ -33,7 +33,7 @@ def build(
     steps = {
         "pci-device": _pci_device(pci, asked),
         "kernel-driver": _kernel_driver(pci),
-        "kernel-module": _kernel_module(kernel_driver),
+        "kernel-module": _kernel_module(kernel_driver, device_nodes),
         "device-nodes": _device_nodes(device_nodes),
         **asked,
     }
@@ -57,7 +57,8 @@ def _pci_device(pci: Pci | Missing, asked: Mapping[str, Step]) -> Step:
     if isinstance(pci, Pci) and pci.devices:
         names = [known(device.name) for device in pci.devices]
         cards = [
-            f"{name or 'NVIDIA card'} at {device.address}" for name, device in zip(names, pci.devices, strict=True)
+            (name or "NVIDIA card") + (f" at {device.address}" if device.address else "")
+            for name, device in zip(names, pci.devices, strict=True)
         ]
         shown = ", ".join(cards[:4]) + (f" and {len(cards) - 4} more" if len(cards) > 4 else "")
         return Step(name="pci-device", state="passed", call=pci.source, detail=shown)
@@ -78,18 +79,27 @@ def _kernel_driver(pci: Pci | Missing) -> Step:
     if isinstance(pci, Missing) or not pci.devices:
         reason = pci.reason if isinstance(pci, Missing) else "no NVIDIA GPU on the PCI bus"
         return Step(name=name, state="not reached", call="", detail=reason)
-    bound = {device.address: device.bound_driver for device in pci.devices}
-    wrong = {a: f.value or "none" for a, f in bound.items() if isinstance(f, Known) and f.value != "nvidia"}
+    bound = {device.address or f"card {n}": device.bound_driver for n, device in enumerate(pci.devices)}
+    # On Windows the driver's service is called nvlddmkm.
+    ours = ("nvidia", "nvlddmkm")
+    wrong = {a: f.value or "none" for a, f in bound.items() if isinstance(f, Known) and f.value not in ours}
     if wrong:
         shown = ", ".join(f"{address}: {driver}" for address, driver in wrong.items())
         return Step(name=name, state="failed", call="/sys/bus/pci/devices/*/driver", detail=f"driver bound to {shown}")
     if not any(isinstance(fact, Known) for fact in bound.values()):
         return Step(name=name, state="not reached", call="", detail="the bound driver could not be read")
-    return Step(name=name, state="passed", call="/sys/bus/pci/devices/*/driver", detail="nvidia is bound")
+    return Step(
+        name=name,
+        state="passed",
+        call="/sys/bus/pci/devices/*/driver",
+        detail=f"{next(f.value for f in bound.values() if isinstance(f, Known))} is bound",
+    )
 
 
-def _kernel_module(kernel_driver: KernelDriver | Missing) -> Step:
+def _kernel_module(kernel_driver: KernelDriver | Missing, device_nodes: DeviceNodes | Missing) -> Step:
     name = "kernel-module"
+    if isinstance(device_nodes, DeviceNodes) and any(node.path == "/dev/dxg" for node in device_nodes.nodes):
+        return Step(name=name, state="not reached", call="", detail="the kernel half of WSL2's driver is in Windows")
     if isinstance(kernel_driver, Missing):
         return Step(name=name, state="not reached", call="", detail=kernel_driver.reason)
     release = kernel_driver.loaded_release

@@ -59,9 +59,9 @@ def _device(root: Root, address: str) -> PciDevice:
         address=shown(address),
         device_id=device_id,
         class_code=class_code.removeprefix("0x") if isinstance(class_code, str) else "",
-        name=_of_card(card, "name", device_id),
-        architecture=_of_card(card, "architecture", device_id),
-        compute_capability=_of_card(card, "compute_capability", device_id),
+        name=of_card(card, "name", device_id),
+        architecture=of_card(card, "architecture", device_id),
+        compute_capability=of_card(card, "compute_capability", device_id),
         bound_driver=_bound_driver(root, f"{folder}/driver"),
         power_state=_power_state(root, f"{folder}/power_state"),
         numa_node=_numa_node(root, f"{folder}/numa_node"),
@@ -69,7 +69,8 @@ def _device(root: Root, address: str) -> PciDevice:
     )
 
 
-def _of_card(card: Card | None, field: str, device_id: str) -> Fact[str]:
+def of_card(card: Card | None, field: str, device_id: str) -> Fact[str]:
+    """Return a field of a row of the table of PCI ids; the source says how sure the table is."""
     if card is None:
         return Missing(f"the table of {TABLE_DATE} does not have the PCI id {device_id or '(unread)'}")
     value = getattr(card, field)

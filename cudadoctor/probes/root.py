@@ -47,8 +47,11 @@ class Root:
 
     @property
     def system(self) -> str | None:
-        """`Linux`, `Darwin` or `Windows` for this machine; `Linux` for a tree, which is what trees are taken of."""
-        if self._prefix is not None or sys.platform.startswith("linux"):
+        """`Linux`, `Darwin` or `Windows` for this machine; a tree is one of Linux, unless macOS has left its mark."""
+        if self._prefix is not None:
+            # Asked of a folder that is always there: one look, on a path that no Linux has.
+            return "Darwin" if os.path.isdir(f"{self._prefix}/System/Library/CoreServices") else "Linux"
+        if sys.platform.startswith("linux"):
             return "Linux"
         return {"darwin": "Darwin", "win32": "Windows"}.get(sys.platform)
 

@@ -27,13 +27,14 @@ NO_FOLDER = "the folder does not exist"
 
 _VARIABLES = ("CUDA_PATH", "CUDA_HOME")
 _ALL_VARIABLES = (*_VARIABLES, "CUDA_ROOT", "XLA_FLAGS", "NUMBAPRO_NVVM", "NUMBAPRO_LIBDEVICE")
+_MAC_TOOLKITS = "/Developer/NVIDIA"  # /usr/local/cuda holds links to the newest of them
 _HEADER_BYTES = 1 << 18  # CUDA_VERSION stands in the first 20 kB of cuda.h
 LIBRARY_FOLDERS = ("lib64", "lib", "targets/x86_64-linux/lib", "targets/sbsa-linux/lib", "targets/aarch64-linux/lib")
 
 # Folders in which a component may be, relative to the toolkit's root, and its file names there.
 _NVVM = (
     ("nvvm/lib64", "lib", "lib64", "nvvm/lib", "lib/x86_64-linux-gnu", "nvvm/bin", "nvvm/bin/x64", "bin/x86_64", "bin"),
-    r"libnvvm\.so(\.\d+)*|nvvm\d*(_\d+_\d+)?\.dll",
+    r"libnvvm\.so(\.\d+)*|libnvvm(\.\d+)*\.dylib|nvvm\d*(_\d+_\d+)?\.dll",
 )
 _LIBDEVICE = (
     ("nvvm/libdevice", "lib/nvidia-cuda-toolkit/libdevice", "Library/nvvm/libdevice"),
@@ -41,7 +42,7 @@ _LIBDEVICE = (
 )
 _NVRTC = (
     (*LIBRARY_FOLDERS, "lib/x86_64-linux-gnu", "bin", "bin/x64", "bin/x86_64"),
-    r"libnvrtc\.so(\.\d+)+|nvrtc64_\d+_\d+\.dll",
+    r"libnvrtc\.so(\.\d+)+|libnvrtc(\.\d+)*\.dylib|nvrtc64_\d+_\d+\.dll",
 )
 _NVJITLINK = (
     (*LIBRARY_FOLDERS, "lib/x86_64-linux-gnu", "bin", "bin/x64", "bin/x86_64"),
@@ -96,6 +97,8 @@ def gather(
     if not root.is_live and environ is None and site_folders is None:
         reason = "--sysroot: the variables and packages that decide it are not those of that machine"
         return Toolkits(found=tuple(found), selected_root=Missing(reason))
+    if root.system == "Darwin":
+        return Toolkits(found=tuple(found), selected_root=Missing("numba has no CUDA on macOS any more"))
     roots = [kit.root for kit in found if _has_parts(kit)]
     return Toolkits(found=tuple(found), selected_root=choose(root, variables, sites, roots))
 
@@ -136,6 +139,11 @@ def _folders(root: Root, environ: Mapping[str, str]) -> Iterator[tuple[str, str]
         names = root.listdir(base)
         yield from ((os.path.join(base, name), base) for name in names) if isinstance(names, list) else ()
         return
+    if root.system == "Darwin":
+        names = root.listdir(_MAC_TOOLKITS)
+        for name in names if isinstance(names, list) else ():
+            if name.startswith("CUDA-"):
+                yield f"{_MAC_TOOLKITS}/{name}", _MAC_TOOLKITS
     names = root.listdir("/usr/local")
     kits = [f"/usr/local/{name}" for name in names if name.startswith("cuda")] if isinstance(names, list) else []
     for path in (*kits[:64], "/opt/cuda", "/usr/lib/cuda"):
@@ -272,7 +280,7 @@ def _version(root: Root, folder: str, parts: Mapping[str, Fact[str]]) -> Fact[st
         match = re.fullmatch(r"libnvrtc\.so\.(\d+\.\d+)(\.\d+)?", real_name)
         if match:
             return Known(match[1], shown(real_name))
-    match = re.fullmatch(r"(?:cuda-|v)(\d+\.\d+)", os.path.basename(folder))
+    match = re.fullmatch(r"(?:cuda-|CUDA-|v)(\d+\.\d+)", os.path.basename(folder))
     return Known(match[1], "the folder's name") if match else Missing("no file of the toolkit tells it")
 
 

@@ -19,6 +19,14 @@ def plan_sentence(plan: Plan) -> str:
     first = next(step for step in plan.steps if step.state != "done")
     if plan.hopeless:
         return f"{first.title} is missing, and no command can add one. The rest waits for it."
+    if all(step.state in ("done", "not known") for step in plan.steps):
+        count = sum(step.state == "not known" for step in plan.steps)
+        told = (
+            "one step cannot be seen from here: its check tells"
+            if count == 1
+            else (f"{count} steps cannot be seen from here: their checks tell")
+        )
+        return f"Nothing is known to be left to do; {told}. Nothing below was run."
     left = sum(step.state != "done" for step in plan.steps)
     return f"{left} of {len(plan.steps)} steps are left; the next: {first.title}. Nothing below was run."
 

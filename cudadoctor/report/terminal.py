@@ -108,18 +108,23 @@ def _road(ladder: Ladder, verbose: int) -> RenderableType:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     unreached: list[str] = []
+    unseen: list[str] = []
+    last = max((place for place, step in enumerate(ladder.steps) if step.state == "passed"), default=-1)
     no_card = any(step.name == "pci-device" and step.state == "failed" for step in ladder.steps)
-    for row in rows(ladder):
+    for place, row in enumerate(rows(ladder)):
         # Without a card, that nothing else is there follows from it and need not be read.
         follows = no_card and row.name != "pci-device" and row.state == "failed"
         if (follows or row.state == "not reached") and not verbose:
-            unreached.append(row.name)
+            # What later steps have left behind is on their way in spite of it: Windows has no device nodes.
+            (unseen if place < last and row.state == "not reached" else unreached).append(row.name)
             continue
         mark, style = _MARK.get(row.state, ("-", "dim"))
         table.add_row(Text(mark, style=style), row.name, _plain(row.detail))
     parts: list[RenderableType] = [_plain("The road from the PCI bus to a kernel", style="bold")]
     if table.row_count:
         parts.append(Padding(table, (0, 0, 0, 2)))
+    if unseen:
+        parts.append(Padding(_plain("not seen on this system: " + ", ".join(unseen)), (0, 0, 0, 2)))
     if unreached:
         parts.append(
             Padding(

@@ -61,6 +61,12 @@ from cudadoctor.rules.libraries.forward_compat_unsupported_gpu import forward_co
 from cudadoctor.rules.libraries.libcuda_missing import libcuda_missing
 from cudadoctor.rules.libraries.stub_libcuda_loaded import stub_libcuda_loaded
 from cudadoctor.rules.libraries.wrong_driver_library_loaded import wrong_driver_library_loaded
+from cudadoctor.rules.macos.macos_cuda_driver_missing import macos_cuda_driver_missing
+from cudadoctor.rules.macos.macos_dyld_path import macos_dyld_path
+from cudadoctor.rules.macos.macos_graphics_switching import macos_graphics_switching
+from cudadoctor.rules.macos.macos_kext_not_loaded import macos_kext_not_loaded
+from cudadoctor.rules.macos.macos_numba_dropped import macos_numba_dropped
+from cudadoctor.rules.macos.macos_web_driver_missing import macos_web_driver_missing
 from cudadoctor.rules.module_build.dkms_build_failed import dkms_build_failed
 from cudadoctor.rules.module_build.secure_boot_unsigned_module import secure_boot_unsigned_module
 from cudadoctor.rules.nvml.confidential_compute_not_ready import confidential_compute_not_ready
@@ -107,6 +113,11 @@ RULES: tuple[Rule, ...] = tuple(
         bar_or_bios_resources,
         gpu_fallen_off_bus,
         no_nvidia_gpu_active,
+        # A Mac that has CUDA.
+        macos_web_driver_missing,
+        macos_cuda_driver_missing,
+        macos_kext_not_loaded,
+        macos_graphics_switching,
         # The kernel half of the driver.
         gpu_too_old_for_driver,
         kernel_module_flavour_wrong,
@@ -196,6 +207,8 @@ RULES: tuple[Rule, ...] = tuple(
         container_toolkit_missing,
         docker_snap_or_other_daemon,
         fabric_manager_not_needed,
+        macos_dyld_path,
+        macos_numba_dropped,
         # Measurements.
         bandwidth_not_verified,
         wsl_pinned_memory_limit,

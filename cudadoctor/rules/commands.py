@@ -68,6 +68,8 @@ def install_driver(host: Host | Missing, branch: int | None = None) -> tuple[str
             with the open kernel modules, which serve Turing and everything after it.
     """
     family = family_of(host)
+    if isinstance(host, Host) and known(host.wsl) is True:
+        return ()  # the driver of WSL2 is that of Windows
     if family == "ubuntu":
         wanted = "sudo ubuntu-drivers install" + (f" nvidia:{branch}" if branch else "")
         return ("sudo apt-get update", "sudo apt-get install -y ubuntu-drivers-common", wanted, REBOOT)
@@ -120,6 +122,18 @@ def update_driver(machine: Machine) -> tuple[str, ...]:
     if lowest is not None and lowest < (5, 0):
         return ()
     return install_driver(machine.host, 580 if lowest is not None and lowest < (7, 5) else None)
+
+
+def driver_source(host: Host | Missing) -> str:
+    """Return where a driver comes from, to follow "Install ..."; "" where `install_driver` has the commands."""
+    system = known(host.system) if isinstance(host, Host) else None
+    if system == "Windows":
+        return " from nvidia.com/drivers, and start Windows again"
+    if isinstance(host, Host) and known(host.wsl) is True:
+        return " in Windows, from nvidia.com/drivers, then run wsl.exe --shutdown there; install none inside WSL2"
+    if system == "Darwin":
+        return " that names this macOS, from NVIDIA's archive of Mac drivers"
+    return "" if install_driver(host) else " from your distribution's packages, or from nvidia.com/drivers"
 
 
 def rebuild_module(host: Host | Missing) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Finding, SkippedRule
 from cudadoctor.rules.base import Rule
 from cudadoctor.rules.catalogue import RULES
+from cudadoctor.rules.elsewhere import for_its_system
 from cudadoctor.text import printable
 
 # "*" explains all findings but these: a race on the CPU and what was measured stand for themselves.
@@ -46,7 +47,7 @@ def diagnose(machine: Machine, rules: tuple[Rule, ...] = RULES) -> tuple[tuple[F
         findings += ((place, finding) for finding in found)
         if skip is not None:
             skipped.append(skip)
-    return _roots(findings, rules), tuple(skipped)
+    return for_its_system(_roots(findings, rules), machine.host), tuple(skipped)
 
 
 def _roots(findings: list[tuple[int, Finding]], rules: tuple[Rule, ...]) -> tuple[Finding, ...]:

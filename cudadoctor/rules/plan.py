@@ -16,9 +16,12 @@ from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.packages import Packages
 from cudadoctor.facts.toolkits import Toolkits
 from cudadoctor.findings import Finding, Plan, PlanStep
+from cudadoctor.rules import plan_macos
 from cudadoctor.rules.base import Rule
 from cudadoctor.rules.commands import install_compiler
-from cudadoctor.rules.reading import cards, passed
+from cudadoctor.rules.plan_step import from_findings
+from cudadoctor.rules.reading import card_name, cards, on_wsl, passed, system_of, version_of
+from cudadoctor.rules.shell import path_line, set_line, shell_of, start_up_file
 from cudadoctor.rules.toolkits.choice import fitting_extra, selected
 
 # Which folder of rules speaks of which step; a finding of any other is of the step that it was found on.
@@ -36,6 +39,8 @@ _EXCEPTIONS = {
     "hyperv-gpupv-files-missing": "driver",
     "wsl-driver-model-tcc": "driver",
     "gpu-too-old-for-driver": "card",
+    "wsl-libcuda-path": "driver",
+    "wsl-linux-driver-inside": "driver",
     "driver-too-old": "compiler",
     "kernel-compile-failed": "compiler",
     "kernel-result-wrong": "kernel",
@@ -66,10 +71,15 @@ def make_plan(machine: Machine, findings: Sequence[Finding], rules: Sequence[Rul
     open_findings = {
         name: tuple(f for f in findings if about.get(f.id) == name and f.severity.value != "note") for name in _STEPS
     }
-    first, *others = (make(machine, open_findings[name]) for name, make in _STEPS.items())
+    if system_of(machine.host) == "Darwin":
+        serious = [found for found in findings if found.severity.value != "note"]
+        first, *others = plan_macos.steps_of(machine, serious)
+    else:
+        first, *others = (make(machine, open_findings[name]) for name, make in _STEPS.items())
     if first.state == "to do":
         # Nothing is worth a command before there is a card.
-        others = [PlanStep(title=step.title, state="later", why="It waits for a card.") for step in others]
+        why = "It waits for a card." if system_of(machine.host) != "Darwin" else "It waits for the first step."
+        others = [PlanStep(title=step.title, state="later", why=why) for step in others]
     steps = [first]
     for step in others:
         waits = any(earlier.state == "to do" for earlier in steps)
@@ -77,14 +87,6 @@ def make_plan(machine: Machine, findings: Sequence[Finding], rules: Sequence[Rul
             step = msgspec.structs.replace(step, state="later")
         steps.append(step)
     return Plan(steps=tuple(steps), start_up_file=start_up_file(machine))
-
-
-def start_up_file(machine: Machine) -> str:
-    """Return the start-up file of the user's shell, `~/.bashrc` where the shell is not known."""
-    environment = machine.environment
-    shell = getattr(environment, "variables", {}).get("SHELL", "")
-    name = shell.replace("\\", "/").rpartition("/")[2]
-    return {"zsh": "~/.zshrc", "fish": "~/.config/fish/config.fish", "ksh": "~/.kshrc"}.get(name, "~/.bashrc")
 
 
 def _topic(rule: Rule) -> str:
@@ -95,43 +97,47 @@ def _topic(rule: Rule) -> str:
     return "environment" if folder in _ENVIRONMENT else "kernel"
 
 
-def _from_findings(title: str, findings: Sequence[Finding], check: str, shows: str) -> PlanStep:
-    return PlanStep(
-        title=title,
-        state="to do",
-        why=" ".join(f"{finding.summary} {finding.fix.text}" for finding in findings),
-        commands=tuple(dict.fromkeys(command for finding in findings for command in finding.fix.commands)),
-        check=check,
-        check_shows=shows,
-        findings=tuple(finding.id for finding in findings),
-    )
-
-
 def _card(machine: Machine, findings: Sequence[Finding]) -> PlanStep:
-    title, check, shows = "An NVIDIA GPU that CUDA serves", "lspci -nn -d 10de:", "a line with a VGA or 3D controller"
+    title, (check, shows) = "An NVIDIA GPU that CUDA serves", _look_for_card(machine)
+    if any(found.id == "gpu-too-old-for-driver" for found in findings):
+        shows = "a card of Maxwell (GTX 750 Ti) or later"
     if findings:
-        return _from_findings(title, findings, check, shows)
+        return from_findings(title, findings, check, shows)
     found = cards(machine.pci)
     if found or passed(machine.ladder, "pci-device"):
-        names = ", ".join(sorted({card.name.value if isinstance(card.name, Known) else card.address for card in found}))
+        names = ", ".join(sorted({card_name(card) for card in found}))
         return PlanStep(title=title, state="done", why=names or "The driver sees a GPU.")
     return PlanStep(
         title=title, state="not known", why="The PCI bus could not be read.", check=check, check_shows=shows
     )
 
 
+def _look_for_card(machine: Machine) -> tuple[str, str]:
+    """Return the command that shows the card, and what it shows; WSL2 asks Windows, which has the card."""
+    if system_of(machine.host) == "Windows":
+        return "Get-CimInstance Win32_VideoController | Select-Object Name", "a name that begins with NVIDIA"
+    if on_wsl(machine.host, machine.device_nodes):
+        command = "powershell.exe -Command 'Get-CimInstance Win32_VideoController | Select-Object Name'"
+        return command, "a name that begins with NVIDIA"
+    return "lspci -nn -d 10de:", "a line with a VGA or 3D controller"
+
+
 def _driver(machine: Machine, findings: Sequence[Finding]) -> PlanStep:
     title, check, shows = "A driver that works", "nvidia-smi", "the card and the driver's release"
     if findings:
-        return _from_findings(title, findings, check, shows)
+        return from_findings(title, findings, check, shows)
     if passed(machine.ladder, "context"):
         release = getattr(machine.nvml, "driver_release", None)
         told = f"Driver release {release.value}." if isinstance(release, Known) else "A context was created."
-        return PlanStep(title=title, state="done", why=told)
+        lent = " It is that of Windows; install none inside WSL2." if on_wsl(machine.host, machine.device_nodes) else ""
+        return PlanStep(title=title, state="done", why=told + lent)
+    why = "The driver was not asked, or gave no context."
+    if on_wsl(machine.host, machine.device_nodes):
+        why += " It belongs into Windows (nvidia.com/drivers), and none into WSL2."
     return PlanStep(
         title=title,
         state="not known",
-        why="The driver was not asked, or gave no context.",
+        why=why,
         check=check,
         check_shows=shows,
     )
@@ -142,7 +148,7 @@ def _compiler(machine: Machine, findings: Sequence[Finding]) -> PlanStep:
     check = 'python -c "from numba import cuda; cuda.detect()"'
     shows = "the card, marked as supported"
     if findings:
-        return _from_findings(title, findings, check, shows)
+        return from_findings(title, findings, check, shows)
     if passed(machine.ladder, "kernel-compile"):
         return PlanStep(title=title, state="done", why="numba compiled a kernel for this card.")
     toolkit = selected(machine.toolkits)
@@ -172,14 +178,20 @@ def _compiler(machine: Machine, findings: Sequence[Finding]) -> PlanStep:
 
 
 def _toolkit_lines(machine: Machine) -> tuple[str, ...]:
-    """Return the lines that make a toolkit under /usr/local/cuda known to programs, if one is there."""
+    """Return the lines that make an installed toolkit known to programs, if one is where its installer puts it."""
     if not isinstance(machine.toolkits, Toolkits):
         return ()
+    shell = shell_of(machine)
+    if system_of(machine.host) == "Windows":
+        versions = [version_of(known(kit.version)) for kit in machine.toolkits.found if isinstance(kit.nvcc, Known)]
+        newest = max((version[:2] for version in versions if version is not None and len(version) > 1), default=None)
+        if newest is None:
+            return ()
+        folder = rf"$env:ProgramFiles\NVIDIA GPU Computing Toolkit\CUDA\v{newest[0]}.{newest[1]}"
+        return (set_line(shell, "CUDA_PATH", folder), path_line(shell, rf"{folder}\bin", windows=True))
     if not any("/usr/local/cuda" in toolkit.found_via.split(", ") for toolkit in machine.toolkits.found):
         return ()
-    if start_up_file(machine).endswith("config.fish"):
-        return ("set -gx CUDA_HOME /usr/local/cuda", "fish_add_path /usr/local/cuda/bin")
-    return ("export CUDA_HOME=/usr/local/cuda", 'export PATH="/usr/local/cuda/bin:$PATH"')
+    return (set_line(shell, "CUDA_HOME", "/usr/local/cuda"), path_line(shell, "/usr/local/cuda/bin"))
 
 
 def _python(machine: Machine, findings: Sequence[Finding]) -> PlanStep:
@@ -189,7 +201,7 @@ def _python(machine: Machine, findings: Sequence[Finding]) -> PlanStep:
         "no line about numba, numpy or nvidia",
     )
     if findings:
-        return _from_findings(title, findings, check, shows)
+        return from_findings(title, findings, check, shows)
     if isinstance(machine.packages, Packages):
         version = machine.packages.version_of("numba-cuda")
         told = f"numba-cuda {version}." if version else "numba-cuda is not installed here."
@@ -201,8 +213,10 @@ def _python(machine: Machine, findings: Sequence[Finding]) -> PlanStep:
 
 def _environment(machine: Machine, findings: Sequence[Finding]) -> PlanStep:
     title, check, shows = "Nothing that hides the GPU", "env | grep -E 'CUDA|NUMBA|NVIDIA'", "no line named above"
+    if shell_of(machine) == "powershell":
+        check = "Get-ChildItem Env: | Where-Object Name -Match 'CUDA|NUMBA|NVIDIA'"
     if findings:
-        step = _from_findings(title, findings, check, shows)
+        step = from_findings(title, findings, check, shows)
         return msgspec.structs.replace(step, why=f"{step.why} Look for it in the start-up file too.")
     if isinstance(machine.host, Host):
         return PlanStep(title=title, state="done", why="No variable hides a GPU or leads programs elsewhere.")
@@ -214,7 +228,7 @@ def _environment(machine: Machine, findings: Sequence[Finding]) -> PlanStep:
 def _kernel(machine: Machine, findings: Sequence[Finding]) -> PlanStep:
     title, check, shows = "A kernel whose result is right", "cudadoctor check", "The GPU works"
     if findings:
-        return _from_findings(title, findings, check, shows)
+        return from_findings(title, findings, check, shows)
     if passed(machine.ladder, "kernel-result") and passed(machine.ladder, "copy"):
         return PlanStep(title=title, state="done", why="A kernel ran, and its result was right.")
     return PlanStep(

@@ -121,9 +121,10 @@ def card_name(card: PciDevice) -> str:
 
 
 def card_evidence(card: PciDevice) -> Evidence:
-    """Return a card as evidence: name, id and address."""
+    """Return a card as evidence: name, id and address (macOS and Windows tell none)."""
     source = card.name.source if isinstance(card.name, Known) else f"/sys/bus/pci/devices/{card.address}"
-    return Evidence("card on the PCI bus", f"{card_name(card)} [10de:{card.device_id}] at {card.address}", source)
+    where = f" at {card.address}" if card.address else ""
+    return Evidence("card on the PCI bus", f"{card_name(card)} [10de:{card.device_id}]{where}", source)
 
 
 def names_of(cards_: tuple[PciDevice, ...]) -> str:
@@ -135,6 +136,13 @@ def names_of(cards_: tuple[PciDevice, ...]) -> str:
 def system_of(host: Host | Missing) -> str:
     """Return `Linux`, `Darwin`, `Windows`, or "" where the system is unknown."""
     return text_of(host.system) if isinstance(host, Host) else ""
+
+
+def system_of_driver(host: Host | Missing) -> str:
+    """Return the system whose driver releases count: that of Windows under WSL2, Linux where nothing is known."""
+    if isinstance(host, Host) and known(host.wsl) is True:
+        return "Windows"
+    return system_of(host) or "Linux"
 
 
 def container_of(host: Host | Missing) -> str:

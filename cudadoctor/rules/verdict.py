@@ -13,7 +13,7 @@ from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.race import Race
 from cudadoctor.findings import Finding, Severity, Status
 from cudadoctor.rules.bandwidth.hops import PINNED, largest
-from cudadoctor.rules.reading import tried_device
+from cudadoctor.rules.reading import system_of, tried_device
 from cudadoctor.text import printable
 
 # Facts that were saved by older releases end with these.
@@ -93,6 +93,11 @@ def _road(machine: Machine, ladder: Ladder) -> str:
         if proven:
             return f"The GPU works: {gpu}: {proven} computed on it and the result was right. {none}."
         return f"The driver works: {gpu}: a context was created. {none}, so it is not proven that the GPU computes."
+    if ladder.passed("context") and system_of(machine.host) == "Darwin":
+        return (
+            f"The road of this Mac is complete as far as it can be seen: {gpu}: a context was created. No kernel was "
+            "compiled or run: numba has no CUDA on macOS any more."
+        )
     last, stop = _end_of_road(ladder)
     if last is None:
         reached = "No step of the way to the GPU was proven"

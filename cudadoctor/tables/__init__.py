@@ -12,6 +12,7 @@ from cudadoctor.tables.drivers import (
     family_minimum,
     minimum_driver,
 )
+from cudadoctor.tables.old_cards import LastVersions, last_versions
 from cudadoctor.tables.reader import TABLE_DATE
 from cudadoctor.tables.support import Architectures, Support, architectures_of, capability_support
 
@@ -21,11 +22,13 @@ __all__ = [
     "Card",
     "DriverMinimum",
     "FamilyRule",
+    "LastVersions",
     "Support",
     "architectures_of",
     "capability_support",
     "cuda_version_of_driver_branch",
     "family_minimum",
+    "last_versions",
     "minimum_driver",
     "pci_card",
 ]

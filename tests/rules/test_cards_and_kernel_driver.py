@@ -74,7 +74,7 @@ def test_macos_is_the_only_finding_on_a_mac() -> None:
     finding = b.only(driverless(host=mac, pci=b.NONE, kernel_driver=b.NONE, libraries=b.NONE, device_nodes=b.NONE))
     assert finding.id == "macos-unsupported"
     assert finding.fix.commands == ()
-    assert "23.5.0" in finding.summary
+    assert "Darwin 23.5.0" in finding.summary
 
 
 # no-driver-installed

@@ -96,7 +96,8 @@ def test_ptx_counts_as_code_for_what_comes_later() -> None:
     jit = b.build("tensorflow", "2.18.0", "12.5", architectures=("sm_60", "sm_90", "compute_90"))
     none = b.build("tensorflow", "2.18.0", "12.5", architectures=("sm_60", "sm_90"))
     assert "arch-not-in-binary" not in b.ids(on_card("RTX 5090", "12.0", b.installed(jit)))
-    finding = next(f for f in b.found(on_card("RTX 5090", "12.0", b.installed(none))) if f.id == "arch-not-in-binary")
+    findings = b.diagnose(on_card("RTX 5090", "12.0", b.installed(none)))[0]
+    finding = next(finding for finding in findings if finding.id == "arch-not-in-binary")
     assert "TensorFlow 2.18.0" in finding.summary
 
 

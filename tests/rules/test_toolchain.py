@@ -119,7 +119,7 @@ def test_a_cudnn_older_than_that_of_tensorflow_s_build_is_named() -> None:
     finding = found("cudnn-mismatch", cudnn(*copies, packages=packages, host=host))
     assert "8.0.5" in finding.summary
     assert "8.1" in finding.summary
-    assert finding.fix.commands == ("where cudnn64_8.dll",)
+    assert finding.fix.commands == ("where.exe cudnn64_8.dll",)
     newer_first = (copies[1], copies[0], copies[2])
     assert not b.fires("cudnn-mismatch", cudnn(*newer_first, packages=packages, host=host))
 
@@ -212,7 +212,7 @@ def test_a_cuda_runtime_that_is_nowhere_is_named_by_its_dll() -> None:
     finding = b.only(tensorflow("2.3.0", host=WINDOWS))
     assert finding.id == "windows-dll-not-found"
     assert "cudart64_101.dll" in finding.summary
-    assert finding.fix.commands[0] == "where cudart64_101.dll"
+    assert finding.fix.commands[0] == "where.exe cudart64_101.dll"
 
 
 def test_a_toolkit_whose_folder_is_not_on_path_is_named_with_its_place() -> None:

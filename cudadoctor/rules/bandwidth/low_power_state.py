@@ -10,6 +10,11 @@ One that does not rise works at a fraction of its speed, for copies and kernels 
 ## How to fix it
 Undo clocks that were locked, and let the driver keep its state; then look at the reasons that NVML names.
 
+```sh
+sudo nvidia-smi -rgc
+sudo nvidia-smi -rac
+```
+
 ## Limits
 Only a measurement shows it: low clocks at rest are healthy and never reported.
 Copies load the memory and not the multiprocessors, so only the performance state is judged, not the SM clock.
@@ -27,7 +32,7 @@ from collections.abc import Iterator
 
 from cudadoctor.facts.bandwidth import Bandwidth
 from cudadoctor.facts.base import known
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import seen
 
@@ -40,6 +45,10 @@ _FEW_SAMPLES = 3
     title="The GPU stays in a low performance state under load",
     severity=Severity.WARNING,
     explains=("pcie-link-degraded", "bandwidth-below-link"),
+    confirm=Confirm(
+        "nvidia-smi --query-gpu=index,pstate,clocks.sm,clocks.max.sm,clocks_event_reasons.active --format=csv -l 1",
+        "P5 or lower while a program computes",
+    ),
 )
 def low_power_state(bandwidth: Bandwidth) -> Iterator[Finding]:
     """Fire where the GPU did not rise while copies ran."""

@@ -150,7 +150,7 @@ def _told(
     folder = first.path.replace("\\", "/").rpartition("/")[0]
     commands: tuple[str, ...] = ("ldconfig -p | grep libcudnn", 'echo "$LD_LIBRARY_PATH"')
     if system_of(host) == "Windows":
-        commands = (f"where {first.name}",)
+        commands = (f"where.exe {first.name}",)
     elif first.found_via == "LD_LIBRARY_PATH":
         commands = (WITHOUT_VARIABLE, WHERE_IT_IS_SET)
     return finding(

@@ -142,7 +142,7 @@ def _fix(wanted: Wanted, *, off_path: bool) -> Fix:
         return Fix(
             f"Install CUDA {wanted.cuda} and cuDNN {wanted.cudnn} beside what is there, and put both bin folders on "
             "PATH; or use TensorFlow in WSL2.",
-            tuple(f"where {name}" for name in wanted.names),
+            tuple(f"where.exe {name}" for name in wanted.names),
         )
     if release >= (2, 14):
         install = f'python -m pip install "tensorflow[and-cuda]=={release[0]}.{release[1]}.*"'

@@ -106,6 +106,6 @@ def _told(
         fix=Fix(
             f"Put the bin folders of {needs} on PATH{'' if copies else ', after you installed them'}, and open a new "
             "terminal.",
-            tuple(f"where {name}" for name in lacking),
+            tuple(f"where.exe {name}" for name in lacking),
         ),
     )

@@ -59,7 +59,7 @@ from cudadoctor.facts.pci import Pci
 from cudadoctor.facts.toolkits import Toolkits
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import install_compiler, install_driver, update_driver
+from cudadoctor.rules.commands import driver_source, install_compiler, install_driver, update_driver
 from cudadoctor.rules.frameworks.installing import install_jax, install_torch
 from cudadoctor.rules.frameworks.subject import (
     Subject,
@@ -69,6 +69,7 @@ from cudadoctor.rules.frameworks.subject import (
     processor_of,
     subjects,
 )
+from cudadoctor.rules.macos.road import ARCHIVE
 from cudadoctor.rules.reading import (
     capabilities,
     cuda_error,
@@ -77,6 +78,7 @@ from cudadoctor.rules.reading import (
     said,
     seen,
     system_of,
+    system_of_driver,
     text_of,
     version_of,
 )
@@ -190,7 +192,7 @@ def _for_toolkit(
     release = driver_release(nvml, kernel_driver.loaded_release if isinstance(kernel_driver, KernelDriver) else None)
     wanted = version_of(known(toolkit.version)) if toolkit is not None else None
     has, runs = version_of(known(cuda)), version_of(known(release))
-    minimum = minimum_driver(known(toolkit.version) or "", system_of(host) or "Linux") if toolkit is not None else None
+    minimum = minimum_driver(known(toolkit.version) or "", system_of_driver(host)) if toolkit is not None else None
     needs = version_of(minimum.run) if minimum is not None else None
     across = toolkit is not None and needs_newer_driver(known(toolkit.version), has)
     below = needs is not None and runs is not None and runs < needs
@@ -230,6 +232,11 @@ def _fix(host: Host | Missing, has: tuple[int, ...] | None, lowest: tuple[int, i
     legacy = lowest is not None and lowest < (7, 5)
     update = install_driver(host, 580 if legacy else None)
     which = "driver branch 580, the last that serves this card" if legacy else "a current driver"
+    if system_of(host) == "Darwin":
+        return Fix(
+            f"Install the newest CUDA driver{driver_source(host)}.", (f"open {ARCHIVE}", "kextstat | grep -i cuda")
+        )
+    which += driver_source(host)
     if has is not None and has >= (12,):
         return Fix(
             f"Use the CUDA {has[0]} compiler wheels, which this driver runs and which need no administrator; or "

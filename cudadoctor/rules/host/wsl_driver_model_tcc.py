@@ -1,8 +1,8 @@
 """# The card is in a driver model that Windows does not pass to WSL2
 
 ## What it checks
-Whether NVML answers in WSL2 that the operating system blocks the GPU (17).
-In a pasted text: whether it shows a card in TCC mode, or an NVML that is blocked by the operating system.
+Whether, under WSL2, NVML answers 17 ("GPU access blocked by the operating system"); or whether a text shows a card in
+TCC mode.
 
 ## Why it matters
 WSL2 sees GPUs through the display driver model WDDM. A card in TCC mode, the default of many data-centre cards, is
@@ -17,9 +17,9 @@ wsl --shutdown
 ```
 
 ## Limits
-From inside WSL2 the driver model itself cannot be seen, and a Windows without support for GPUs in WSL2 looks the same,
-so the finding is `possible`.
-On Windows itself TCC is no fault.
+On Windows itself TCC is no fault, and nothing is said of it there.
+WSL2 sees the answer, not the driver model: Windows must tell that.
+In another Linux guest the same answer has another cause: see hyperv-gpupv-files-missing.
 
 ## Sources
 - <https://docs.nvidia.com/cuda/wsl-user-guide/>
@@ -38,38 +38,37 @@ from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import nvml_error, passed, said, seen
 
+_BLOCKED = 17  # NVML_ERROR_OPERATING_SYSTEM
+
 
 @rule(
     id="wsl-driver-model-tcc",
     title="The card is in a driver model that Windows does not pass to WSL2",
-    severity=Severity.WARNING,
-    explains=("driver-call-failed",),
+    severity=Severity.ERROR,
+    explains=("libcuda-missing", "driver-call-failed"),
     shows={"tcc": 4, "tcc wsl": 5, "nvml:17": 6, "nvml:17 wsl": 2, "mcdm": 3},
     confirm=Confirm(
         "nvidia-smi.exe --query-gpu=name,driver_model.current --format=csv",
         "TCC or MCDM",
     ),
 )
-def wsl_driver_model_tcc(host: Host, ladder: Ladder) -> Iterator[Finding]:
-    """Fire in WSL2 where NVML says that the operating system blocks the GPU."""
-    step = nvml_error(ladder, 17)
-    if step is None or known(host.wsl) is not True:
+def wsl_driver_model_tcc(ladder: Ladder, host: Host) -> Iterator[Finding]:
+    """Fire where WSL2's NVML says that the operating system blocks the GPU, and CUDA does not work."""
+    blocked = nvml_error(ladder, _BLOCKED)
+    if blocked is None or known(host.wsl) is not True or passed(ladder, "context"):
         return
-    works = passed(ladder, "context")
     yield finding(
         wsl_driver_model_tcc,
-        severity=Severity.WARNING if works else Severity.ERROR,
-        summary=f"In WSL2, {step.call} answers that the operating system blocks the GPU (17)"
-        f"{', though CUDA works' if works else ''}: Windows does not pass the card on.",
-        cause="Windows passes on cards in the driver model WDDM only; TCC and MCDM, the defaults of data-centre cards, "
-        "are not.",
+        summary="Windows blocks the GPU for WSL2, as it does with a card in TCC or MCDM mode.",
+        cause="WSL2 is lent GPUs of the driver model WDDM; data-centre cards are in TCC mode by default.",
         confidence="possible",
-        evidence=(said(step), *seen("WSL2", host.wsl)),
+        evidence=(said(blocked), *seen("kernel release", host.kernel_release)),
         fix=Fix(
-            "In Windows, look at the driver model, and as administrator switch the card to WDDM; then start WSL again.",
+            "On Windows, as administrator: look at the driver model, and set a card that can be set to WDDM (0). Then "
+            "start Windows again. A card that cannot be set computes under Windows itself, or under Linux alone.",
             (
-                "nvidia-smi.exe --query-gpu=name,driver_model.current --format=csv",
-                "nvidia-smi.exe -g 0 -dm 0",
+                "nvidia-smi.exe --query-gpu=index,name,driver_model.current --format=csv",
+                "nvidia-smi.exe -i 0 -dm 0",
                 "wsl.exe --shutdown",
             ),
         ),

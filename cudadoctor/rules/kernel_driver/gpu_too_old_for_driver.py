@@ -1,4 +1,4 @@
-"""# The card is too old for the driver
+"""# No current driver serves this card
 
 ## What it checks
 Whether the driver branches that serve this card have ended: Tesla 340, Fermi 390, Kepler 470 for good, and Maxwell,
@@ -12,8 +12,19 @@ Cards below compute capability 5.0 also have no compiler any more: numba-cuda's 
 ## How to fix it
 Maxwell, Pascal and Volta: install driver branch 580 and stay there, with CUDA 12.
 Kepler and older: no driver that is still maintained serves the card, and no current toolkit compiles for it.
-Run on the CPU, or use a newer card.
-On Ubuntu, for the first three:
+Run on the CPU, or use a newer card; or stay with the software of the card's own days:
+
+| cards | driver branch | CUDA | numba | PyTorch binaries |
+|---|---|---|---|---|
+| Tesla (8800 GTX, GTX 280) | 340 | 6.0 for 1.0, else 6.5 | none | none |
+| Fermi (GTX 480, GTX 580) | 390 | 8.0 | 0.49 | |
+| Kepler 3.0 (GTX 680, GT 750M) | 470 | 10.2 | 0.55 | 0.3.0 |
+| Kepler 3.5 (K20, K40, GTX 780) | 470 | 11.4 | 0.62 | 1.2 |
+| Kepler 3.7 (K80) | 470 | 11.4 | 0.62 | |
+| Maxwell, Pascal, Volta | 580 | 12.9 | numba-cuda with `cu12` | builds for CUDA 12.6, up to 2.14 |
+
+CUDA 11.8 still compiles for 3.5 and 3.7, but driver branch 470 understands the PTX of 11.4 at most.
+On Ubuntu, Maxwell, Pascal and Volta:
 
 ```sh
 sudo apt-get update
@@ -27,34 +38,40 @@ The compute capability comes from a table of PCI ids where no driver tells it.
 A machine in which another GPU works is left alone.
 
 ## Sources
-Last driver branch of each architecture: tables/capabilities.tsv (branch 340 is without a first-hand source); NVIDIA's
-CUDA toolkit, driver and architecture matrix.
+- Last driver branch and toolkit: NVIDIA's CUDA toolkit, driver and architecture matrix
+  (<https://docs.nvidia.com/datacenter/tesla/drivers/cuda-toolkit-driver-and-architecture-matrix.html>), branch 340 by
+  <https://archlinux.org/news/nvidia-340xx-and-nvidia/>; all in tables/capabilities.tsv
+- Last numba and PyTorch: tables/old_cards.tsv, each row with its source
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudadoctor.facts.base import Known, Missing, known
+from cudadoctor.facts.base import Fact, Known, Missing, known
 from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.kernel_driver import KernelDriver
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
+from cudadoctor.facts.windows import Windows
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import install_driver, update_driver
+from cudadoctor.rules.commands import driver_source, install_driver, update_driver
 from cudadoctor.rules.reading import (
     capabilities,
     card_evidence,
+    driver_release,
     names_of,
     passed,
     seen,
     sign_of_driver,
+    system_of,
     text_of,
     version_of,
 )
+from cudadoctor.tables.old_cards import LastVersions, last_versions
 from cudadoctor.tables.support import Support, capability_support
 
 _OLDEST_COMPILED = (5, 0)
@@ -63,7 +80,7 @@ _OLDEST_COMPILED = (5, 0)
 
 @rule(
     id="gpu-too-old-for-driver",
-    title="The card is too old for the driver",
+    title="No current driver serves this card",
     severity=Severity.ERROR,
     explains=(
         "other-driver-bound",
@@ -96,6 +113,7 @@ def gpu_too_old_for_driver(
     pci: Pci,
     host: Host | Missing,
     kernel_driver: KernelDriver | Missing,
+    windows: Windows | Missing,
     nvml: Nvml | Missing,
     driver: Driver | Missing,
     ladder: Ladder | Missing,
@@ -105,21 +123,26 @@ def gpu_too_old_for_driver(
     ended = tuple(support for support in supports if support is not None and support.last_driver_branch is not None)
     if not ended or len(ended) < len(pci.devices) or passed(ladder, "kernel-result"):
         return
+    if system_of(host) == "Darwin":
+        return  # what drives the cards of a Mac is judged by rules of its own
     seen_newer = any(capability >= _OLDEST_COMPILED for _, capability, _ in capabilities(driver, nvml, Missing("")))
     evidence = tuple(card_evidence(card) for card in pci.devices)
     evidence += tuple(
         Evidence(f"last driver branch of {support.architecture}", support.last_driver_branch, support.source)
-        for support in dict.fromkeys(ended)
+        for support in {support.architecture: support for support in ended}.values()
     )
+    release = _installed_release(kernel_driver, windows)
     if all((version_of(support.compute_capability) or (9, 9)) < _OLDEST_COMPILED for support in ended):
         if not seen_newer:
-            yield _no_way(pci, ended[0], evidence)
+            newest = max(ended, key=lambda support: version_of(support.compute_capability) or (0,))
+            works = driver_release(nvml, release) if passed(ladder, "context") else Missing("no context was made")
+            yield _no_way(pci, newest, evidence + seen("driver release", works), text_of(works))
         return
-    release = _installed_release(kernel_driver)
     version = version_of(known(release))
     branch = min(support.last_driver_branch or 0 for support in ended)
     if version is None or version[0] <= branch or sign_of_driver(ladder, nvml, driver) is not None:
         return
+    commands = install_driver(host, branch)
     yield finding(
         gpu_too_old_for_driver,
         summary=f"{names_of(pci.devices)} ({ended[0].architecture}, compute capability {ended[0].compute_capability}) "
@@ -128,26 +151,41 @@ def gpu_too_old_for_driver(
         confidence="supported",
         evidence=evidence + seen("driver release", release),
         fix=Fix(
-            f"Install driver branch {branch} in place of the newer one, and keep it there. Use CUDA 12 with it.",
-            install_driver(host, branch),
+            f"In place of it install driver branch {branch}{driver_source(host)}. Keep it there, with CUDA 12.",
+            commands,
         ),
     )
 
 
-def _no_way(pci: Pci, support: Support, evidence: tuple[Evidence, ...]) -> Finding:
+def _no_way(pci: Pci, support: Support, evidence: tuple[Evidence, ...], works: str) -> Finding:
+    last = last_versions(support.compute_capability)
+    newest = (version_of(works) or (0,))[0] == support.last_driver_branch
+    fine = f" The driver here, {works}, is {'of that branch: leave it as it is' if newest else 'older, and works'}."
     return finding(
         gpu_too_old_for_driver,
         summary=f"{names_of(pci.devices)} ({support.architecture}, compute capability {support.compute_capability}) "
-        f"is too old: driver branch {support.last_driver_branch} was its last, and no current toolkit compiles for it.",
-        cause=f"Branch {support.last_driver_branch} is no longer maintained, and CUDA {support.last_toolkit} was the "
-        "last toolkit for this card; numba-cuda needs CUDA 12, which starts at compute capability 5.0.",
+        f"is too old for numba-cuda: driver branch {support.last_driver_branch} was its last, and no current toolkit "
+        f"compiles for it.{fine if works else ''}",
+        cause="numba-cuda needs CUDA 12, which starts at compute capability 5.0 and at driver branch 525.",
         confidence="proven",
-        evidence=evidence,
-        fix=Fix("No driver update helps this card. Run on the CPU, or use a card of the last ten years."),
+        evidence=evidence + ((Evidence("last software for it", _spoken(last), last.source),) if last else ()),
+        fix=Fix(
+            "No driver update helps: run on the CPU, or use a newer card."
+            + (f" What still computes on this one is the software of its days: {_spoken(last)}." if last else "")
+        ),
     )
 
 
-def _installed_release(kernel_driver: KernelDriver | Missing) -> Known[str] | Missing:
+def _spoken(last: LastVersions) -> str:
+    parts = [f"driver branch {last.driver_branch}", f"CUDA {last.cuda}"]
+    parts += [f"numba {last.numba} (Python {last.python} at most)"] if last.numba else ["which numba never served"]
+    parts += [f"binaries of PyTorch {last.pytorch}"] if last.pytorch else []
+    return ", ".join(parts)
+
+
+def _installed_release(kernel_driver: KernelDriver | Missing, windows: Windows | Missing) -> Fact[str]:
+    if isinstance(windows, Windows):
+        return windows.nvcuda_release
     if isinstance(kernel_driver, Missing):
         return kernel_driver
     loaded = kernel_driver.loaded_release

@@ -12,6 +12,21 @@ With the other kind the module loads, refuses the card, and `nvidia-smi` finds n
 
 ## How to fix it
 Install the other kind of the same release: nothing else of the driver changes.
+On Ubuntu, for a card that needs the open module (Blackwell):
+
+```sh
+sudo apt-get install -y ubuntu-drivers-common
+sudo ubuntu-drivers install nvidia:580-open
+sudo reboot
+```
+
+On Ubuntu, for a card that needs the proprietary one (Maxwell, Pascal, Volta):
+
+```sh
+sudo apt-get install -y ubuntu-drivers-common
+sudo ubuntu-drivers install nvidia:580
+sudo reboot
+```
 
 ## Limits
 Without the right to read the kernel log nothing is seen.
@@ -32,7 +47,7 @@ from cudadoctor.facts.kernel_log import KernelLog
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import REBOOT, family_of, install_driver
 from cudadoctor.rules.kernel_log.events import of_dead_cards, shown
@@ -50,6 +65,11 @@ from cudadoctor.tables.support import capability_support
         "uvm-node-missing",
         "libcuda-missing",
         "driver-call-failed",
+    ),
+    confirm=Confirm(
+        "modinfo -F license nvidia; grep -hE 'Open Kernel|Kernel Module' /proc/driver/nvidia/version; "
+        "journalctl -k -b | grep -iE 'nvrm.*(open|gpu system processor)'",
+        "the kind of module that the log says the card does not take",
     ),
 )
 def kernel_module_flavour_wrong(

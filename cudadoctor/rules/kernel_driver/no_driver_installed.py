@@ -2,7 +2,7 @@
 
 ## What it checks
 Whether there is an NVIDIA card but no trace of a driver: no module loaded or on the disk, no package, no libcuda or
-libnvidia-ml that comes with a driver.
+libnvidia-ml that comes with a driver; on Windows, no nvcuda.dll in System32.
 
 ## Why it matters
 CUDA libraries, toolkits and Python wheels do not contain the driver.
@@ -26,6 +26,8 @@ On Windows:
 ```powershell
 start https://www.nvidia.com/drivers
 ```
+
+The driver of WSL2 is that of Windows, and none is installed inside.
 
 ## Limits
 On Windows, on WSL2 and where the PCI bus cannot be read, a missing driver library does not prove that there is a
@@ -53,9 +55,10 @@ from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.libraries import Libraries
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci, PciDevice
+from cudadoctor.facts.windows import Windows
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import install_driver, update_driver
+from cudadoctor.rules.commands import driver_source, install_driver, update_driver
 from cudadoctor.rules.kernel_driver.half import driver_is_installed
 from cudadoctor.rules.reading import (
     card_evidence,
@@ -72,6 +75,9 @@ from cudadoctor.rules.reading import (
     version_of,
 )
 from cudadoctor.tables.support import capability_support
+
+LOOK_FOR_CARD = "Get-CimInstance Win32_VideoController | Select-Object Name, DriverVersion"
+"""For PowerShell."""
 
 _TITLE = "No NVIDIA driver is installed"
 
@@ -122,12 +128,15 @@ def no_driver_installed(
     nvml: Nvml | Missing,
     driver: Driver | Missing,
     ladder: Ladder | Missing,
+    windows: Windows | Missing,
 ) -> Iterator[Finding]:
     """Fire where a card is there, or may be, and nothing of a driver is."""
     if container_of(host) or on_jetson(host) or system_of(host) == "Darwin":
         return
     loaded = isinstance(kernel_driver, KernelDriver) and known(kernel_driver.loaded) is True
     if loaded or driver_is_installed(kernel_driver, libraries) or sign_of_driver(ladder, nvml, driver) is not None:
+        return
+    if isinstance(windows, Windows) and isinstance(windows.nvcuda, Known):
         return
     found = cards(pci)
     if found:
@@ -143,6 +152,7 @@ def _proven(
     libraries: Libraries | Missing,
     ladder: Ladder | Missing,
 ) -> Iterator[Finding]:
+    on_windows = system_of(host) == "Windows"
     looked = isinstance(kernel_driver, KernelDriver) or isinstance(libraries, Libraries)
     unloadable = nvml_error(ladder, 12)
     if not looked and unloadable is None:
@@ -158,18 +168,21 @@ def _proven(
     wanted = f"driver branch {branch}" if branch else "the current driver"
     commands = install_driver(host, branch)
     debian = " On Debian, first enable contrib, non-free and non-free-firmware in the apt sources."
-    other = " Take the driver from your distribution's packages, or from nvidia.com/drivers."
-    bound = next((name for card in found if (name := known(card.bound_driver)) and name != "nvidia"), None)
+    reboot, place, lacks = " and reboot", "on the PCI bus", "Neither a kernel module nor libcuda is on this machine"
+    if on_windows:
+        reboot, place, lacks = "", "in this machine", "Windows has no nvcuda.dll"
+    bound = next(
+        (name for card in found if (name := known(card.bound_driver)) and name not in ("nvidia", "nvlddmkm")), None
+    )
     yield finding(
         no_driver_installed,
-        summary=f"{names_of(found)} is on the PCI bus, but no NVIDIA driver is installed.",
-        cause=f"Neither a kernel module nor libcuda is on this machine"
-        f"{f'; the card is left to {bound}' if bound else ''}. {why}",
+        summary=f"{names_of(found)} is {place}, but no NVIDIA driver is installed.",
+        cause=f"{lacks}{f'; the card is left to {bound}' if bound else ''}. {why}",
         confidence="proven" if looked else "supported",
         evidence=evidence,
         fix=Fix(
-            f"Install {wanted} and reboot.{debian if _is_debian(commands) else ''}{'' if commands else other}",
-            commands or ("lspci -nnk -d 10de:",),
+            f"Install {wanted}{driver_source(host)}{reboot}.{debian if _is_debian(commands) else ''}",
+            commands or (LOOK_FOR_CARD if on_windows else "lspci -nnk -d 10de:",),
         ),
     )
 
@@ -217,7 +230,7 @@ def _possible(
         told = "Windows has no NVIDIA driver library: no NVIDIA driver is installed, or there is no NVIDIA card."
         fix = Fix(
             "Look whether there is an NVIDIA card; if so, install its driver from nvidia.com/drivers.",
-            ('powershell -Command "Get-CimInstance Win32_VideoController | Select-Object Name, DriverVersion"',),
+            (LOOK_FOR_CARD,),
         )
     else:
         told = "No NVIDIA driver library was found, and the PCI bus could not be read to tell whether there is a card."

@@ -12,6 +12,11 @@ GPU goes on.
 Look at the counters of the links, end the programs and reset the GPUs of the link together, or reboot.
 If it comes back on the same link, have the board or its connection checked.
 
+```sh
+nvidia-smi nvlink --errorcounters
+sudo reboot
+```
+
 ## Limits
 The log keeps only this boot, and the line does not tell which of both ends is at fault.
 
@@ -26,7 +31,7 @@ from collections.abc import Iterator
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.kernel_log import KernelLog
 from cudadoctor.facts.ladder import Ladder
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG, REBOOT
 from cudadoctor.rules.kernel_log.events import shown, something_failed
@@ -38,6 +43,7 @@ from cudadoctor.rules.kernel_log.events import shown, something_failed
     severity=Severity.WARNING,
     explains=("gpu-needs-reset", "driver-call-failed", "race-lane-failed"),
     shows={"xid:74": 9},
+    confirm=Confirm("nvidia-smi nvlink --errorcounters", "counters above 0 on one link"),
 )
 def nvlink_error(kernel_log: KernelLog, ladder: Ladder | Missing) -> Iterator[Finding]:
     """Fire on Xid 74: an error where a driver call fails too, else a warning."""

@@ -11,6 +11,11 @@ Errors that were not corrected lose data and often end with a card that falls of
 ## How to fix it
 Reseat the card, check riser, cables and power, and set the slot to one PCIe generation lower if that does not help.
 
+```sh
+nvidia-smi --query-gpu=index,pci.bus_id,pcie.link.gen.current,pcie.link.width.current --format=csv
+sudo dmesg --follow | grep -E 'PCIe Bus Error|AER:'
+```
+
 ## Limits
 Corrected errors alone are a note.
 The log keeps only this boot, and lines of bridges above the card are not counted.
@@ -26,7 +31,7 @@ from collections.abc import Iterator
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.kernel_log import KernelLog
 from cudadoctor.facts.pci import Pci
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.kernel_log.events import shown
 from cudadoctor.rules.reading import card_evidence, cards
@@ -37,6 +42,7 @@ from cudadoctor.rules.reading import card_evidence, cards
     title="The kernel saw errors on the card's PCIe link",
     severity=Severity.WARNING,
     shows={"pcie-aer": 3},
+    confirm=Confirm("journalctl -k -b | grep -E 'PCIe Bus Error|AER:'", "errors that name the card's address"),
 )
 def pcie_bus_errors(kernel_log: KernelLog, pci: Pci | Missing) -> Iterator[Finding]:
     """Warn of errors that were not corrected, and note those that were."""

@@ -83,7 +83,7 @@ def driver_call_crashed(
         confidence="proven",
         evidence=evidence,
         fix=Fix(
-            "See which libraries are found, read the kernel log, and install the driver's libraries again.",
+            "See which libraries are found, read the system's log, and install the driver's libraries again.",
             ("ldconfig -p | grep -E 'libcuda|libnvidia-ml'", LOOK_AT_DRIVER_LOG, "nvidia-smi"),
         ),
     )

@@ -27,14 +27,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudadoctor.facts.base import Missing
+from cudadoctor.facts.base import Missing, known
+from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import KERNEL_STEPS, Ladder, Step
 from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG
 from cudadoctor.rules.ladder.kernel_result_wrong import came_out_wrong
-from cudadoctor.rules.reading import CUDA_STEPS, card_evidence, cards, said
+from cudadoctor.rules.reading import CUDA_STEPS, card_evidence, cards, said, system_of
 
 # Codes that only repeat that something before them is missing.
 _LITTLE_SAID = frozenset({("nvml", 9), ("nvml", 12), ("cu-init", 100), ("device-count", 100)})
@@ -60,7 +61,7 @@ _NO_GPU = "The driver is loaded and could not start the card; the kernel log say
         "the same code, or the driver's own words for it",
     ),
 )
-def driver_call_failed(ladder: Ladder, pci: Pci | Missing) -> Iterator[Finding]:
+def driver_call_failed(ladder: Ladder, pci: Pci | Missing, host: Host | Missing) -> Iterator[Finding]:
     """Fire on the most telling step from NVML on that failed, unless it is a matter of compiling or of a result."""
     failed = tuple(step for name in ("nvml", *CUDA_STEPS) if _failed(step := ladder.step(name)) and step is not None)
     failed += tuple(step for step in ladder.further if _failed(step))
@@ -76,7 +77,10 @@ def driver_call_failed(ladder: Ladder, pci: Pci | Missing) -> Iterator[Finding]:
     detail = f": {step.detail}" if step.detail and step.code is None else ""
     hint = _HINTS.get(step.code or 0, _NO_GPU if step.name == "nvml" and step.code is None else "")
     commands: tuple[str, ...] = (LOOK_AT_DRIVER_LOG, "nvidia-smi")
-    if step.code == 999:
+    log = {"Windows": "Windows' System log", "Darwin": "the log of macOS"}.get(system_of(host), "the kernel log")
+    if step.code == 999 and (log != "the kernel log" or (isinstance(host, Host) and known(host.wsl) is True)):
+        hint = ""  # nvidia_uvm is a module of Linux, and WSL2 has none
+    elif step.code == 999:
         commands += ("sudo modprobe -r nvidia_uvm && sudo modprobe nvidia_uvm",)
     yield finding(
         driver_call_failed,
@@ -86,7 +90,7 @@ def driver_call_failed(ladder: Ladder, pci: Pci | Missing) -> Iterator[Finding]:
         cause=hint or "Nothing else on this machine explains this answer.",
         confidence="possible",
         evidence=(*(said(each) for each in failed), *(card_evidence(card) for card in cards(pci)[:4])),
-        fix=Fix("Read what the driver wrote to the kernel log, and search for that line and the code.", commands),
+        fix=Fix(f"Read what the driver wrote to {log}, and search for that line and the code.", commands),
     )
 
 

@@ -71,7 +71,7 @@ def driver_call_hung(
         confidence="proven",
         evidence=(*(said(step) for step in hung), *(card_evidence(card) for card in cards(pci)[:8])),
         fix=Fix(
-            "Read what the driver wrote to the kernel log (Xid 79: off the bus; 119 and 120: firmware), then reboot. "
+            "Read what the driver wrote to the system's log (Xid 79: off the bus; 119 and 120: firmware), then reboot. "
             "If it hangs again, power the machine off and on.",
             (LOOK_AT_DRIVER_LOG, "ps -eo pid,stat,wchan:32,cmd | awk '$2 ~ /D/'", "sudo reboot"),
         ),

@@ -11,6 +11,11 @@ none starts, though NVML works.
 ## How to fix it
 Start the daemon anew as the user that runs the programs, or end it and remove its pipe directory to do without.
 
+```sh
+echo quit | nvidia-cuda-mps-control
+nvidia-cuda-mps-control -d
+```
+
 ## Limits
 Why the server refuses stands in its log (`/var/log/nvidia-mps` or CUDA_MPS_LOG_DIRECTORY).
 
@@ -26,7 +31,7 @@ from collections.abc import Iterator
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.services import Services
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import cuda_error, said, seen
 
@@ -45,6 +50,10 @@ _MEANINGS = {
     severity=Severity.ERROR,
     explains=("exclusive-compute-mode", "driver-call-failed", "race-lane-failed"),
     shows={"cuda:805": 9, "cuda:806": 9, "cuda:807": 9, "cuda:808": 9, "cuda:809": 9},
+    confirm=Confirm(
+        "ps -eo pid,user,cmd | grep '[n]vidia-cuda-mps'; ls -ld ${CUDA_MPS_PIPE_DIRECTORY:-/tmp/nvidia-mps}",
+        "no daemon beside a pipe directory, or a daemon of another user",
+    ),
 )
 def mps_server_unreachable(ladder: Ladder, services: Services | Missing) -> Iterator[Finding]:
     """Fire on the codes of MPS."""

@@ -121,15 +121,17 @@ def libcuda_missing(
         text, commands = "Install the driver from nvidia.com/drivers again: nvcuda.dll is part of it.", ()
     elif files:
         text, commands = "Read the loader's message, and install the driver's libraries again.", commands
+    library, why = "libcuda", "a display or server package alone, or a vGPU host package"
+    if system_of(host) == "Windows":
+        library, why = "nvcuda.dll", "an installation that was broken off, or a program that removed it"
     evidence = (said(step), *seen("driver release", release))
     evidence += tuple(Evidence("libcuda on the disk", file.path, file.found_via) for file in files[:3])
     yield finding(
         libcuda_missing,
-        summary=f"{works}, but libcuda {state}, so no CUDA program can start.",
+        summary=f"{works}, but {library} {state}, so no CUDA program can start.",
         cause="The library exists and the loader refuses it."
         if files
-        else "The driver was installed without its compute part: a display or server package alone, or a vGPU host "
-        "package.",
+        else f"The driver was installed without its compute part: {why}.",
         confidence="supported" if files else "proven",
         evidence=evidence,
         fix=Fix(text, commands),

@@ -11,6 +11,11 @@ CPU.
 ## How to fix it
 Measure when the GPU is free, or on another one.
 
+```sh
+nvidia-smi --query-gpu=index,utilization.gpu,memory.used --format=csv
+export CUDA_VISIBLE_DEVICES=1
+```
+
 ## Limits
 This is a note: a process that is listed may do nothing at all.
 Processes of other containers, and on some systems of other users, are not listed.
@@ -30,14 +35,21 @@ from cudadoctor.facts.base import Known, Missing, known
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.nvml import GpuProcess, Nvml, NvmlDevice
 from cudadoctor.facts.services import Services
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import system_of, text_of
 
 _GIB = 2**30
 
 
-@rule(id="gpu-shared-with-others", title="Other programs compute on the GPU", severity=Severity.NOTE)
+@rule(
+    id="gpu-shared-with-others",
+    title="Other programs compute on the GPU",
+    severity=Severity.NOTE,
+    confirm=Confirm(
+        "nvidia-smi --query-compute-apps=gpu_uuid,pid,name,used_memory --format=csv", "processes that are not yours"
+    ),
+)
 def gpu_shared_with_others(nvml: Nvml, host: Host | Missing, services: Services | Missing) -> Iterator[Finding]:
     """Note compute processes on any GPU that is not parted by MIG."""
     # Under Windows the desktop itself computes on the GPU.

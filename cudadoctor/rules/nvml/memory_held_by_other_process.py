@@ -84,14 +84,14 @@ def memory_held_by_other_process(
         tried = tried_in_nvml(ladder, driver, nvml)
         concerned = tuple(device for device in ((tried,) if tried else nvml.devices) if _no_room(device))
     else:
-        concerned = tuple(device for device in nvml.devices if _unowned(device) > _MOST)
+        concerned = tuple(device for device in nvml.devices if _unowned(device, host) > _MOST)
     if not concerned:
         return
     first = concerned[0]
     used, total = (known(first.memory_used_bytes) or 0), (known(first.memory_total_bytes) or 1)
     owners = known(first.processes) or ()
     inside = container_of(host)
-    unseen = _unowned(first) > _MOST
+    unseen = _unowned(first, host) > _MOST
     whose = "no process that can be seen owns it" if unseen else f"{len(owners)} processes hold it"
     failed = f", so {step.call} fails with 2 (out of memory)" if step is not None else ""
     yield finding(
@@ -130,8 +130,13 @@ def _share(device: NvmlDevice) -> float:
     return used / total if used is not None and total else 0.0
 
 
-def _unowned(device: NvmlDevice) -> float:
-    """Return the share of the memory that no listed process owns; 0 where that cannot be told."""
+def _unowned(device: NvmlDevice, host: Host | Missing) -> float:
+    """Return the share of the memory that no listed process owns; 0 where that cannot be told.
+
+    Windows' WDDM lends memory to every program with a window and tells NVML nothing of it, here and under WSL2.
+    """
+    if known(device.driver_model) == "WDDM" or (isinstance(host, Host) and known(host.wsl) is True):
+        return 0.0
     total = known(device.memory_total_bytes)
     if not isinstance(device.processes, Known) or not total or known(device.mig_enabled) is True:
         return 0.0

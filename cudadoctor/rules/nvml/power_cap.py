@@ -13,6 +13,11 @@ and nothing in light work.
 If the limit is not wanted, set the default again.
 A power brake means that the supply or the board asks for less: look at cables, supply and the server's management
 controller.
+The default limit stands in the column power.default_limit:
+
+```sh
+nvidia-smi --query-gpu=index,enforced.power.limit,power.default_limit --format=csv
+```
 
 ## Limits
 A limit may be set on purpose, so that alone is a note.
@@ -30,7 +35,7 @@ from collections.abc import Iterator
 
 from cudadoctor.facts.base import known
 from cudadoctor.facts.nvml import Nvml, NvmlDevice
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import seen, text_of
 
@@ -39,7 +44,15 @@ _WATT = 1.0
 """Limits are set in milliwatts and rounded by the board; less than this is no difference."""
 
 
-@rule(id="power-cap", title="The GPU may not draw the power that it was made for", severity=Severity.WARNING)
+@rule(
+    id="power-cap",
+    title="The GPU may not draw the power that it was made for",
+    severity=Severity.WARNING,
+    confirm=Confirm(
+        "nvidia-smi --query-gpu=index,enforced.power.limit,power.default_limit,power.draw --format=csv",
+        "a limit below the default",
+    ),
+)
 def power_cap(nvml: Nvml) -> Iterator[Finding]:
     """Note a lowered limit; warn where power holds the clocks down now."""
     lowered = tuple(device for device in nvml.devices if _lowered(device))

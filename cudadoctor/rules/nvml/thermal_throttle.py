@@ -11,6 +11,10 @@ A card that is too hot lowers its clocks until it is not: programs get slower af
 Look after fans, dust, the flow of air and the temperature of the room; a passively cooled board needs the server's
 fans.
 
+```sh
+nvidia-smi --query-gpu=index,temperature.gpu,fan.speed,clocks.sm --format=csv -l 5
+```
+
 ## Limits
 Heat comes with work: a check of an idle card sees none, so no finding here does not mean that there is no throttling.
 The power brake shares a reason with heat (hardware slowdown), so without a temperature at a threshold nothing is said.
@@ -28,14 +32,22 @@ from collections.abc import Iterator
 
 from cudadoctor.facts.base import Fact, Known, known
 from cudadoctor.facts.nvml import Nvml, NvmlDevice
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import seen, text_of
 
 _REASONS = {0x8: "hardware slowdown", 0x20: "software thermal slowdown", 0x40: "hardware thermal slowdown"}
 
 
-@rule(id="thermal-throttle", title="Heat slows the GPU down", severity=Severity.WARNING)
+@rule(
+    id="thermal-throttle",
+    title="Heat slows the GPU down",
+    severity=Severity.WARNING,
+    confirm=Confirm(
+        "nvidia-smi -q -d TEMPERATURE,PERFORMANCE",
+        "a thermal slowdown that is Active, and a temperature at its threshold",
+    ),
+)
 def thermal_throttle(nvml: Nvml) -> Iterator[Finding]:
     """Fire where a thermal reason is active and the temperature is at a threshold."""
     hot = [(device, reached) for device in nvml.devices if (reached := _reached(device)) is not None]

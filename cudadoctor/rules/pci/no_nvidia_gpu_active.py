@@ -106,20 +106,26 @@ def no_nvidia_gpu_active(
         evidence = (Evidence("NVIDIA GPUs on the PCI bus", 0, pci.source),)
         evidence += tuple(said(step) for step in (nvml_error(ladder, 9, 12), cuda_error(ladder, 100)) if step)
         told = "The PCI bus holds no NVIDIA GPU, and no driver answers for one."
+        if system_of(host) == "Darwin":
+            told = "macOS lists no NVIDIA GPU, and CUDA runs on no other."
     inside = container_of(host)
     where = "The host of this container has none either: a container shows the host's PCI bus. " if inside else ""
     linux = system_of(host) in ("Linux", "")
     yield finding(
         no_nvidia_gpu_active,
         summary=told,
-        cause=f"{where}There is no NVIDIA card, or it is off: unpowered, badly seated, disabled in the BIOS, "
+        cause="There is no NVIDIA card in this Mac, or it is outside and was not there at the start."
+        if system_of(host) == "Darwin"
+        else f"{where}There is no NVIDIA card, or it is off: unpowered, badly seated, disabled in the BIOS, "
         "or on a laptop in integrated graphics mode.",
         confidence="supported" if inside or isinstance(pci, Missing) else "proven",
         evidence=evidence,
         fix=Fix(
-            "Driver and toolkit are not the problem here. Run on the CPU, or on a machine with an NVIDIA GPU. If there "
-            "should be a card, look for it on the bus, check its seat, its power and the BIOS, and on a laptop choose "
-            "hybrid or NVIDIA graphics.",
+            "No driver and no toolkit helps here. Run on the CPU, or on a machine with an NVIDIA GPU."
+            if system_of(host) == "Darwin"
+            else "Driver and toolkit are not the problem here. Run on the CPU, or on a machine with an NVIDIA GPU. If "
+            "there should be a card, look for it on the bus, check its seat, its power and the BIOS, and on a laptop "
+            "choose hybrid or NVIDIA graphics.",
             ("lspci -nn -d 10de:",) if linux else (),
         ),
     )

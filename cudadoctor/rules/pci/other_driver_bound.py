@@ -56,6 +56,7 @@ from cudadoctor.rules.reading import (
     owns_its_driver,
     seen,
     sign_of_driver,
+    system_of,
     text_of,
 )
 
@@ -107,8 +108,8 @@ def other_driver_bound(
     held = tuple(card for card in pci.devices if _holder(known(card.bound_driver)) is not None)
     if not held or any(known(card.bound_driver) == "nvidia" for card in pci.devices):
         return
-    if sign_of_driver(ladder, nvml, driver) is not None:
-        return
+    if sign_of_driver(ladder, nvml, driver) is not None or system_of(host) not in ("Linux", ""):
+        return  # on Windows, Microsoft's display driver stands in where NVIDIA's is not installed
     holder = _holder(known(held[0].bound_driver)) or ""
     loaded = isinstance(kernel_driver, KernelDriver) and known(kernel_driver.loaded) is True
     # What NVIDIA's own module says when it comes second; it then unloads itself.

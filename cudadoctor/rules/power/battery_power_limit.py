@@ -10,6 +10,10 @@ Timings made so say nothing of the card.
 ## How to fix it
 Connect the charger that came with the machine, and measure again.
 
+```sh
+grep -H . /sys/class/power_supply/A*/online
+```
+
 ## Limits
 How much the GPU is held down is not measured here, so this is a note.
 A weak charger at a USB port can do the same, and is not told apart from a strong one.
@@ -26,7 +30,7 @@ from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.power import Power
-from cudadoctor.findings import Evidence, Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import passed, seen
 
@@ -36,6 +40,7 @@ from cudadoctor.rules.reading import passed, seen
     title="The laptop runs on its battery",
     severity=Severity.NOTE,
     explains=("power-cap", "low-power-state"),
+    confirm=Confirm("grep -H . /sys/class/power_supply/A*/online", "0"),
 )
 def battery_power_limit(power: Power, ladder: Ladder, nvml: Nvml | Missing) -> Iterator[Finding]:
     """Note a battery that discharges while a GPU works."""

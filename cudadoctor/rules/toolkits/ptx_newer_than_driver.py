@@ -58,7 +58,17 @@ from cudadoctor.facts.toolkits import Toolkits
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import NUMPY, install_compiler, update_driver
-from cudadoctor.rules.reading import cuda_error, driver_release, passed, said, seen, step_of, text_of, version_of
+from cudadoctor.rules.reading import (
+    cuda_error,
+    driver_release,
+    passed,
+    said,
+    seen,
+    step_of,
+    system_of_driver,
+    text_of,
+    version_of,
+)
 from cudadoctor.rules.toolkits.choice import fitting_extra, selected, toolkit_evidence
 from cudadoctor.tables.drivers import minimum_driver
 
@@ -118,7 +128,7 @@ def ptx_newer_than_driver(
     older = f"CUDA {text_of(cuda)}, which is all that the driver knows" if has else "what the driver knows"
     code = " Loading the kernel failed with 222." if refused is not None and refused.code == 222 else ""
     extra = fitting_extra(driver, nvml, pci)
-    corresponding = minimum_driver(version or "", "Linux")
+    corresponding = minimum_driver(version or "", system_of_driver(host))
     update = (
         f" Or update the driver to {corresponding.corresponding} or newer."
         if (corresponding is not None and corresponding.corresponding)

@@ -12,6 +12,7 @@ through the driver's compiler, or not.
 
 ## How to fix it
 Below 7.5: use the CUDA 12 compiler wheels, and leave the driver alone.
+PyTorch serves these cards in its builds for CUDA 12.6 alone, which are to end after 2.14.
 A card newer than the toolkit: use a newer toolkit.
 Below 7.5:
 
@@ -26,7 +27,8 @@ Nothing is said of the card on which a kernel ran.
 Before a kernel was tried, a card that is too new is only a warning.
 
 ## Sources
-`ptxas --help` of the toolkits (tables/architectures.tsv); CUDA 13.0 release notes.
+`ptxas --help` of the toolkits (tables/architectures.tsv); CUDA 13.0 release notes; PyTorch's support
+matrix and its end: pytorch/pytorch issues 172352 and 190385.
 Met by users in:
 - <https://github.com/Hellod035/LeggedLab/issues/26>
 - <https://github.com/pytorch/pytorch/issues/30532>
@@ -49,6 +51,7 @@ from cudadoctor.rules.base import CannotJudgeError, finding, rule
 from cudadoctor.rules.commands import install_compiler
 from cudadoctor.rules.reading import capabilities, cuda_error, passed, said, step_of, tried_device, version_of
 from cudadoctor.rules.toolkits.choice import in_use, toolkit_evidence
+from cudadoctor.tables.old_cards import last_versions
 from cudadoctor.tables.support import architectures_of
 
 _OLDEST_COMPILED = (5, 0)
@@ -172,12 +175,20 @@ def _failure(ladder: Ladder | Missing) -> Step | None:
 
 
 def _older_toolkit(capability: tuple[int, int]) -> Fix:
+    last = last_versions(".".join(map(str, capability)))
     if capability < _OLDEST_COMPILED:
+        kept = f" CUDA {last.cuda} was the last for it." if last is not None else ""
         return Fix(
             "CUDA 12 starts at 5.0, so no toolkit that numba-cuda takes compiles for this card. Use a newer card."
+            f"{kept}"
         )
+    pytorch = (
+        f" The same holds for PyTorch: take its builds for CUDA 12.6, which are to end with {last.pytorch}."
+        if last is not None and last.pytorch
+        else ""
+    )
     return Fix(
-        "Use the CUDA 12 compiler wheels (NVVM 12.9 compiles from 5.0), and keep the driver as it is.",
+        f"Use the CUDA 12 compiler wheels (NVVM 12.9 compiles from 5.0), and keep the driver as it is.{pytorch}",
         ("python -m pip uninstall -y nvidia-nvvm nvidia-nvjitlink", install_compiler("cu12")),
     )
 

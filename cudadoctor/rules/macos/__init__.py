@@ -1,0 +1,1 @@
+"""Rules about Macs, up to the last macOS that has CUDA."""
