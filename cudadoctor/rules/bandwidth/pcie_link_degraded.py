@@ -62,6 +62,10 @@ _ERROR_BELOW = 0.60
         "pcie-gen1": 3,
         "xid:79": 4,
         "off-bus": 2,
+        "pcie-narrow": 6,
+        "idle pcie-downgraded": -5,
+        "idle pcie-gen1": -4,
+        "idle pcie-narrow": -2,
     },
     confirm=Confirm(
         "nvidia-smi "

@@ -48,7 +48,14 @@ _OUT_OF_MEMORY = "CUDA_ERROR_OUT_OF_MEMORY"
     id="wsl-pinned-memory-limit",
     title="WSL2 lets little memory be pinned",
     severity=Severity.WARNING,
-    shows={"cuda:2 pinned": 6, "raw-oom": 4, "cuda:2 pinned wsl": 3, "wsl cuda:2": 4, "pinned wsl": 3},
+    shows={
+        "cuda:2 pinned": 6,
+        "raw-oom": 4,
+        "cuda:2 pinned wsl": 3,
+        "wsl cuda:2": 6,
+        "pinned wsl": 6,
+        "pinned-off wsl": 6,
+    },
     confirm=Confirm(
         "uname -r; free -h; nvidia-smi --query-gpu=memory.free --format=csv",
         "a kernel of WSL2, and enough free memory on the GPU",

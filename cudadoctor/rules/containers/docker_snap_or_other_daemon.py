@@ -98,6 +98,13 @@ _FIXES = {
         "rootless no-gpu-driver-docker": 4,
         "rootless container-cli": 3,
         "other-docker container-cli": 4,
+        "container-cli-driver lib:libnvidia-ml": 5,
+        "container-cli-driver smi-works-said": 8,
+        "container-cli-driver smi-works": 6,
+        "other-docker container-cli-driver": 10,
+        "other-docker lib:libnvidia-ml": 6,
+        "sudo-differs container": 7,
+        "lib-in-docker-desktop": 3,
     },
     confirm=Confirm(
         'docker context ls; readlink -f "$(command -v docker)"',

@@ -68,6 +68,9 @@ from cudadoctor.rules.reading import text_of
         "cublas-failed system-cublas": 5,
         "system-cublas": 3,
         "torch-load-deps lib-of-a-toolkit": 3,
+        "no-ld-debug": 6,
+        "no-ld-debug ld-path": 1,
+        "device-assert": -5,
     },
     confirm=Confirm(
         'echo "$LD_LIBRARY_PATH"; python -m pip list | grep -E "nvidia-.*-cu1[0-9]|nvidia-cu"',

@@ -81,6 +81,10 @@ from cudadoctor.rules.reading import capabilities, version_of
         "num-gpus-0": 3,
         "tf dll-missing": 4,
         "cupy lib-of-a-toolkit": -1,
+        "library-of-another-toolkit dll-missing": 6,
+        "library-of-another-toolkit lib-of-a-toolkit": 5,
+        "library-of-another-toolkit": 2,
+        "several-libraries-missing": 4,
     },
     confirm=Confirm(
         '/sbin/ldconfig -p | grep -E "libcudart|libcudnn|libcublas"; python -m pip list | grep -iE '

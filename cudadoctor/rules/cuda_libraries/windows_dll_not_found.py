@@ -56,7 +56,14 @@ _CUPY = {"cupy-cuda11x": "nvrtc64_112_0.dll", "cupy-cuda12x": "nvrtc64_120_0.dll
     id="windows-dll-not-found",
     title="A CUDA library is not on the search path of Windows",
     severity=Severity.WARNING,
-    shows={"dll-missing": 8, "dll-failed": 6, "dll-missing dll-failed": 1, "libnvvm-missing dll-missing": -6},
+    shows={
+        "dll-missing": 8,
+        "dll-failed": 6,
+        "dll-missing dll-failed": 1,
+        "libnvvm-missing dll-missing": -6,
+        "dll-failed windows": 1,
+        "library-of-another-toolkit dll-missing": -2,
+    },
     confirm=Confirm(
         "where.exe cudart64_*.dll cudnn64_*.dll",
         "no file, or another number than the message names",

@@ -54,6 +54,11 @@ from cudadoctor.rules.reading import container_of, passed, said, seen, step_of
         "container daemon-reload": 4,
         "no-permission container": 3,
         "nvml:15": -3,
+        "nvml:999 cuda:46": -3,
+        "nvml:999 vgpu": -3,
+        "cuda:800 container": 7,
+        "cuda:800": 3,
+        "cuda:999 !container": -2,
     },
     confirm=Confirm(
         "ls -l /dev/nvidiactl; : < /dev/nvidiactl",

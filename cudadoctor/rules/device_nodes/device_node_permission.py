@@ -72,6 +72,8 @@ def node_evidence(nodes: tuple[DeviceNode, ...]) -> tuple[Evidence, ...]:
         "cuda:304": 4,
         "cuda:304 node-not-for-all": 2,
         "groups": 1,
+        "cuda:800": 4,
+        "module-not-initialised": 1,
     },
     confirm=Confirm(
         "ls -l /dev/nvidia*; id; : < /dev/nvidiactl",

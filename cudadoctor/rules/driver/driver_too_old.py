@@ -99,6 +99,13 @@ from cudadoctor.tables.drivers import DriverMinimum, minimum_driver
         "cuda:36": 7,
         "stub": -3,
         "vgpu-host-driver": -3,
+        "nvenc-version": 10,
+        "driver-below-toolkit": 4,
+        "smi-old-zero": -6,
+        "video-lib": -6,
+        "insufficient-driver": 8,
+        "old-libcuda": 9,
+        "driver-older-ptx": 5,
     },
     commands_here=update_driver,
     confirm=Confirm(

@@ -69,6 +69,8 @@ _WAITING = ("not started", "in progress")
         "fabric cuda:802": 3,
         "fabric-nothing": -6,
         "confidential": -3,
+        "geforce fabric-failed": -5,
+        "fabric-not-supported": -5,
     },
     confirm=Confirm(
         "systemctl is-active nvidia-fabricmanager; nvidia-smi -q | grep -A2 '  Fabric$'",

@@ -49,7 +49,7 @@ _VARIABLE = "NUMBA_ENABLE_CUDASIM"
     severity=Severity.ERROR,
     explains=("nvvm-not-found", "kernel-compile-failed"),
     shows={
-        "cudasim": 8,
+        "cudasim": 9,
     },
     confirm=Confirm(
         "python -c \"import os; print(os.environ.get('NUMBA_ENABLE_CUDASIM'))\"",

@@ -63,7 +63,15 @@ _INDEX = re.compile(r"\d{1,6}", re.ASCII)
     id="device-ordinal-out-of-range",
     title="The program asks for a GPU of a number that there is not",
     severity=Severity.ERROR,
-    shows={"cuda:101": 9, "device-missing": 8, "device-order": 2, "count-assert": 4},
+    shows={
+        "cuda:101": 9,
+        "device-missing": 8,
+        "device-order": 2,
+        "count-assert": 4,
+        "context-refused": -5,
+        "device-count-0": -5,
+        "no-gpu-devices": -2,
+    },
     confirm=Confirm(
         "nvidia-smi -L; env | grep CUDA_VISIBLE_DEVICES",
         "no GPU of the number that the program asks for",

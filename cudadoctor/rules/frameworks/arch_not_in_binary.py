@@ -88,6 +88,13 @@ _OLDEST_WORTH_A_WORD = (5, 0)
         "cuda:200": 5,
         "arch-flag": 2,
         "cuda:209 arch-unsupported": 2,
+        "card-beyond-toolkit": 4,
+        "card-before-toolkit": 4,
+        "card-beyond-toolkit cuda:209": 2,
+        "card-beyond-toolkit cublas-failed": 3,
+        "card-before-toolkit no-gpu-devices": 1,
+        "no-kernel-image": 8,
+        "cuda:209 no-kernel-image": -7,
     },
     confirm=Confirm(
         'python -c "import torch; print(torch.cuda.get_device_capability(), torch.cuda.get_arch_list())"',

@@ -48,7 +48,15 @@ _OWN_VARIABLES = {"jax": ("JAX_CUDA_VISIBLE_DEVICES",)}
     id="framework-device-count-bug",
     title="The framework counts GPUs otherwise than the driver",
     severity=Severity.WARNING,
-    shows={"nvml-count-variable": 6, "count-assert": 5},
+    shows={
+        "nvml-count-variable": 6,
+        "count-assert": 5,
+        "cvd-uuid device-count-0": 7,
+        "device-count-0 works-on-device": 7,
+        "device-count-0": 3,
+        "queued-call": 4,
+        "device-count-0 mig": 2,
+    },
     confirm=Confirm(
         'python -c "import torch; print(torch.cuda.device_count())"; nvidia-smi -L; env | grep -E '
         '"PYTORCH_NVML|CUDA_VISIBLE"',

@@ -48,7 +48,7 @@ _VARIABLE = "NVIDIA_DRIVER_CAPABILITIES"
     explains=("libcuda-missing", "uvm-node-missing", "driver-call-failed"),
     shows={
         "driver-capabilities": 3,
-        "without-compute": 5,
+        "without-compute": 7,
         "driver-capabilities no-nvidia-driver": 4,
         "smi-works container no-nvidia-driver": 8,
         "smi-works container libcuda-not-found": 8,
@@ -60,6 +60,10 @@ _VARIABLE = "NVIDIA_DRIVER_CAPABILITIES"
         "container-with-gpu no-nvidia-driver": 5,
         "container-with-gpu libcuda-not-found": 5,
         "container-with-gpu lib:libcuda": 5,
+        "video-lib container": 9,
+        "video-lib nvenc-version": 3,
+        "video-lib": 3,
+        "video-lib lxc": 3,
     },
     confirm=Confirm(
         "echo \"$NVIDIA_DRIVER_CAPABILITIES\"; /sbin/ldconfig -p | grep -E 'libcuda|libnvidia-ml'",

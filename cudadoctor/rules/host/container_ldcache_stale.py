@@ -48,6 +48,9 @@ _MOUNT = "/usr/local/nvidia/lib64/"
         "container-ldcache": 8,
         "container lib:libnvidia-ml !container-cli": 5,
         "container nvml:12": 5,
+        "smi-no-nvml-lib container": 9,
+        "smi-no-nvml-lib": 4,
+        "container-with-gpu smi-no-nvml-lib": 2,
     },
     confirm=Confirm(
         "find /usr /opt -name 'libnvidia-ml.so.*' 2>/dev/null; /sbin/ldconfig -p | grep libnvidia-ml",

@@ -51,7 +51,16 @@ from cudadoctor.rules.reading import container_of, node_paths, nvml_error, on_se
         "libcuda-missing",
         "driver-call-failed",
     ),
-    shows={"hyper-v nvml:17": 7, "hyper-v": 3, "dxg nvml:17 !wsl": 6, "dxg nvml:17": 2, "nvml:17": 3},
+    shows={
+        "hyper-v nvml:17": 7,
+        "hyper-v": 3,
+        "dxg nvml:17 !wsl": 6,
+        "dxg nvml:17": 2,
+        "nvml:17": 3,
+        "hyperv-card": 8,
+        "hyperv-card nvml:17": 4,
+        "nvml:17 hyper-v": 2,
+    },
     confirm=Confirm(
         "ls -l /dev/dxg /usr/lib/wsl/lib/libcuda.so.1; uname -r",
         "/dev/dxg without libcuda, on a kernel that is not of WSL2",

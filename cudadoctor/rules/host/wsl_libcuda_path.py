@@ -55,6 +55,13 @@ from cudadoctor.rules.reading import on_search_path, on_wsl, said, step_of
         "wsl libcuda-not-found": 6,
         "lcuda wsl": 6,
         "lcuda": 4,
+        "wsl libcuda-so": 5,
+        "wsl libcuda-so lib:libcuda": 3,
+        "wsl-lib-named": 5,
+        "wsl-lib-named wsl-lib": -5,
+        "wsl bitsandbytes": 6,
+        "bitsandbytes lib:libcuda": 3,
+        "libcuda-so libcuda-not-found": 3,
     },
     confirm=Confirm(
         "ls /usr/lib/wsl/lib/libcuda.so.1; /sbin/ldconfig -p | grep libcuda.so",

@@ -60,7 +60,7 @@ LENT = "/usr/lib/wsl/"
     ),
     shows={
         "wsl linux-driver-in-wsl": 7,
-        "wsl linux-driver-package": 6,
+        "wsl linux-driver-package": 8,
         "wsl numba-driver-variable": 7,
         "wsl cuda:100": 5,
         "wsl cuda:35": 3,

@@ -60,6 +60,8 @@ from cudadoctor.rules.reading import card_evidence, kernel_of, names_of, owns_it
         "smi-works": -2,
         "other-driver": -2,
         "nouveau-bound": -2,
+        "kernel-upgraded": -1,
+        "module-not-initialised": 7,
     },
     confirm=Confirm(
         "find /lib/modules/$(uname -r) -name 'nvidia.ko*'; grep ^nvidia /proc/modules",

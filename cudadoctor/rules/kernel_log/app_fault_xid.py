@@ -53,6 +53,11 @@ from cudadoctor.rules.kernel_log.events import shown
         "cuda:710": 7,
         "xid:79": -3,
         "cuda:46": -3,
+        "suspend": -3,
+        "illegal-access": 6,
+        "illegal-access cuda:700": -6,
+        "device-assert": 9,
+        "device-assert cuda:710": -4,
     },
     confirm=Confirm(
         "journalctl -k -b | grep -i xid",

@@ -61,6 +61,9 @@ from cudadoctor.rules.reading import card_evidence, card_name, cards, container_
         "adapter-failed": 5,
         "adapter-failed smi-no-devices": 2,
         "smi-no-devices": 3,
+        "rebar": 4,
+        "rebar smi-no-devices": 5,
+        "rebar adapter-failed": 3,
     },
     confirm=Confirm(
         "lspci -vv -d 10de: 2>/dev/null | grep -E '^[0-9a-f]|Region'",

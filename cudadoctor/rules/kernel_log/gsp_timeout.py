@@ -59,6 +59,9 @@ _STOP_GAP = 'echo "options nvidia NVreg_EnableGpuFirmware=0" | sudo tee /etc/mod
         "gsp": 2,
         "container-cli-timeout": 2,
         "xid:79": -2,
+        "rpc-history": 6,
+        "gsp-dead": 9,
+        "gsp-dead gsp": -1,
     },
     confirm=Confirm(
         "journalctl -k -b | grep -iE 'xid.*: (119|120)|gsp.*timeout'",

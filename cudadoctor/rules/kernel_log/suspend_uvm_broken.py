@@ -43,7 +43,7 @@ from cudadoctor.rules.reading import cuda_error, node_paths, passed, said
     severity=Severity.ERROR,
     explains=("driver-call-failed", "race-lane-failed"),
     shows={
-        "suspend": 3,
+        "suspend": 5,
         "cuda:999": 4,
         "cuda:999 suspend": 6,
         "init-failed": 4,
@@ -55,6 +55,12 @@ from cudadoctor.rules.reading import cuda_error, node_paths, passed, said
         "nodes-without-uvm": -3,
         "container cuda:999": -1,
         "xid:13": 4,
+        "suspend smi-works-said": 2,
+        "suspend no-gpu-devices": 3,
+        "suspend not-available": 3,
+        "suspend container": 1,
+        "suspend cuda:719": 4,
+        "suspend no-gpu-found": 6,
     },
     confirm=Confirm(
         "journalctl -k -b | grep 'PM: suspend'; ls -l /dev/nvidia-uvm",

@@ -78,6 +78,10 @@ from cudadoctor.rules.reading import (
         "cuda:35": 2,
         "lib:libnvidia-ml": -2,
         "container-cli": -2,
+        "smi-no-nvml-lib !container": 3,
+        "container-cli lib:libcuda": 5,
+        "cuda-303": 4,
+        "singularity": -4,
     },
     commands_here=lambda machine: () if family_of(machine.host) == "ubuntu" else install_libcuda(machine.host, None),
     confirm=Confirm(

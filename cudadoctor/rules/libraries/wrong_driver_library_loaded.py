@@ -59,6 +59,7 @@ _WORDS = {
         "numba-driver-variable driver-library-broken": 2,
         "stub": 2,
         "macos": -3,
+        "old-libcuda": -3,
     },
     confirm=Confirm(
         "env | grep -i NUMBA; /sbin/ldconfig -p | grep libcuda.so",

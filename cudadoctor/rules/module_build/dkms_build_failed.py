@@ -74,6 +74,7 @@ _FIRST_ERRORS = (
         "cannot-load-module !module-built": 3,
         "cannot-load-module": 2,
         "headers-missing": 4,
+        "akmods-failed": 4,
     },
     commands_here=lambda machine: (_FIRST_ERRORS, *rebuild_module(machine.host)),
     confirm=Confirm(

@@ -72,10 +72,11 @@ from cudadoctor.rules.reading import card_evidence, names_of, owns_its_driver, s
         "key-rejected": 10,
         "cannot-load-module": 5,
         "cannot-load-module module-built": 2,
-        "secure-boot": 3,
+        "secure-boot": 5,
         "secure-boot cannot-load-module": 3,
         "smi-no-driver": 2,
         "secure-boot smi-no-driver": 4,
+        "secure-boot module-not-found": 1,
     },
     commands_here=lambda machine: (*_enrol(machine.host, unsigned=True), REBOOT),
     confirm=Confirm(

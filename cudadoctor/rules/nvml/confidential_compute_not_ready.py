@@ -44,10 +44,11 @@ from cudadoctor.rules.reading import cuda_error, said, seen
     severity=Severity.ERROR,
     explains=("fabric-manager-not-running", "mig-without-instance", "driver-call-failed", "race-lane-failed"),
     shows={
-        "confidential": 5,
+        "confidential": 6,
         "cuda:802 confidential": 6,
         "cuda:802": 4,
         "fabric": -1,
+        "confidential not-available": 5,
     },
     confirm=Confirm(
         "nvidia-smi conf-compute -f; nvidia-smi conf-compute -grs",

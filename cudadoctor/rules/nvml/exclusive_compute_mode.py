@@ -51,6 +51,9 @@ _MODES = {1: "exclusive thread", 2: "prohibited", 3: "exclusive process"}
         "exclusive cuda:46": 4,
         "vgpu": -2,
         "cuda:46 mig": -1,
+        "slurm cuda:46": 1,
+        "cuda:46 nvml:999": -2,
+        "context-refused": 8,
     },
     confirm=Confirm(
         "nvidia-smi --query-gpu=index,compute_mode --format=csv; nvidia-smi --query-compute-apps=pid,name --format=csv",

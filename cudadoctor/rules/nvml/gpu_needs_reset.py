@@ -48,6 +48,7 @@ from cudadoctor.rules.reading import nvml_error, said, seen, text_of
         "xid:45": 1,
         "cuda:46": 2,
         "gpu-lost-column": 3,
+        "gsp-dead": -4,
     },
     confirm=Confirm(
         "nvidia-smi -q | grep -i 'recovery action'",

@@ -66,6 +66,12 @@ _SHARED_WITH_HOST = ("GH200", "GB200", "GB300", "GB10")
         "fuser": 4,
         "cuda:2 fuser": 2,
         "cuda:2 pinned": -2,
+        "memory-kept": 7,
+        "process-unknown": 8,
+        "memory-kept no-pid": 3,
+        "wsl": -1,
+        "raw-oom": 4,
+        "raw-oom cuda:2": -4,
     },
     confirm=Confirm(
         "nvidia-smi --query-gpu=index,memory.used,memory.total --format=csv; nvidia-smi "

@@ -53,10 +53,15 @@ _VARIABLE = "CUDA_VISIBLE_DEVICES"
     shows={
         "count-assert": 5,
         "count-assert cvd": 2,
-        "mig-uuid": 3,
+        "mig-uuid": 2,
         "mig count-assert": 3,
         "mig-uuid cuda:101": 5,
         "mig cuda:101": 3,
+        "mig-not-an-int": 10,
+        "mig device-count-1": 8,
+        "mig": 1,
+        "mig-no-devices": -6,
+        "mig device-missing": 4,
     },
     confirm=Confirm(
         "nvidia-smi -L; env | grep CUDA_VISIBLE_DEVICES",

@@ -54,6 +54,9 @@ from cudadoctor.rules.reading import cuda_error, said, seen
         "mig cuda:100": 3,
         "cuda:100": 4,
         "mig-uuid": -2,
+        "partitioned cuda:100": 3,
+        "mig-list": -3,
+        "mig-enabled !mig-list !mig-uuid": 3,
     },
     confirm=Confirm(
         "nvidia-smi --query-gpu=index,mig.mode.current --format=csv; nvidia-smi -L",

@@ -49,10 +49,11 @@ from cudadoctor.rules.reading import cuda_error, said, seen, text_of
         "unlicensed": 7,
         "unlicensed vgpu": 3,
         "cuda:102": 9,
-        "vgpu cuda:46": 8,
+        "vgpu cuda:46": 9,
         "cuda:46": 4,
         "vgpu": 3,
         "vgpu-host-driver": -3,
+        "vgpu nvml:999": 2,
     },
     confirm=Confirm(
         "nvidia-smi -q | grep -iE 'virtualization mode|license status'",

@@ -43,7 +43,13 @@ from cudadoctor.rules.toolkits.choice import fitting_extra
     id="legacy-python2-package",
     title="The package was written for Python 2",
     severity=Severity.WARNING,
-    shows={"legacy-python": 3, "legacy-python syntax-error": 4},
+    shows={
+        "legacy-python": 4,
+        "legacy-python syntax-error": 4,
+        "legacy-python py-error": 5,
+        "legacy-python print-statement": 3,
+        "npmat": 6,
+    },
     confirm=Confirm(
         'python --version; python -m pip list | grep -iE "gnumpy|cudamat"',
         "Python 3, and one of these packages",

@@ -61,12 +61,14 @@ _WHEEL = re.compile(r"(nvidia-[a-z0-9-]+?)-cu(\d\d)")
     title="Packages that overwrite each other are installed together",
     severity=Severity.WARNING,
     shows={
-        "several-cupy": 10,
+        "several-cupy": 7,
         "cupy-of-two-majors": 8,
         "wheels-of-two-majors": 5,
         "cupy lib-of-a-toolkit": 7,
         "cupy nvrtc-missing": 2,
         "cupy dll-missing": 5,
+        "libraries-of-two-majors": 5,
+        "libraries-of-two-majors nvrtc-missing": 3,
     },
     confirm=Confirm(
         "python -m pip list | grep -iE '^cupy|-cu1[0-9]'",

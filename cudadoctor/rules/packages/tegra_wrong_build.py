@@ -62,6 +62,13 @@ _LIBRARY = re.compile(r"lib(?:cu\w+|nv\w+)\.so[.\d]*: cannot open shared object"
         "aarch64 not-compiled-with-cuda": 3,
         "torch-load-deps lib-of-a-toolkit": 7,
         "tegra arch-unsupported": 3,
+        "tegra not-available": 5,
+        "tegra cuda:35": 6,
+        "tegra lib:libcudart": 3,
+        "tegra no-gpu-devices": 4,
+        "tegra conda": 3,
+        "tegra cuda:100": 3,
+        "tegra lib:libcuda": 2,
     },
     confirm=Confirm(
         'uname -m; cat /etc/nv_tegra_release; python -c "import torch; print(torch.version.cuda)"',

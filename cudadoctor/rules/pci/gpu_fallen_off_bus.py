@@ -67,6 +67,8 @@ from cudadoctor.rules.reading import card_evidence, cards, names_of, nvml_error,
         "nvml:15": 8,
         "gpu-lost-column": 3,
         "xid:154": 2,
+        "wsl nvml:15": -7,
+        "hybrid-off": -7,
     },
     confirm=Confirm(
         "lspci -d 10de:; journalctl -k -b | grep -iE 'off the bus|xid.*: 79'",

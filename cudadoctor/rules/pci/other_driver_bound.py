@@ -81,11 +81,15 @@ _NO_NOUVEAU = f'for m in nouveau nova_core nova_drm; do echo "blacklist $m"; don
     shows={
         "other-driver": 9,
         "module-no-device": 3,
-        "nouveau-bound": 8,
+        "nouveau-bound": 9,
         "module-refused": 2,
         "cannot-load-module": 4,
         "nouveau smi-no-driver": 4,
         "lspci-nvidia nouveau": 2,
+        "nouveau": 4,
+        "nouveau-bound smi-not-found": -2,
+        "nouveau smi-not-found": -1,
+        "nvidia-bound": -6,
     },
     commands_here=lambda machine: (_NO_NOUVEAU, rebuild_initramfs(machine.host), REBOOT),
     confirm=Confirm(

@@ -44,7 +44,12 @@ _IN_A_FABRIC = ("not started", "in progress", "completed")
     id="fabric-manager-not-needed",
     title="Fabric manager failed on a machine without NVSwitch, which is harmless",
     severity=Severity.NOTE,
-    shows={"fabric-nothing": 10, "cuda:802": -6},
+    shows={
+        "fabric-nothing": 10,
+        "cuda:802": -6,
+        "fabric-not-supported": 9,
+        "geforce fabric-failed": 9,
+    },
     confirm=Confirm(
         "cat /sys/bus/pci/devices/*/uevent | grep -A1 PCI_CLASS=680",
         "no PCI_ID that begins with 10DE, which an NVSwitch has",

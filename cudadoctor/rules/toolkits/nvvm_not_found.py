@@ -87,6 +87,9 @@ _PATH_VARIABLES = ("CUDA_HOME", "CUDA_PATH", "CUDA_ROOT")
         "lib:libnvvm": 4,
         "lib:libnvrtc": 4,
         "nvvm-path-missing libnvvm-missing": -5,
+        "several-libraries-missing": -4,
+        "library-of-another-toolkit lib:libnvrtc": -5,
+        "ptxas-missing": 5,
     },
     confirm=Confirm(
         'python -c "from numba.cuda.cudadrv.libs import test; test()"; find / -name libdevice.10.bc 2>/dev/null',

@@ -82,6 +82,7 @@ from cudadoctor.tables.drivers import minimum_driver
         "cuda:222": 9,
         "ptx-version": 9,
         "cuda:218": 4,
+        "driver-older-ptx": 8,
     },
     commands_here=update_driver,
     confirm=Confirm(

@@ -72,6 +72,7 @@ _OLDEST_COMPILED = (5, 0)
     shows={
         "arch-flag": 9,
         "arch-flag arch-unsupported": 1,
+        "card-before-toolkit arch-flag": 2,
     },
     confirm=Confirm(
         "nvidia-smi --query-gpu=name,compute_cap --format=csv; nvcc --list-gpu-arch",
