@@ -35,6 +35,7 @@ def parts(out: Path) -> dict[str, list[tuple[str, list[str]]]]:
             ("check-cold", [*DOCTOR, "check"]),
             ("check", [*DOCTOR, "check", "-v", "--save", str(out / "facts.json")]),
             ("check-quick", [*DOCTOR, "check", "--quick"]),
+            ("check-frameworks", [*DOCTOR, "check", "--frameworks", "--save", str(out / "frameworks.json")]),
             ("check-hidden", ["env", "CUDA_VISIBLE_DEVICES=7", *DOCTOR, "check"]),
             ("check-simulator", ["env", "NUMBA_ENABLE_CUDASIM=1", *DOCTOR, "check"]),
             ("check-device-9", [*DOCTOR, "check", "--device", "9"]),

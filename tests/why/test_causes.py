@@ -114,8 +114,8 @@ def test_every_sign_that_a_cause_names_can_be_read_from_some_text() -> None:
 
     made = {name for name, _, _ in ROWS} | {f"cuda:{code}" for code in codes.CUDA_CODES}
     made |= {f"nvml:{code}" for code in (*codes.NVML_NAMES.values(), *codes.NVML_SENTENCES.values())}
-    source = (HERE.parents[1] / "cudadoctor" / "rules" / "pasted" / "signs.py").read_text(encoding="utf-8")
-    made |= set(re.findall(r'note\("([\w-]+)"', source))
+    readers = (HERE.parents[1] / "cudadoctor" / "rules" / "pasted" / name for name in ("signs.py", "fits.py"))
+    made |= {sign for path in readers for sign in re.findall(r'note\("([\w-]+)"', path.read_text(encoding="utf-8"))}
     conditions = [pair[0] for rule in CAUSES for pair in rule.shows]
     named = {word.lstrip("!") for condition in conditions for word in condition.split()}
     assert {sign for sign in named if not sign.startswith(("lib:", "xid:"))} - made == set()

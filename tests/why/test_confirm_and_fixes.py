@@ -124,7 +124,7 @@ def first(text: str, machine: Machine | None = None) -> Finding:
 
 
 def test_causes_that_fit_alike_are_said_to_be_told_apart_by_the_commands() -> None:
-    assert sentence("no CUDA-capable device is detected").startswith("3 causes fit the text alike: ")
+    assert sentence("no CUDA-capable device is detected").startswith("2 causes fit the text alike: ")
     assert "The command under each tells them apart." in sentence("no CUDA-capable device is detected")
     assert sentence("Failed to initialize NVML: Driver/library version mismatch").startswith("The cause is: ")
 

@@ -79,6 +79,7 @@ _UUID = re.compile(r"(GPU|MIG)-", re.IGNORECASE)
         "available cuda:100": 5,
         "available no-gpu-devices": 3,
         "colab": -3,
+        "cvd-number not-available": 6,
     },
     confirm=Confirm(
         "env | grep CUDA_VISIBLE_DEVICES; nvidia-smi -L",

@@ -75,7 +75,7 @@ _ALLOWING = ("a ", "c 195:", "c *:")
         "slurm cuda:100": 6,
         "slurm smi-no-devices": 6,
         "slurm no-nvidia-driver": 6,
-        "slurm smi-not-found": 6,
+        "slurm smi-not-found": 9,
         "smi-no-driver smi-works": 6,
         "no-gres": 6,
         "slurm": 1,

@@ -69,6 +69,7 @@ _PLUGIN = re.compile(r"jax-cuda(\d+)-(plugin|pjrt)")
         "jax-plugin cuda:802": -4,
         "jax-plugin cuda:46": -4,
         "jax-cpu-build": 3,
+        "jax-lib-versions": -2,
     },
     confirm=Confirm(
         'python -m pip list | grep -iE "^jax|^nvidia"; echo "$LD_LIBRARY_PATH"',

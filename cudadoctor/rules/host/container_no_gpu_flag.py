@@ -78,7 +78,7 @@ from cudadoctor.rules.reading import (
         "container smi-not-found": 6,
         "container no-gpu-found": 5,
         "container no-nvidia-driver !smi-works": 4,
-        "container lib:libcuda !smi-works !container-cli": 4,
+        "container lib:libcuda !smi-works !container-cli": 8,
         "container libcuda-not-found !smi-works !container-cli": 4,
         "container cuda:100 !smi-works !cvd": 2,
         "container lib:libnvidia-ml !container-cli": 3,
@@ -90,6 +90,9 @@ from cudadoctor.rules.reading import (
         "singularity lib:libcuda": 6,
         "singularity libcuda-not-found": 5,
         "container not-available": 1,
+        "docker-run-plain lib:libcuda": 3,
+        "docker-run-plain not-available": 4,
+        "docker-run-plain libcuda-not-found": 3,
     },
     confirm=Confirm(
         "ls -l /dev/nvidiactl; /sbin/ldconfig -p | grep -E 'libcuda|libnvidia-ml'",

@@ -68,7 +68,8 @@ from cudadoctor.rules.reading import seen, system_of
         "macos cpu-build": 1,
         "macos mac-10-14": 4,
         "mac-10-14 card-named": 2,
-        "macos cuda-home-missing": 9,
+        "macos cuda-home-missing": 5,
+        "apple-silicon cuda-home-missing": 6,
     },
     confirm=Confirm(
         "sw_vers -productVersion; uname -m",

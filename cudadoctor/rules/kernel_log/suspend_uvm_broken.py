@@ -61,6 +61,8 @@ from cudadoctor.rules.reading import cuda_error, node_paths, passed, said
         "suspend container": 1,
         "suspend cuda:719": 4,
         "suspend no-gpu-found": 6,
+        "cuda:999 !suspend": -2,
+        "torch-999 !container": 4,
     },
     confirm=Confirm(
         "journalctl -k -b | grep 'PM: suspend'; ls -l /dev/nvidia-uvm",

@@ -82,6 +82,7 @@ from cudadoctor.rules.reading import (
         "container-cli lib:libcuda": 5,
         "cuda-303": 4,
         "singularity": -4,
+        "container lib:libcuda !smi-works !container-cli": -5,
     },
     commands_here=lambda machine: () if family_of(machine.host) == "ubuntu" else install_libcuda(machine.host, None),
     confirm=Confirm(

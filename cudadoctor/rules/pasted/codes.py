@@ -121,7 +121,7 @@ NVML_SENTENCES = {
 }
 
 _NAMES = re.compile(r"\b(?:cuda_?error_?|error_)([a-z_]{4,40})\b", re.ASCII)
-_BARE_NAMES = re.compile(r"\berror([a-z]{9,40})\b", re.ASCII)  # ErrorIllegalAddress
+_BARE_NAMES = re.compile(r"\b(?:error)?([a-z]{9,40})\b", re.ASCII)  # ErrorIllegalAddress, Cuda(NoBinaryForGpu)
 _NVML_NAMES = re.compile(r"\bnvml_?error_([a-z_]{4,40})\b", re.ASCII)
 _ENDED = r"(?:\(\w{0,20}\))? ?(?:failed|returned|returns|error|->|=|:)[a-z:=>() #-]{0,40}?\b(\d{1,3})\b(?!\.?\d)"
 _NUMBERS = (

@@ -19,13 +19,13 @@ _TOOLKIT = re.compile(
     r"(\d{1,2}\.\d)(?!\d)"
 )
 # The CUDA version in nvidia-smi's header is that of the driver; a capability is no toolkit.
-_NOT_A_TOOLKIT = re.compile(r"driver version|cuda capability|compute capability")
+_NOT_A_TOOLKIT = re.compile(r"driver version|cuda capability|compute capability|download and install")
 _DRIVER = re.compile(
     r"\b(?:driver(?: version)?|nvidia(?:-driver)?|nvidia-smi)[ :=-]{1,3}(\d{3})(?:\.(\d{2,3}))?\b(?!\.\d\.)"
 )
 _HALF = re.compile(r"\b(libcuda|kernel) reported version is: ?([\d.]{3,20})")
 _MISSING_LIBRARY = re.compile(
-    r"\b(?:lib)?(?:cudart|cublas|cufft|cusolver|cusparse|curand|nvrtc)(?:64_|\.so\.)(\d{1,3})(?:[._](\d))?"
+    r"\b(?:lib)?(cudart|cublas|cufft|cusolver|cusparse|curand|nvrtc)(?:64_|\.so\.)(\d{1,3})(?:[._](\d))?"
 )
 
 Version = tuple[int, ...]
@@ -50,7 +50,7 @@ def note_fits(pasted: Pasted, note: Callable[[str, int], None]) -> None:
         for match in _DRIVER.finditer(low):
             drivers.setdefault((int(match[1]), *((int(match[2]),) if match[2] else ())), index)
         for match in _MISSING_LIBRARY.finditer(low):
-            libraries.setdefault(_library_version(match[1], match[2]), index)
+            libraries.setdefault(_library_version(*match.groups()), index)
     _halves_of_the_driver(pasted, note)
     for place in cards.values():
         note("card-named", place)
@@ -90,11 +90,13 @@ def _toolkits_in(low: str) -> Iterable[Version]:
                 yield version
 
 
-def _library_version(first: str, second: str | None) -> Version:
+def _library_version(name: str, first: str, second: str | None) -> Version:
     """Return the toolkit of a library's number: `101` is 10.1, `110` any 11, `12` any 12, `10` and `0` are 10.0."""
     if len(first) == 3:
         return (int(first[:2]), int(first[2])) if int(first[:2]) < 11 else (int(first[:2]),)
-    return (int(first), int(second)) if second is not None and int(first) < 11 else (int(first),)
+    # NVRTC kept the minor release in its name up to 11.2.
+    exact = int(first) < 11 or (name == "nvrtc" and int(first) == 11)
+    return (int(first), int(second)) if second is not None and exact else (int(first),)
 
 
 def _cards_and_toolkits(cards: dict[str, int], toolkits: dict[Version, int], note: Callable[[str, int], None]) -> None:

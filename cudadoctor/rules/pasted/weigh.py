@@ -69,7 +69,7 @@ def weigh(pasted: Pasted, causes: Iterable[Rule]) -> tuple[Weighed, ...]:
     signs = read_signs(pasted)
     words = leanings(pasted)
     every = sorted((_one(rule, signs, words) for rule in causes), key=lambda each: -each.total)
-    found = [each for each in every if each.weight >= ENOUGH]
+    found = [each for each in every if each.weight >= ENOUGH or _signs_and_words(each, words)]
     if not found and words is not None:
         least = _ENOUGH_IN_TROUBLE if _trouble(pasted) else _ENOUGH_LEANING
         found = [each for each in every if each.weight >= 0 and _leans(words, each.rule.id, least)]
@@ -96,6 +96,11 @@ def _one(rule: Rule, signs: Signs, words: Leanings | None) -> Weighed:
     if words is not None:
         lines |= dict.fromkeys(words.lines.get(rule.id, ()))
     return Weighed(rule, weight, weight + _LEANING * leaning, tuple(lines))
+
+
+def _signs_and_words(each: Weighed, words: Leanings | None) -> bool:
+    """Say whether words are so sure that a sign which is too weak alone is enough."""
+    return words is not None and each.weight > 0 and _leans(words, each.rule.id, _ENOUGH_LEANING)
 
 
 def _trouble(pasted: Pasted) -> bool:

@@ -90,6 +90,7 @@ _NO_NOUVEAU = f'for m in nouveau nova_core nova_drm; do echo "blacklist $m"; don
         "nouveau-bound smi-not-found": -2,
         "nouveau smi-not-found": -1,
         "nvidia-bound": -6,
+        "module-not-found": -4,
     },
     commands_here=lambda machine: (_NO_NOUVEAU, rebuild_initramfs(machine.host), REBOOT),
     confirm=Confirm(

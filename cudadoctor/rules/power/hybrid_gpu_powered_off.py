@@ -79,6 +79,7 @@ _COMMANDS = (
         "laptop smi-no-devices": 3,
         "laptop": 1,
         "nvidia-bound": -4,
+        "off-bus !laptop !hybrid-off": -3,
     },
     confirm=Confirm(
         "(prime-select query; supergfxctl -g; envycontrol --query; system76-power graphics) 2>/dev/null",
