@@ -44,8 +44,12 @@ def _rows(framework: Framework) -> Iterator[tuple[str, str, str]]:
         yield "", "", f"uses {', '.join(loaded)}"
     if isinstance(framework.architectures, Known) and framework.architectures.value:
         yield "", "", f"holds {' '.join(framework.architectures.value)}"
+    folders: dict[str, list[str]] = {}
     for library in framework.libraries:
-        yield "", "", f"loaded {library.path}"
+        folder, _, name = library.path.replace("\\", "/").rpartition("/")
+        folders.setdefault(folder, []).append(name)
+    for folder, names in folders.items():
+        yield "", "", f"loaded {', '.join(names)} from {folder}"
 
 
 def _ended(step: Step) -> str:
