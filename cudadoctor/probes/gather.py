@@ -80,6 +80,10 @@ def machine(
     def section(area: str, gather: Callable[[], T | Missing]) -> T | Missing:
         return gather() if area in areas else Missing(left_out)
 
+    # NVML wakes a card that sleeps: its power state is read before anything asks for the card.
+    found_pci: Pci | Missing = section("pci", lambda: pci.gather(root))
+    addresses = tuple(c.address for c in found_pci.devices if c.address) if isinstance(found_pci, Pci) else ()
+    found_power = section("pci", lambda: power.gather(root, addresses))
     found_libraries = section("driver", lambda: libraries.gather(root, environ))
     contact: DriverContact | None = None
     if asks:
@@ -96,8 +100,10 @@ def machine(
         found_host = section("host", lambda: host.gather(root, environ))
         found_macos = section("driver", lambda: macos.gather(root, found_host))
         found_windows = section("driver", lambda: windows.gather(root, environ))
-        buses = {"Darwin": lambda: macos.bus(found_macos), "Windows": lambda: windows.bus(found_windows)}
-        found_pci = section("pci", buses.get(root.system or "", lambda: pci.gather(root)))
+        if root.system == "Darwin":
+            found_pci = section("pci", lambda: macos.bus(found_macos))
+        elif root.system == "Windows":
+            found_pci = section("pci", lambda: windows.bus(found_windows))
         runs_kernels = "kernel" in areas and root.system != "Darwin"
         likely = asks and runs_kernels and ((isinstance(found_pci, Pci) and found_pci.devices) or _has_node())
         if likely:
@@ -109,8 +115,6 @@ def machine(
         found_kernel_driver = section("driver", lambda: kernel_driver.gather(root))
         found_nodes = section("driver", lambda: device_nodes.gather(root, open_in_child))
         found_builds = section("driver", lambda: module_build.gather(root, found_host, found_kernel_driver))
-        addresses = tuple(c.address for c in found_pci.devices if c.address) if isinstance(found_pci, Pci) else ()
-        found_power = section("pci", lambda: power.gather(root, addresses))
         found_log: KernelLog | Missing = Missing("there is no NVIDIA card and no trace of a driver to look for in it")
         if addresses or _has_trace(found_kernel_driver, found_libraries):
             found_log = section("driver", lambda: kernel_log.gather(root, frozenset(addresses)))

@@ -38,6 +38,7 @@ _WRONG = re.compile(
     re.IGNORECASE,
 )
 _ABOUT_GPUS = re.compile(r"cuda|nvidia|gpu|nvml|nvrm|cudnn|nvcc|\bcu[A-Z]\w+", re.IGNORECASE)
+_FOUND_VERSION = re.compile(r"\bfound version (\d{4,5})\b")
 _SHARE_OF_FIRST = 0.25
 _MOST = 6
 _LINES = 6
@@ -151,6 +152,7 @@ def findings_of(
             if pasted.lines[line]
         )
         said = " ".join(str(item.value) for item in evidence).lower()
+        evidence += _read_aloud(said)
         findings.append(
             Finding(
                 id=each.rule.id,
@@ -168,6 +170,16 @@ def findings_of(
     return tuple(findings)
 
 
+def _read_aloud(said: str) -> tuple[Evidence, ...]:
+    """Return what a number of the text means that is easily taken for something else."""
+    found = _FOUND_VERSION.search(said)
+    if found is None:
+        return ()
+    number = int(found[1])
+    meaning = f"CUDA {number // 1000}.{number % 1000 // 10}, the newest that the driver knows; no release of the driver"
+    return (Evidence(f"{number} means", meaning, "cudaDriverGetVersion: 1000 x major + 10 x minor"),)
+
+
 def _confidence(weight: int, first: int, margin: int) -> Confidence:
     """Say how sure a text can make: its own words with nothing beside them prove, a usual meaning supports."""
     if weight >= _PROVEN and margin >= _MARGIN:
@@ -179,7 +191,7 @@ def _confidence(weight: int, first: int, margin: int) -> Confidence:
 
 def _summary(evidence: tuple[Evidence, ...], confidence: Confidence) -> str:
     said = {"proven": "The text says so", "supported": "The text points to it", "possible": "The text allows it"}
-    numbers = [item.source.removeprefix("line ") for item in evidence]
+    numbers = [item.source.removeprefix("line ") for item in evidence if item.name == SAID_BY_TEXT]
     if len(numbers) > 1:
         return f"{said[confidence]}: lines {', '.join(numbers[:-1])} and {numbers[-1]}."
     return f"{said[confidence]}: line {numbers[0]}." if numbers else f"{said[confidence]}."
