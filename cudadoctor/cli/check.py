@@ -31,7 +31,7 @@ def check(
     facts: opt.FactsOption = None,
     sysroot: opt.SysrootOption = None,
     live: opt.LiveOption = False,
-    device: opt.DeviceOption = None,
+    device: opt.OnlyDeviceOption = None,
     timeout: opt.TimeoutOption = DRIVER_CALL_LIMIT_S,
     format: opt.FormatOption = Format.TEXT,
     output: opt.OutputOption = None,

@@ -71,6 +71,10 @@ DeviceOption = Annotated[
     str | None,
     typer.Option("--device", metavar="INDEX|UUID", help="The GPU to use, 0 by default."),
 ]
+OnlyDeviceOption = Annotated[
+    str | None,
+    typer.Option("--device", metavar="INDEX|UUID", help="Try this GPU alone; all by default."),
+]
 TimeoutOption = Annotated[
     float,
     typer.Option("--timeout", min=0.5, max=600, help="Seconds that one driver call may take."),

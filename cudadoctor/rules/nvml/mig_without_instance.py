@@ -50,6 +50,7 @@ from cudadoctor.rules.reading import cuda_error, said, seen
         "mig-no-devices": 9,
         "mig-enabled": 3,
         "mig-enabled cuda:100": 5,
+        "mig-enabled not-available": 5,
         "mig-enabled init-failed": 5,
         "mig cuda:100": 3,
         "cuda:100": 4,

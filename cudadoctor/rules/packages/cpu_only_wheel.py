@@ -92,6 +92,7 @@ _NOTES = ("jax", "paddle", "mxnet")
         "dll-missing": -3,
         "macos": -3,
         "macos not-compiled-with-cuda": -4,
+        "mig-enabled not-available": -2,
         "container not-available": -1,
         "slurm not-available": -2,
         "suspend not-available": -2,
