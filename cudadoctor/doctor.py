@@ -77,7 +77,7 @@ def diagnose(machine: Machine, command: str = "check") -> Diagnosis:
 def plan(machine: Machine, findings: tuple[Finding, ...]) -> Plan:
     """Return the ordered plan from this machine's state to a GPU that computes."""
     from cudadoctor.rules.catalogue import RULES
-    from cudadoctor.rules.plan import make_plan
+    from cudadoctor.rules.setup.plan import make_plan
 
     return make_plan(machine, findings, RULES)
 

@@ -11,7 +11,7 @@ from cudadoctor.facts.bandwidth import SkippedMeasurement
 from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Severity
 from cudadoctor.rules.catalogue import RULES
-from cudadoctor.rules.plan import make_plan
+from cudadoctor.rules.setup.plan import make_plan
 from tests.rules import build as b
 
 GIB = 2**30

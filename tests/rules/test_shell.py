@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cudadoctor.rules.shell import list_line, path_line, set_line, shell_of, start_up_file
+from cudadoctor.rules.setup.shell import list_line, path_line, set_line, shell_of, start_up_file
 from tests.rules import build as b
 
 

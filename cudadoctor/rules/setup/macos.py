@@ -15,9 +15,9 @@ from cudadoctor.findings import Finding, PlanState, PlanStep
 from cudadoctor.rules.macos.macos_dyld_path import is_stripped
 from cudadoctor.rules.macos.macos_numba_dropped import SAMPLES
 from cudadoctor.rules.macos.road import ARCHIVE, card_of, fitting_toolkit, version_of_macos
-from cudadoctor.rules.plan_step import from_findings
 from cudadoctor.rules.reading import cards, passed, text_of
-from cudadoctor.rules.shell import list_line, path_line, shell_of
+from cudadoctor.rules.setup.shell import list_line, path_line, shell_of
+from cudadoctor.rules.setup.step import from_findings
 
 _STEP_OF = {
     "no-nvidia-gpu-active": "card",

@@ -16,12 +16,12 @@ from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.packages import Packages
 from cudadoctor.facts.toolkits import Toolkits
 from cudadoctor.findings import Finding, Plan, PlanStep
-from cudadoctor.rules import plan_macos
 from cudadoctor.rules.base import Rule
 from cudadoctor.rules.commands import install_compiler
-from cudadoctor.rules.plan_step import from_findings
 from cudadoctor.rules.reading import card_name, cards, on_wsl, passed, system_of, version_of
-from cudadoctor.rules.shell import path_line, set_line, shell_of, start_up_file
+from cudadoctor.rules.setup import macos
+from cudadoctor.rules.setup.shell import path_line, set_line, shell_of, start_up_file
+from cudadoctor.rules.setup.step import from_findings
 from cudadoctor.rules.toolkits.choice import fitting_extra, selected
 
 # Which folder of rules speaks of which step; a finding of any other is of the step that it was found on.
@@ -73,7 +73,7 @@ def make_plan(machine: Machine, findings: Sequence[Finding], rules: Sequence[Rul
     }
     if system_of(machine.host) == "Darwin":
         serious = [found for found in findings if found.severity.value != "note"]
-        first, *others = plan_macos.steps_of(machine, serious)
+        first, *others = macos.steps_of(machine, serious)
     else:
         first, *others = (make(machine, open_findings[name]) for name, make in _STEPS.items())
     if first.state == "to do":

@@ -1,0 +1,1 @@
+"""From findings to the ordered plan of `setup`."""
