@@ -160,13 +160,15 @@ _NUMBERS = (
     # `Invalid error code (700)`, `gives error 804`: three digits that are an error of CUDA and hardly anything else.
     (re.compile(r"\berror(?: code)?:? ?\(?(209|214|222|700|716|719|80[234])\b(?!\.\d|[:/])"), False),
 )
+_TELLS = re.compile(r"fail|return|code|result|->|cu[a-z]{2,40}(?:\(\w{0,20}\))? ?[=:]|vs\.? 0")
 _XID = re.compile(r"\bxid\b(?: error)?[s]?[ :=]{0,3}(?:\(pci:[0-9a-f:.]{1,20}\)[ :]{0,3})?(\d{1,3})\b")
 
 
 def codes_in(line: str) -> list[str]:
     """Return the signs `cuda:N`, `nvml:N` and `xid:N` of a line in lower case."""
     found: list[str] = []
-    if "error" in line or "cu" in line:
+    # Most lines of a long log name CUDA and tell of no error; the patterns are for the others.
+    if "err" in line or ("cu" in line and _TELLS.search(line) is not None):
         for kind, pattern, names in (
             ("cuda", _NAMES, CUDA_NAMES),
             ("cuda", _BARE_NAMES, CUDA_NAMES),
