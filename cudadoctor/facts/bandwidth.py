@@ -17,7 +17,9 @@ class BandwidthResult(msgspec.Struct, frozen=True, kw_only=True):
     `gb_per_s` is the median of `samples_gb_per_s`; each sample is `copies_per_sample` copies of `size_bytes`.
     `timer` is `events` (CUDA events, with the copies queued before the start) or `host clock` (copies that block the
     host, such as pageable ones). For `d2d_local` the bytes copied count once: the memory system moves twice as many.
-    `verified` is True only if what arrived was compared with what was sent after every sample.
+    `verified` is True only if what arrived was compared with what was sent after every sample. `mover` is what moves the
+    bytes: `copy engine` or `kernel` (threads of the GPU load and store them, as for mapped memory). A bidirectional
+    result is the rate of its own direction while the other one is busy.
     """
 
     key: str
@@ -29,6 +31,7 @@ class BandwidthResult(msgspec.Struct, frozen=True, kw_only=True):
     copies_per_sample: int
     timer: str
     note: str = ""
+    mover: str = "copy engine"
 
 
 class SkippedMeasurement(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +40,79 @@ class SkippedMeasurement(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     device: int
     reason: str
+
+
+class CurvePoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One size of a curve: median seconds of one copy, and the samples that it is the median of."""
+
+    size_bytes: int
+    seconds: float
+    samples_seconds: tuple[float, ...]
+
+
+class Fit(msgspec.Struct, frozen=True, kw_only=True):
+    """Copy time as t0 + n / B, fitted to a curve.
+
+    `overhead_s` is t0, `gb_per_s` is B, and `half_bytes` = t0 B the size that reaches half of B. Each has its 95 %
+    interval (low, high). `worst_relative_error` is the largest deviation of a point from the fit.
+    """
+
+    overhead_s: float
+    overhead_interval_s: tuple[float, float]
+    gb_per_s: float
+    gb_per_s_interval: tuple[float, float]
+    half_bytes: float
+    half_bytes_interval: tuple[float, float]
+    worst_relative_error: float
+
+
+class SizeCurve(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of copy over sizes from 4 B up, one copy at a time; `fit` is None where it could not be made."""
+
+    key: str
+    device: int
+    points: tuple[CurvePoint, ...]
+    fit: Fit | None = None
+
+
+class Latency(msgspec.Struct, frozen=True, kw_only=True):
+    """One latency in seconds, median of its samples.
+
+    Keys: `pointer_chase_host` (one dependent load by a GPU thread from pinned host memory), `submit` (queueing one copy),
+    `h2d_small`, `d2h_small` (a synchronous copy of 4 B from and to pinned memory), and what a numba user gets for the
+    same: `numba_h2d_small`, `numba_d2h_small`.
+    """
+
+    key: str
+    device: int
+    seconds: float
+    samples_seconds: tuple[float, ...]
+
+
+class PeerResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One copy between two GPUs, by their driver API's indices.
+
+    `key` is `p2p_read` (the target's engine fetches) or `p2p_write` (the source's engine sends); `access` says whether
+    peer access was on.
+    """
+
+    key: str
+    source: int
+    target: int
+    access: bool
+    gb_per_s: float
+    samples_gb_per_s: tuple[float, ...]
+    size_bytes: int
+    verified: bool
+
+
+class LinkErrors(msgspec.Struct, frozen=True, kw_only=True):
+    """Error counters of the link before and after the measurement: PCIe replays, and corrected AER errors."""
+
+    replays_before: Fact[int]
+    replays_after: Fact[int]
+    corrected_before: Fact[int]
+    corrected_after: Fact[int]
 
 
 class ExpectedLink(msgspec.Struct, frozen=True, kw_only=True, tag_field="state", tag="known"):
@@ -71,6 +147,8 @@ class Bandwidth(Section, frozen=True, kw_only=True):
     """One run of the bandwidth measurement on one GPU.
 
     `cut_short` is the call in which the driver hung or died, if it did; what had been measured before stands.
+    `together` are pinned copies of this and the other GPUs made all at once, one result a GPU; `peers` copies between
+    GPUs. `near` and `far` are the pinned copies with host memory on the GPU's own NUMA node and on another one.
     """
 
     device: int
@@ -83,6 +161,13 @@ class Bandwidth(Section, frozen=True, kw_only=True):
     link_under_load: LinkUnderLoad | None
     seconds: float
     cut_short: Step | None = None
+    curves: tuple[SizeCurve, ...] = ()
+    latencies: tuple[Latency, ...] = ()
+    together: tuple[BandwidthResult, ...] = ()
+    peers: tuple[PeerResult, ...] = ()
+    near: tuple[BandwidthResult, ...] = ()
+    far: tuple[BandwidthResult, ...] = ()
+    link_errors: LinkErrors | None = None
 
     def result(self, key: str) -> BandwidthResult | None:
         """Return the first measurement with that key, or None."""
