@@ -56,7 +56,11 @@ _TELL_DOCKER = "sudo nvidia-ctk runtime configure --runtime=docker && sudo syste
     id="container-toolkit-missing",
     title="The host has no NVIDIA Container Toolkit",
     severity=Severity.ERROR,
-    shows={"no-gpu-driver-docker": 9, "other-docker": -2},
+    shows={
+        "no-gpu-driver-docker": 9,
+        "other-docker": -2,
+        "device-plugin nvml:12": 6,
+    },
     confirm=Confirm(
         "docker info | grep -iE 'runtimes|cdi'; command -v nvidia-ctk",
         "no runtime called nvidia, and no path",

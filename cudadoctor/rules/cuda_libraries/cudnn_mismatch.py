@@ -65,6 +65,7 @@ from cudadoctor.tables.builds import tensorflow_build
         "lib:libcudnn": 4,
         "lib:libcudnn_ops_infer": 4,
         "lib:libcudnn_cnn_infer": 4,
+        "insufficient-driver cudnn-broken": -4,
     },
     confirm=Confirm(
         'python -m pip list | grep -i cudnn; /sbin/ldconfig -p | grep libcudnn; echo "$LD_LIBRARY_PATH"',

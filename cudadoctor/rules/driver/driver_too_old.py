@@ -106,6 +106,7 @@ from cudadoctor.tables.drivers import DriverMinimum, minimum_driver
         "insufficient-driver": 8,
         "old-libcuda": 9,
         "driver-older-ptx": 5,
+        "singularity cuda:35": -2,
     },
     commands_here=update_driver,
     confirm=Confirm(
