@@ -49,6 +49,10 @@ _FEW_SAMPLES = 3
         "nvidia-smi --query-gpu=index,pstate,clocks.sm,clocks.max.sm,clocks_event_reasons.active --format=csv -l 1",
         "P5 or lower while a program computes",
     ),
+    shows={
+        "low-state": 4,
+        "low-state slow": 4,
+    },
 )
 def low_power_state(bandwidth: Bandwidth) -> Iterator[Finding]:
     """Fire where the GPU did not rise while copies ran."""

@@ -49,6 +49,10 @@ _GIB = 2**30
     confirm=Confirm(
         "nvidia-smi --query-compute-apps=gpu_uuid,pid,name,used_memory --format=csv", "processes that are not yours"
     ),
+    shows={
+        "shared-gpu slow": 7,
+        "shared-gpu": 2,
+    },
 )
 def gpu_shared_with_others(nvml: Nvml, host: Host | Missing, services: Services | Missing) -> Iterator[Finding]:
     """Note compute processes on any GPU that is not parted by MIG."""

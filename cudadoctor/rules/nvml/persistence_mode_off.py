@@ -52,7 +52,12 @@ _NOTED_S, _SLOW_S = 1.0, 3.0
     id="persistence-mode-off",
     title="The driver starts anew for each process, and takes too long",
     severity=Severity.WARNING,
-    shows={"container-cli-timeout": 7, "persistence": 2, "persistence container-cli-timeout": 2},
+    shows={
+        "container-cli-timeout": 7,
+        "persistence": 2,
+        "persistence container-cli-timeout": 2,
+        "first-call persistence": 4,
+    },
     confirm=Confirm(
         "nvidia-smi --query-gpu=index,persistence_mode --format=csv; time nvidia-smi -L",
         '"Disabled", and several seconds',

@@ -52,6 +52,10 @@ _WATT = 1.0
         "nvidia-smi --query-gpu=index,enforced.power.limit,power.default_limit,power.draw --format=csv",
         "a limit below the default",
     ),
+    shows={
+        "power-capped": 6,
+        "power-capped slow": 1,
+    },
 )
 def power_cap(nvml: Nvml) -> Iterator[Finding]:
     """Note a lowered limit; warn where power holds the clocks down now."""

@@ -47,6 +47,10 @@ _REASONS = {0x8: "hardware slowdown", 0x20: "software thermal slowdown", 0x40: "
         "nvidia-smi -q -d TEMPERATURE,PERFORMANCE",
         "a thermal slowdown that is Active, and a temperature at its threshold",
     ),
+    shows={
+        "thermal-active": 6,
+        "thermal-active slow": 2,
+    },
 )
 def thermal_throttle(nvml: Nvml) -> Iterator[Finding]:
     """Fire where a thermal reason is active and the temperature is at a threshold."""

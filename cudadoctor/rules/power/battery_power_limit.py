@@ -41,6 +41,10 @@ from cudadoctor.rules.reading import passed, seen
     severity=Severity.NOTE,
     explains=("power-cap", "low-power-state"),
     confirm=Confirm("grep -H . /sys/class/power_supply/A*/online", "0"),
+    shows={
+        "on-battery slow": 6,
+        "on-battery": 2,
+    },
 )
 def battery_power_limit(power: Power, ladder: Ladder, nvml: Nvml | Missing) -> Iterator[Finding]:
     """Note a battery that discharges while a GPU works."""
