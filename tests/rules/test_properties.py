@@ -84,6 +84,8 @@ def _strategy(info: Any) -> st.SearchStrategy[Any]:
         return st.one_of(*(_strategy(each) for each in info.types))
     if isinstance(info, inspect.VarTupleType):
         return st.lists(_strategy(info.item_type), max_size=2).map(tuple)
+    if isinstance(info, inspect.TupleType):
+        return st.tuples(*(_strategy(each) for each in info.item_types))
     if isinstance(info, inspect.DictType):
         names = st.sampled_from(["CUDA_VISIBLE_DEVICES", "NUMBA_ENABLE_CUDASIM", "CUDA_HOME", "LD_LIBRARY_PATH"])
         return st.dictionaries(names, TEXTS, max_size=4)

@@ -99,6 +99,11 @@ def path_of(bandwidth: Bandwidth, pci: Pci | Missing) -> tuple[Hop, ...]:
     return next((device.path for device in devices if same_address(device.address, bandwidth.pci_address)), ())
 
 
+def path_seen(expected: ExpectedLink) -> bool:
+    """Say whether the path above the GPU was seen; facts of older versions say it in their source alone."""
+    return expected.path_visible and "path above it is not visible" not in expected.source
+
+
 def same_address(one: str, other: str) -> bool:
     """Compare PCI addresses: NVML writes the domain with eight digits, sysfs with four."""
     return one.lower().lstrip("0") == other.lower().lstrip("0")
