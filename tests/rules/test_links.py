@@ -382,9 +382,17 @@ def test_memory_of_the_far_socket_alone_explains_slow_copies() -> None:
     assert "numactl --cpunodebind=0 --membind=0 cudadoctor bandwidth" in found.fix.commands
 
 
-def test_both_nodes_measured_is_no_binding() -> None:
-    both = change(b.bandwidth(), far=(result("h2d_pinned", 40.0),), near=(result("h2d_pinned", 55.0),))
-    assert b.ids(b.machine(bandwidth=both)) == []
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        {"far": (result("h2d_pinned", 40.0),), "near": (result("h2d_pinned", 55.0),)},
+        {"far": (result("h2d_pinned", 40.0),)},
+        {"far": (result("h2d_pinned", 54.0),)},
+    ],
+    ids=["both were measured", "memory is near without asking", "far is as fast"],
+)
+def test_a_process_that_is_not_bound_to_the_far_socket_gets_no_finding(nodes: dict[str, Any]) -> None:
+    assert b.ids(b.machine(bandwidth=change(b.bandwidth(), **nodes))) == []
 
 
 # pinned-allocation-limited

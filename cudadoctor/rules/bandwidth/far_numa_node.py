@@ -19,7 +19,7 @@ numactl --cpunodebind=0 --membind=0 cudadoctor bandwidth
 
 ## Limits
 Judged only where the measurement told the nodes apart.
-It is a note where the copies are as fast as they should be all the same.
+Copies that are as fast as they should be all the same are no finding; where that rate is not known, it is a note.
 
 ## Sources
 /sys/bus/pci/devices: numa_node of the GPU; `nvidia-smi topo -m` shows the same as CPU and NUMA affinity.
@@ -34,11 +34,12 @@ from cudadoctor.facts.bandwidth import Bandwidth, ExpectedLink
 from cudadoctor.facts.base import Fact, Missing, known
 from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Confirm, Finding, Fix, Severity
-from cudadoctor.rules.bandwidth.hops import PINNED, measured, same_address
+from cudadoctor.rules.bandwidth.hops import PINNED, largest, measured, same_address
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.reading import seen
 
 _FINE_FROM = 0.75
+_FASTER = 1.1
 
 
 @rule(
@@ -57,10 +58,15 @@ def far_numa_node(bandwidth: Bandwidth, pci: Pci | Missing) -> Iterator[Finding]
     if not far or bandwidth.near:
         return
     slowest = min(far, key=lambda result: result.gb_per_s)
+    usual = largest(bandwidth, slowest.key)
+    if usual is not None and usual.gb_per_s > _FASTER * slowest.gb_per_s:
+        return  # memory that was taken without asking for a node is near enough
     expected = bandwidth.expected
     share = (
         slowest.gb_per_s / expected.gb_per_s if isinstance(expected, ExpectedLink) and expected.gb_per_s > 0 else None
     )
+    if share is not None and share >= _FINE_FROM:
+        return
     node = _node(bandwidth, pci)
     number = known(node)
     on = f" (the GPU is on node {number})" if number is not None else ""
@@ -68,11 +74,11 @@ def far_numa_node(bandwidth: Bandwidth, pci: Pci | Missing) -> Iterator[Finding]
     target = number if number is not None else 0
     yield finding(
         far_numa_node,
-        severity=Severity.NOTE if share is not None and share >= _FINE_FROM else Severity.WARNING,
+        severity=Severity.NOTE if share is None else Severity.WARNING,
         summary=f"Host memory of {bandwidth.device_name} could only be had on a far NUMA node{on}: {slowest.key} "
         f"reaches {slowest.gb_per_s:.1f} GB/s{rate}.",
         cause="This process is bound to the other socket, by taskset, numactl, a container or the batch system.",
-        confidence="supported",
+        confidence="possible" if share is None else "supported",
         evidence=(*(measured(result) for result in far), *seen("NUMA node of the GPU", node)),
         fix=Fix(
             "Bind the process to the GPU's socket and measure again."

@@ -43,6 +43,7 @@ from cudadoctor.rules.base import rule
         "below-theory pcie-theory": 9,
         "pcie-theory rate-gbs": 3,
         "below-theory rate-gbs": 2,
+        "far-below-theory": -14,
         "pcie-limited": -6,
         "pcie-downgraded": -4,
         "pcie-narrow": -4,

@@ -68,6 +68,8 @@ _FITS_FROM = 0.60
         "pcie-gen1": 3,
         "xid:79": 4,
         "off-bus": 2,
+        "far-below-theory pcie-theory": 6,
+        "pcie-stays-low pcie-gen1": 4,
         "pcie-narrow": 6,
         "idle pcie-downgraded": -5,
         "idle pcie-gen1": -4,
