@@ -185,6 +185,7 @@ def test_a_slot_behind_the_chipset_is_named_with_its_bridge() -> None:
     found = b.only(b.machine(bandwidth=slow, pci=b.pci(b.card(path=AMD))))
     assert (found.id, found.severity, found.confidence) == ("pcie-chipset-lanes", Severity.WARNING, "proven")
     assert "AMD's chipset" in found.summary
+    assert ("fits the narrowest hop", "6.6 GB/s are 84% of 7.875 GB/s") in [(e.name, e.value) for e in found.evidence]
     assert "6.6 GB/s" in found.summary
 
 
@@ -277,6 +278,8 @@ def test_counters_that_grow_fast_are_a_link_that_repeats_packets(grown: dict[str
     measured = change(at(measured_on(H100), h2d_pinned=33.0, d2h_pinned=55.0), link_errors=errors(**grown))
     found = b.only(with_bandwidth(H100, measured))
     assert (found.id, found.severity) == ("link-flapping", Severity.WARNING)
+    told = [each.value for each in found.evidence if "during the measurement" in each.name]
+    assert told == list(grown.values()), "a counter that did not grow is told too"
 
 
 @pytest.mark.parametrize("grown", [{}, {"replays": 0, "corrected": 0}, {"replays": 3}, {"replays": -5}])

@@ -97,7 +97,11 @@ def link_flapping(bandwidth: Bandwidth) -> Iterator[Finding]:
         else "A link that repeats packets does so, and so does another program that copies at the same time.",
         confidence="possible" if worst <= allowed else "proven" if uneven else "supported",
         evidence=(
-            *(Evidence(f"{name} during the measurement", count, "counter after less before") for name, count in grew),
+            *(
+                Evidence(f"{name} during the measurement", count, "counter after less before")
+                for name, count in (("PCIe replays", replays), ("corrected errors", corrected))
+                if count is not None
+            ),
             Evidence("spread of the samples", _told_spread(bandwidth), "(largest - smallest) / median"),
             *(measured(result) for result in uneven),
         ),

@@ -95,7 +95,7 @@ def pcie_chipset_lanes(bandwidth: Bandwidth, pci: Pci) -> Iterator[Finding]:
             Evidence("line rate of the narrowest hop, GB/s", expected.gb_per_s, expected.source),
             Evidence("line rate of the GPU's own link, GB/s", own, "NVML, during the copies"),
             Evidence("bridge", where.words, "/sys/bus/pci/devices: vendor and device"),
-            *((measured(fastest),) if fastest is not None else ()),
+            *((measured(fastest), _fit(fastest.gb_per_s, expected)) if fastest is not None else ()),
         ),
         fix=Fix(
             "Move the card to a slot whose lanes come from the processor; the board's manual names them.",
@@ -127,6 +127,15 @@ def _costs(bandwidth: Bandwidth, path: tuple[Hop, ...], expected: ExpectedLink) 
 
 def _confidence(gb_per_s: float, expected: ExpectedLink) -> Confidence:
     return "proven" if gb_per_s >= _FITS_FROM * expected.gb_per_s else "supported"
+
+
+def _fit(gb_per_s: float, expected: ExpectedLink) -> Evidence:
+    fits = gb_per_s >= _FITS_FROM * expected.gb_per_s
+    return Evidence(
+        "fits the narrowest hop" if fits else "slower than even the narrowest hop",
+        f"{gb_per_s:.1f} GB/s are {gb_per_s / expected.gb_per_s:.0%} of {expected.gb_per_s:g} GB/s",
+        "cudadoctor bandwidth",
+    )
 
 
 def _summary(bandwidth: Bandwidth, expected: ExpectedLink, where: Bridge, own: float, narrow: bool) -> str:
