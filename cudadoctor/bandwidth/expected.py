@@ -3,8 +3,11 @@
 A path holds ports, and two ports share a link: the GPU and the port above it, the upper port of that switch and the
 port above that one, and so on. A link runs as its two ports negotiated, so both tell the same, and it is named by its
 lower end. An idle GPU trains its own link down; so that link is taken as NVML read it during copies, and where nothing
-was read, at the most that its two ends can do. Links above it do not follow the GPU's power state and are taken as
-they are.
+was read, at the most that its two ends can do. Links above it are taken as they are, but a link that reads slower than
+what was measured through it was at rest when it was read, and is taken at the most that its two ends can do.
+
+Virtual machines put ports of their own making above a GPU. What such a port says of its link is not the link that the
+copies take, so the path counts as hidden.
 """
 
 from __future__ import annotations
@@ -22,6 +25,9 @@ from cudadoctor.units import pcie_generation, pcie_line_rate_gb_per_s
 # for the rounding of line rates.
 _ROUNDING = 1.02
 
+_EMULATED = frozenset({"1b36", "15ad", "1414"})
+"""PCI vendor ids of ports that only a hypervisor makes: QEMU (Red Hat), VMware, Hyper-V (Microsoft)."""
+
 
 class _Link(msgspec.Struct, frozen=True):
     address: str
@@ -32,6 +38,9 @@ class _Link(msgspec.Struct, frozen=True):
     @property
     def gb_per_s(self) -> float:
         return pcie_line_rate_gb_per_s(self.generation, self.width) or 0.0
+
+    def carries(self, gb_per_s: float) -> bool:
+        return self.gb_per_s * _ROUNDING >= gb_per_s
 
 
 def expected_link(
@@ -49,26 +58,28 @@ def expected_link(
         under_load: NVML's readings during pinned copies, if there are any.
         address: What to call the GPU's own link where the bus was not read.
         coherent: The GPU shares its memory system with the host (NVLink-C2C, integrated), so no PCIe link bounds it.
-        measured_gb_per_s: The fastest verified copy in one direction. A port that claims a slower link is a virtual
-            machine's invention (an emulated root port says 2.5 GT/s x1) and does not count.
+        measured_gb_per_s: The fastest verified copy in one direction. A link above the GPU that reads slower was at
+            rest; a port that cannot do as much at all is a virtual machine's invention (an emulated root port says
+            2.5 GT/s x1) and does not count.
     """
     if coherent:
         return Missing("the GPU is joined to the host by a coherent link, not by PCIe")
     own = _own_link(device, under_load, address)
-    uplinks = [*_port_above(device), *_uplinks(device)] if device is not None else []
-    links = ([own] if own is not None else []) + uplinks
-    if not links:
+    measured = measured_gb_per_s or 0.0
+    told = [*_port_above(device), *_uplinks(device, measured)] if device is not None else []
+    if own is None and not told:
         return Missing(_why_unknown(device))
-    links = [link for link in links if measured_gb_per_s is None or link.gb_per_s * _ROUNDING >= measured_gb_per_s]
+    uplinks = [link for link in told if link.carries(measured)]
+    links = ([own] if own is not None and own.carries(measured) else []) + uplinks
     if not links:
-        return Missing(f"{measured_gb_per_s:.1f} GB/s were measured, more than any link that is known can carry")
+        return Missing(f"{measured:.1f} GB/s were measured, more than any link that is known can carry")
     narrowest = min(links, key=lambda link: link.gb_per_s)  # of equals, the one nearest to the GPU
     source = narrowest.source
     if own is None:
         source += "; the GPU's own link could not be read"
     elif not uplinks:
         source += "; the GPU's own link: the path above it is not visible"
-    return _answer(narrowest, source)
+    return msgspec.structs.replace(_answer(narrowest, source), path_visible=bool(uplinks))
 
 
 def greatest_link(
@@ -128,19 +139,28 @@ def _port_above(device: PciDevice) -> Iterator[_Link]:
     Virtual machines show a GPU with the link that it has in its server under a bridge with the link that counts.
     """
     for port in device.path[1:2]:
+        if _emulated(port):
+            return
         link = _link(port.address, _generation(port.max_speed_gt_s), known(port.max_width), _sysfs("max"))
         if link is not None:
             yield link
 
 
-def _uplinks(device: PciDevice) -> Iterator[_Link]:
+def _uplinks(device: PciDevice, measured: float) -> Iterator[_Link]:
     for pair in list(_pairs(device.path))[1:]:
-        for port in pair:
-            generation, width = _generation(port.current_speed_gt_s), known(port.current_width)
-            link = _link(pair[0].address, generation, width, _sysfs("current"))
-            if link is not None:
-                yield link
-                break
+        now = next((link for port in pair if not _emulated(port) and (link := _current(port, pair[0].address))), None)
+        if now is not None and not now.carries(measured):
+            now = _most(pair) or now
+        if now is not None:
+            yield now
+
+
+def _current(port: Hop, address: str) -> _Link | None:
+    return _link(address, _generation(port.current_speed_gt_s), known(port.current_width), _sysfs("current"))
+
+
+def _emulated(port: Hop) -> bool:
+    return (known(port.vendor_id) or "") in _EMULATED
 
 
 def _most(pair: Sequence[Hop]) -> _Link | None:

@@ -119,6 +119,8 @@ class ExpectedLink(msgspec.Struct, frozen=True, kw_only=True, tag_field="state",
     """Line rate, in one direction, of the narrowest hop between the GPU and the host.
 
     `hop` is the PCI address of the lower end of that hop; `generation` and `width` are its link under load.
+    `path_visible` is False where only the GPU's own link is known, as in virtual machines that hide the ports above
+    it: a narrower hop may then be there.
     """
 
     gb_per_s: float
@@ -126,6 +128,7 @@ class ExpectedLink(msgspec.Struct, frozen=True, kw_only=True, tag_field="state",
     generation: int
     width: int
     source: str
+    path_visible: bool = True
 
 
 class LinkUnderLoad(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
     """One link on the way from a device to the root: the device itself comes first.
 
     Speeds are in GT/s a lane, widths in lanes, as sysfs tells them at this moment: an idle GPU trains its link down.
+    `vendor_id` and `device_id` are four hex digits each; they say whose bridge it is.
     """
 
     address: str
@@ -18,6 +19,8 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
     current_width: Fact[int]
     max_speed_gt_s: Fact[float]
     max_width: Fact[int]
+    vendor_id: Fact[str] = Missing("these facts are of a version that did not read it")
+    device_id: Fact[str] = Missing("these facts are of a version that did not read it")
 
 
 class PciDevice(msgspec.Struct, frozen=True, kw_only=True):

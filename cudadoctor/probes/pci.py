@@ -124,6 +124,8 @@ def _path(root: Root, folder: str) -> tuple[Hop, ...]:
                     current_width=_width(root, f"{current}/current_link_width"),
                     max_speed_gt_s=_speed(root, f"{current}/max_link_speed"),
                     max_width=_width(root, f"{current}/max_link_width"),
+                    vendor_id=_id(root, f"{current}/vendor"),
+                    device_id=_id(root, f"{current}/device"),
                 )
             )
         current = parent
@@ -137,6 +139,14 @@ def _speed(root: Root, path: str) -> Fact[float]:
         return text
     match = re.fullmatch(r"(\d{1,3}(?:\.\d{1,3})?) GT/s(?: PCIe)?", text)
     return Known(float(match[1]), path) if match and float(match[1]) > 0 else Missing(f"{path} says {text!r}")
+
+
+def _id(root: Root, path: str) -> Fact[str]:
+    text = root.read(path, 64)
+    if isinstance(text, Missing):
+        return text
+    match = re.fullmatch(r"0x([0-9a-f]{4})", text.lower())
+    return Known(match[1], path) if match else Missing(f"{path} says {text!r}")
 
 
 def _width(root: Root, path: str) -> Fact[int]:

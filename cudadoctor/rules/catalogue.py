@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from cudadoctor.rules.bandwidth.bandwidth_below_link import bandwidth_below_link
 from cudadoctor.rules.bandwidth.bandwidth_not_verified import bandwidth_not_verified
+from cudadoctor.rules.bandwidth.far_numa_node import far_numa_node
+from cudadoctor.rules.bandwidth.link_flapping import link_flapping
 from cudadoctor.rules.bandwidth.low_power_state import low_power_state
+from cudadoctor.rules.bandwidth.no_problem_coherent_link import no_problem_coherent_link
+from cudadoctor.rules.bandwidth.no_problem_normal_bandwidth import no_problem_normal_bandwidth
+from cudadoctor.rules.bandwidth.pageable_transfer import pageable_transfer
+from cudadoctor.rules.bandwidth.pcie_card_better_than_slot import pcie_card_better_than_slot
+from cudadoctor.rules.bandwidth.pcie_chipset_lanes import pcie_chipset_lanes
 from cudadoctor.rules.bandwidth.pcie_link_degraded import pcie_link_degraded
+from cudadoctor.rules.bandwidth.pcie_link_idle_downtrain import pcie_link_idle_downtrain
+from cudadoctor.rules.bandwidth.peer_access_slow import peer_access_slow
+from cudadoctor.rules.bandwidth.pinned_allocation_limited import pinned_allocation_limited
+from cudadoctor.rules.bandwidth.shared_uplink import shared_uplink
 from cudadoctor.rules.bandwidth.wsl_pinned_memory_limit import wsl_pinned_memory_limit
 from cudadoctor.rules.base import Rule
 from cudadoctor.rules.compilers.host_compiler_too_new import host_compiler_too_new
@@ -212,9 +223,20 @@ RULES: tuple[Rule, ...] = tuple(
         # Measurements.
         bandwidth_not_verified,
         wsl_pinned_memory_limit,
+        pinned_allocation_limited,
         low_power_state,
         pcie_link_degraded,
+        link_flapping,
+        far_numa_node,
+        pcie_chipset_lanes,
+        pcie_card_better_than_slot,
         bandwidth_below_link,
+        shared_uplink,
+        peer_access_slow,
+        pageable_transfer,
+        pcie_link_idle_downtrain,
+        no_problem_coherent_link,
+        no_problem_normal_bandwidth,
         training_learned_nothing,
         race_lanes_disagree,
         race_lane_failed,

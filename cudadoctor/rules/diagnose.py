@@ -21,7 +21,15 @@ _STAND_ALONE = frozenset(
         "bandwidth-below-link",
         "low-power-state",
         "pcie-link-degraded",
+        "link-flapping",
+        "far-numa-node",
+        "pcie-chipset-lanes",
+        "pcie-card-better-than-slot",
+        "shared-uplink",
+        "peer-access-slow",
+        "pageable-transfer",
         "wsl-pinned-memory-limit",
+        "pinned-allocation-limited",
     }
 )
 

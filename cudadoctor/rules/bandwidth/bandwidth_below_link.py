@@ -25,6 +25,10 @@ Bands: fine at 0.75 and above, warning from 0.60, error below 0.60.
 Up to Gen3 the fine band starts at 0.64, because good Gen3 x16 links are known from 10.2 GB/s on.
 Copies below 32 MiB are not judged, since the overhead of a call shows in them.
 A link that is itself degraded is reported as pcie-link-degraded instead.
+Where a virtual machine shows the GPU but not the path above it, and in WSL2, slow copies are not judged: a narrower
+hop that is not seen may be what makes them slow, and right.
+Where the bus is not seen at all (Windows, some containers), the finding is only possible.
+A coherent link (GH200, Jetson) is not judged by PCIe at all.
 
 ## Sources
 Known good points: Gen3 x16 10.2 to 12.4, Gen4 x16 24 to 27, Gen5 x16 55 to 57.3 GB/s (nvbandwidth on machines of each
@@ -35,12 +39,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudadoctor.facts.bandwidth import Bandwidth, BandwidthResult, ExpectedLink
+from cudadoctor.facts.bandwidth import Bandwidth, ExpectedLink
 from cudadoctor.facts.base import Missing
+from cudadoctor.facts.host import Host
 from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
-from cudadoctor.rules.bandwidth.hops import PINNED, degraded, largest
+from cudadoctor.rules.bandwidth.hops import PINNED, degraded, largest, measured, path_of, path_seen
 from cudadoctor.rules.base import CannotJudgeError, finding, rule
+from cudadoctor.rules.reading import on_wsl
 
 _FINE_FROM = 0.75
 _FINE_FROM_TO_GEN3 = 0.64
@@ -61,7 +67,7 @@ _DIRECTION = {"h2d_pinned": "host to device", "d2h_pinned": "device to host"}
         "replays above 0, or a GPU on another NUMA node than the process",
     ),
 )
-def bandwidth_below_link(bandwidth: Bandwidth, pci: Pci | Missing) -> Iterator[Finding]:
+def bandwidth_below_link(bandwidth: Bandwidth, pci: Pci | Missing, host: Host | Missing) -> Iterator[Finding]:
     """Fire where pinned copies stay below the bands, and the link itself is as it should be."""
     expected = bandwidth.expected
     if not isinstance(expected, ExpectedLink):
@@ -80,6 +86,12 @@ def bandwidth_below_link(bandwidth: Bandwidth, pci: Pci | Missing) -> Iterator[F
         return
     worst = min(slow, key=lambda result: result.gb_per_s)
     share = worst.gb_per_s / expected.gb_per_s
+    if not path_seen(expected) and (path_of(bandwidth, pci) or on_wsl(host, Missing("not asked"))):
+        raise CannotJudgeError(
+            f"{worst.key} reaches {worst.gb_per_s:.1f} GB/s, {share:.0%} of the GPU's own Gen{expected.generation} "
+            f"x{expected.width} link, but this virtual machine hides the path above the GPU, and a narrower hop in it "
+            "would make that right"
+        )
     where = "" if expected.hop == bandwidth.pci_address else f" at {expected.hop}"
     yield finding(
         bandwidth_below_link,
@@ -88,10 +100,11 @@ def bandwidth_below_link(bandwidth: Bandwidth, pci: Pci | Missing) -> Iterator[F
         f"{expected.gb_per_s:g} GB/s of the narrowest hop{where} (Gen{expected.generation} x{expected.width}); "
         f"{fine_from:.0%} and above is fine.",
         cause="The link is trained as it should be, so something else takes the bandwidth: repeated packets, memory "
-        "on the far socket, virtualisation, or other traffic.",
-        confidence="supported",
+        "on the far socket, virtualisation, or other traffic."
+        + ("" if path_seen(expected) else " The path above the GPU cannot be seen here: a narrow hop in it also may."),
+        confidence="supported" if path_seen(expected) else "possible",
         evidence=(
-            *(_measured(result) for result in slow),
+            *(measured(result) for result in slow),
             Evidence("line rate of the narrowest hop, GB/s", expected.gb_per_s, expected.source),
             Evidence("narrowest hop", f"{expected.hop}, Gen{expected.generation} x{expected.width}", expected.source),
         ),
@@ -104,9 +117,3 @@ def bandwidth_below_link(bandwidth: Bandwidth, pci: Pci | Missing) -> Iterator[F
             ),
         ),
     )
-
-
-def _measured(result: BandwidthResult) -> Evidence:
-    samples = sorted(result.samples_gb_per_s)
-    spread = f" (samples {samples[0]:.1f} to {samples[-1]:.1f})" if samples else ""
-    return Evidence(f"{result.key}, GB/s", f"{result.gb_per_s:.2f}{spread}", result.timer)

@@ -10,6 +10,7 @@ import msgspec
 from cudadoctor.facts.bandwidth import Bandwidth, BandwidthResult, ExpectedLink
 from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.pci import Hop, Pci
+from cudadoctor.findings import Evidence
 from cudadoctor.units import pcie_generation, pcie_line_rate_gb_per_s
 
 PINNED = ("h2d_pinned", "d2h_pinned")
@@ -68,14 +69,76 @@ def _upper_hop(bandwidth: Bandwidth, pci: Pci | Missing) -> Degraded | None:
     expected = bandwidth.expected
     if not isinstance(expected, ExpectedLink) or isinstance(pci, Missing):
         return None
-    path = next((device.path for device in pci.devices if device.address.lower() == bandwidth.pci_address.lower()), ())
-    for lower, upper in pairwise(path):
-        if lower.address != expected.hop or lower is path[0]:
+    path = path_of(bandwidth, pci)
+    for place, (lower, upper) in enumerate(pairwise(path)):
+        if lower.address != expected.hop or place == 0:
             continue
         possible = _both_can(lower, upper)
-        if possible is not None:
+        if possible is not None and not _built_so(lower, place, pci):
             return _below(lower.address, (expected.generation, expected.width), possible, expected.source)
     return None
+
+
+def _built_so(port: Hop, place: int, pci: Pci) -> bool:
+    """Say whether other GPUs are behind ports of their own at the same place that run just as this one does.
+
+    Ports tell what their chips can do, not how many lanes the board has between them; where each GPU has the same, it
+    is the board.
+    """
+    others = {device.path[place].address: device.path[place] for device in pci.devices if len(device.path) > place}
+    others.pop(port.address, None)
+    now = (known(port.current_speed_gt_s), known(port.current_width))
+    return bool(others) and all(
+        (known(other.current_speed_gt_s), known(other.current_width)) == now for other in others.values()
+    )
+
+
+def path_of(bandwidth: Bandwidth, pci: Pci | Missing) -> tuple[Hop, ...]:
+    """Return the ports from the measured GPU up, itself first; none where the bus does not show it."""
+    devices = pci.devices if isinstance(pci, Pci) else ()
+    return next((device.path for device in devices if same_address(device.address, bandwidth.pci_address)), ())
+
+
+def path_seen(expected: ExpectedLink) -> bool:
+    """Say whether the path above the GPU was seen; facts of older versions say it in their source alone."""
+    return expected.path_visible and "path above it is not visible" not in expected.source
+
+
+def same_address(one: str, other: str) -> bool:
+    """Compare PCI addresses: NVML writes the domain with eight digits, sysfs with four."""
+    return one.lower().lstrip("0") == other.lower().lstrip("0")
+
+
+def fastest_pinned(bandwidth: Bandwidth) -> BandwidthResult | None:
+    """Return the faster direction of pinned copies, each at its largest size."""
+    found = [result for key in PINNED if (result := largest(bandwidth, key)) is not None]
+    return max(found, key=lambda result: result.gb_per_s, default=None)
+
+
+def own_line_rate(bandwidth: Bandwidth) -> float | None:
+    """Return the line rate of the GPU's own link as NVML read it during copies."""
+    load = bandwidth.link_under_load
+    generation, width = (known(load.generation), known(load.width)) if load is not None else (None, None)
+    return pcie_line_rate_gb_per_s(generation, width) if generation and width else None
+
+
+def most_of(port: Hop) -> tuple[int, int] | None:
+    """Return the generation and width that a port can do, None where it does not tell."""
+    speed, width = known(port.max_speed_gt_s), known(port.max_width)
+    generation = pcie_generation(speed) if speed is not None else None
+    return (generation, width) if generation is not None and width else None
+
+
+def coherent(bandwidth: Bandwidth) -> bool:
+    """Say whether the GPU shares its memory system with the host, so that no PCIe link is between them."""
+    return isinstance(bandwidth.expected, Missing) and "coherent" in bandwidth.expected.reason
+
+
+def measured(result: BandwidthResult) -> Evidence:
+    """Return a measurement as evidence, with the range of its samples."""
+    samples = sorted(result.samples_gb_per_s)
+    spread = f" (samples {samples[0]:.1f} to {samples[-1]:.1f})" if samples else ""
+    return Evidence(f"{result.key}, GB/s", f"{result.gb_per_s:.2f}{spread}", result.timer)
 
 
 def _both_can(lower: Hop, upper: Hop) -> tuple[int, int] | None:

@@ -2,7 +2,7 @@
 
 ## What it checks
 Whether, while pinned copies ran, the link of the GPU (or the narrowest hop above it) was of a lower generation or
-width than both its ends support.
+width than both its ends support, and whether the measured bandwidth fits that lower link.
 
 ## Why it matters
 Every copy between host and device goes over that link.
@@ -23,6 +23,10 @@ sudo dmesg | grep -iE 'pcie|aer|bandwidth, limited'
 Readings at idle are never used: an idle GPU trains its link down to Gen1, and that is no fault.
 A reading that the measured bandwidth exceeds is not believed.
 A slot that has fewer lanes than the card is not degraded: NVML's maximum is that of card and system together.
+Ports tell what their chips can do, not how many lanes the board has between them: a hop above the GPU that is as narrow
+for each GPU of the machine is taken for the board's design (pcie-chipset-lanes).
+It is proven where the copies fit the lower link (0.60 of its line rate and above); copies that are slower still have
+another cause beside it.
 
 ## Sources
 nvmlDeviceGetCurrPcieLinkGeneration and its kin; PCI Express line rates (cudadoctor/units.py); the bands 0.75 and 0.60
@@ -40,7 +44,7 @@ from cudadoctor.facts.bandwidth import Bandwidth
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
-from cudadoctor.rules.bandwidth.hops import PINNED, degraded, largest
+from cudadoctor.rules.bandwidth.hops import PINNED, Degraded, degraded, fastest_pinned, largest
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG
 from cudadoctor.rules.reading import seen
@@ -48,6 +52,8 @@ from cudadoctor.units import pcie_line_rate_gb_per_s
 
 _ERROR_BELOW = 0.60
 """Share of the possible line rate; the same band as for measured bandwidth."""
+_FITS_FROM = 0.60
+"""Share of the line rate that copies over a link reach at least, if nothing else is wrong; good links reach 0.65."""
 
 
 @rule(
@@ -62,6 +68,8 @@ _ERROR_BELOW = 0.60
         "pcie-gen1": 3,
         "xid:79": 4,
         "off-bus": 2,
+        "far-below-theory pcie-theory": 6,
+        "pcie-stays-low pcie-gen1": 4,
         "pcie-narrow": 6,
         "idle pcie-downgraded": -5,
         "idle pcie-gen1": -4,
@@ -91,6 +99,16 @@ def pcie_link_degraded(bandwidth: Bandwidth, pci: Pci | Missing) -> Iterator[Fin
     for key in PINNED:
         result = largest(bandwidth, key)
         evidence += (Evidence(f"{key}, GB/s", round(result.gb_per_s, 2), result.timer),) if result is not None else ()
+    fastest = fastest_pinned(bandwidth)
+    fits = fastest is not None and now is not None and fastest.gb_per_s >= _FITS_FROM * now
+    if fastest is not None and now is not None:
+        evidence += (
+            Evidence(
+                "fits the lower link" if fits else "slower than even the lower link",
+                f"{fastest.gb_per_s:.1f} GB/s are {fastest.gb_per_s / now:.0%} of {now:g} GB/s",
+                fastest.timer,
+            ),
+        )
     own = link.hop == bandwidth.pci_address
     where = f"The link of {bandwidth.device_name}" if own else f"The hop {link.hop} above {bandwidth.device_name}"
     yield finding(
@@ -98,8 +116,8 @@ def pcie_link_degraded(bandwidth: Bandwidth, pci: Pci | Missing) -> Iterator[Fin
         severity=Severity.ERROR if link.ratio < _ERROR_BELOW else Severity.WARNING,
         summary=f"{where} ran at Gen{link.generation} x{link.width} during the copies, where both ends can do "
         f"Gen{link.generation_possible} x{link.width_possible}: {now:g} instead of {possible:g} GB/s.",
-        cause="The link trained below its ends: seat, riser, retimer, bifurcation or BIOS setting.",
-        confidence="proven",
+        cause=_cause(link),
+        confidence="proven" if fits else "supported",
         evidence=evidence,
         fix=Fix(
             "Reseat the card, check riser and cables, and set the slot's generation and lanes in the BIOS; then "
@@ -111,3 +129,16 @@ def pcie_link_degraded(bandwidth: Bandwidth, pci: Pci | Missing) -> Iterator[Fin
             ),
         ),
     )
+
+
+def _cause(link: Degraded) -> str:
+    """Say what lanes or generation that were lost point to."""
+    lost = link.width_possible // link.width if link.width < link.width_possible else 1
+    if lost > 1:
+        part = {2: "Half", 4: "A quarter"}.get(lost, f"One in {lost}")
+        less = " and a lower generation" if link.generation < link.generation_possible else ""
+        return (
+            f"{part} of the lanes{less}: bifurcation in the BIOS, a slot that shares lanes with another, dirt on the "
+            "contacts, or a card that does not sit."
+        )
+    return "A lower generation at full width: riser or retimer, a noisy slot, or a generation set in the BIOS."
