@@ -6,22 +6,36 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from typing import Annotated
 
 import msgspec
+import typer
 
 from cudadoctor.cli import options as opt
-from cudadoctor.cli.delivery import check_writable, deliver, report_columns
+from cudadoctor.cli.delivery import RefusedError, check_writable, deliver, report_columns
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
-from cudadoctor.cli.source import choose_device, examination, load_or_examine
+from cudadoctor.cli.source import choose_device, examination, load_or_examine, read_facts
 from cudadoctor.doctor import AREAS, diagnose, refusal, usable_gpu
+from cudadoctor.facts.bandwidth import Bandwidth
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Refusal
 from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
-from cudadoctor.report.bandwidth import Progress, bandwidth_lines, bandwidth_sentence
+from cudadoctor.report.bandwidth import (
+    Progress,
+    bandwidth_lines,
+    bandwidth_sentence,
+    compare,
+    comparison_lines,
+    comparison_sentence,
+)
 
 
 def bandwidth(
+    compare_with: Annotated[
+        str | None,
+        typer.Option("--compare", metavar="FILE", help="Set it beside a saved run, and say what changed."),
+    ] = None,
     facts: opt.FactsOption = None,
     device: opt.DeviceOption = None,
     timeout: opt.TimeoutOption = DRIVER_CALL_LIMIT_S,
@@ -39,6 +53,7 @@ def bandwidth(
     sample. Exit code 3: there is no GPU to measure.
     """
     check_writable(output, save)
+    saved = None if compare_with is None else _saved_run(compare_with)
     report = ReportOptions(
         command="bandwidth",
         format=format,
@@ -68,7 +83,24 @@ def bandwidth(
     sentence = bandwidth_sentence(machine.bandwidth, diagnosis.findings)
     width = report_columns(format)
     lines = bandwidth_lines(machine.bandwidth, width)
+    if saved is not None and compare_with is not None:
+        comparison = compare(machine.bandwidth, saved, compare_with)
+        diagnosis = msgspec.structs.replace(diagnosis, compare=comparison)
+        sentence = f"{sentence} {comparison_sentence(comparison)}"
+        lines += ["", *comparison_lines(comparison, width)]
     return deliver(diagnosis, report, sentence, lines)
+
+
+def _saved_run(path: str) -> Bandwidth:
+    """Return the measurement of a saved file.
+
+    Raises:
+        RefusedError: It cannot be read, or holds none.
+    """
+    section = read_facts(path).bandwidth
+    if isinstance(section, Missing):
+        raise RefusedError(f"{path} holds no bandwidth measurement to compare with: {section.reason}")
+    return section
 
 
 def _why_nothing(machine: Machine, facts: str | None) -> str:

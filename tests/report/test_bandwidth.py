@@ -11,11 +11,11 @@ import pytest
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Diagnosis
-from cudadoctor.report.bandwidth import bandwidth_lines
+from cudadoctor.report.bandwidth import bandwidth_lines, bandwidth_sentence
 from cudadoctor.report.markdown import render_markdown
 from cudadoctor.report.terminal import render_terminal, to_text
 from tests.report.full_bandwidth import RATES, curve, everything, peers, result
-from tests.rules.build import bandwidth, fact
+from tests.rules.build import bandwidth, fact, link
 
 HEADS = (
     "PINNED", "PAGEABLE", "OTHER HOST", "BOTH DIRECTIONS", "WITHIN THE DEVICE", "ONE COPY OF EACH SIZE", "LATENCIES",
@@ -221,3 +221,10 @@ def test_a_saved_file_without_samples_or_with_absurd_figures_is_shown_all_the_sa
     text = "\n".join(bandwidth_lines(odd))
     assert "54.95" in text
     assert "\x1b" not in text
+
+
+def test_the_answer_counts_only_what_was_verified_against_a_rate_that_is_known() -> None:
+    assert "87 % or more of the 63.0 GB/s" in bandwidth_sentence(everything(), ())
+    assert "not judged" in bandwidth_sentence(everything(expected=link(0.0)), ())
+    unverified = everything(results=(result("h2d_pinned", 54.95, verified=False),))
+    assert bandwidth_sentence(unverified, ()).startswith("No pinned copy could be reported")

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from cudadoctor.facts.bandwidth import CurvePoint, Fit, SizeCurve
-from cudadoctor.report.bandwidth.names import kind, wrapped
-from cudadoctor.units import format_seconds, format_size
+from cudadoctor.report.bandwidth.names import duration, kind, wrapped
+from cudadoctor.units import format_size
 
 _MOST_ROWS = 15
 _SIZE, _TIME, _RATE, _GAP, _WIDEST_BAR = 8, 10, 9, 2, 40
@@ -54,9 +54,9 @@ def _cell(point: CurvePoint | None, most: float, bar: int) -> str:
     if point is None:
         return f"{'-':>{_TIME}}"
     rate = _gb_per_s(point)
-    marks = "#" * round(bar * rate / most) if 0 < most < math.inf else ""
+    marks = "#" * round(bar * rate / most) if 0 < rate <= most < math.inf else ""
     written = "< 0.01" if rate < 0.01 else f"{rate:.2f}"
-    return f"{format_seconds(point.seconds):>{_TIME}}{written:>{_RATE}}{' ' * _GAP}{marks}"
+    return f"{duration(point.seconds):>{_TIME}}{written:>{_RATE}}{' ' * _GAP}{marks}"
 
 
 def _gb_per_s(point: CurvePoint) -> float:
@@ -73,7 +73,7 @@ def _told(curve: SizeCurve, width: int) -> list[str]:
     if fit.overhead_s > 0 and fit.gb_per_s > 0 and smallest <= _EXAMPLE_BYTES <= largest:
         total = fit.overhead_s + _EXAMPLE_BYTES / (fit.gb_per_s * 1e9)
         parts.append(
-            f"a copy of {_EXAMPLE} costs {format_seconds(total)}, of which {format_seconds(fit.overhead_s)} is "
+            f"a copy of {_EXAMPLE} costs {duration(total)}, of which {duration(fit.overhead_s)} is "
             "overhead, the same at every size."
         )
     return wrapped(" ".join([*parts, *_figures(fit)]), width)
@@ -84,7 +84,7 @@ def _figures(fit: Fit) -> list[str]:
     slow, fast = fit.gb_per_s_interval
     few, many = (_size(size) for size in fit.half_bytes_interval)
     parts = [
-        f"Fitted time t0 + n/B: t0 = {format_seconds(fit.overhead_s)} ({_signed(low)} to {_signed(high)}), "
+        f"Fitted time t0 + n/B: t0 = {duration(fit.overhead_s)} ({duration(low)} to {duration(high)}), "
         f"B = {fit.gb_per_s:.2f} GB/s ({slow:.2f} to {fast:.2f}); half of B is reached at "
         f"{_size(fit.half_bytes)} ({few} to {many})."
     ]
@@ -96,8 +96,3 @@ def _figures(fit: Fit) -> list[str]:
 def _size(size: float) -> str:
     """Return a size; that of a fit to few points may have no bound."""
     return format_size(max(0, round(size))) if math.isfinite(size) else "unknown"
-
-
-def _signed(seconds: float) -> str:
-    """Return seconds; the low end of an interval may lie below 0."""
-    return format_seconds(seconds) if seconds >= 0 else f"-{format_seconds(-seconds)}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterable, Sequence
 
 from cudadoctor.facts.bandwidth import BandwidthResult
 from cudadoctor.text import printable
+from cudadoctor.units import format_seconds
 
 LABEL = 32
 """Columns of the first column of every table, with its indent."""
@@ -54,6 +56,13 @@ def shown(results: Iterable[BandwidthResult]) -> list[BandwidthResult]:
 def row(name: str, *cells: str) -> str:
     """Return one line of a table: the name, and cells that are padded already."""
     return f"{'  ' + name:{LABEL}}{''.join(cells)}".rstrip()
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people read them, below 0 too: the low end of an interval may lie there."""
+    if not math.isfinite(seconds):
+        return "unknown"
+    return format_seconds(seconds) if seconds >= 0 else f"-{format_seconds(-seconds)}"
 
 
 def extremes(samples: Sequence[float], value: float) -> tuple[float, float]:

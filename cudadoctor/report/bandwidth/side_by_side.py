@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cudadoctor.facts.bandwidth import Bandwidth, BandwidthResult, Latency
-from cudadoctor.report.bandwidth.names import LABEL, extremes, kind, row, shown
-from cudadoctor.units import format_seconds
+from cudadoctor.report.bandwidth.names import LABEL, duration, extremes, kind, row, shown
 
 
 def latency_lines(latencies: Sequence[Latency]) -> list[str]:
@@ -16,7 +15,7 @@ def latency_lines(latencies: Sequence[Latency]) -> list[str]:
     lines = [f"{'LATENCIES':{LABEL}}{'median':>10}{'lowest':>10}{'highest':>10}"]
     for latency in latencies:
         figures = (latency.seconds, *extremes(latency.samples_seconds, latency.seconds))
-        lines.append(row(kind(latency.key), *(f"{format_seconds(seconds):>10}" for seconds in figures)))
+        lines.append(row(kind(latency.key), *(f"{duration(seconds):>10}" for seconds in figures)))
     return lines
 
 
