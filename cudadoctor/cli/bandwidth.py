@@ -127,8 +127,10 @@ def _measure(machine: Machine, device: int, limit_s: float, tell: Callable[[str]
                 return msgspec.structs.replace(machine, bandwidth=event.bandwidth)
             if isinstance(event, Sampled):
                 progress.sampled(event.key)
-            elif isinstance(event, (Measured, Skipped)):
-                progress.ended(event.result.key if isinstance(event, Measured) else event.skipped.key)
+            elif isinstance(event, Measured):
+                progress.ended()
+            elif isinstance(event, Skipped):
+                progress.ended(event.skipped.key, measured=False)
             tell(progress.line(time.monotonic()))
     except BandwidthError as error:
         return msgspec.structs.replace(machine, bandwidth=Missing(str(error)))

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from cudadoctor.facts.bandwidth import SkippedMeasurement
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Diagnosis
@@ -87,6 +88,11 @@ def test_what_was_not_compared_is_named_without_its_figure() -> None:
 def test_a_reason_is_given_once_for_all_that_it_left_out() -> None:
     text = " ".join(section(shown(), "NOT REPORTED").split())
     assert "host to device, registered; device to host, registered: this kernel cannot register memory" in text
+
+
+def test_a_curve_that_was_left_out_is_not_taken_for_the_copies_of_one_size() -> None:
+    left_out = (SkippedMeasurement(key="h2d_pinned_curve", device=0, reason="only 4 KiB is free"),)
+    assert "  host to device, pinned, at each size: only 4 KiB is free" in shown(skipped=left_out)
 
 
 def test_a_note_names_the_copies_that_it_is_about() -> None:

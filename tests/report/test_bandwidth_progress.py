@@ -28,7 +28,7 @@ def test_a_kind_that_is_skipped_is_not_waited_for() -> None:
     for _ in range(3):
         progress.sampled("h2d_pinned")
     progress.ended("h2d_pinned")
-    progress.ended("d2h_pinned")
+    progress.ended("d2h_pinned", measured=False)
     assert progress.line(106.0) == "measuring device to device, copied (3 of 3), about 6 s left"
 
 
@@ -45,6 +45,20 @@ def test_small_copies_that_are_still_to_come_are_not_taken_for_large_ones() -> N
         progress.sampled("h2d_pinned")
     progress.ended("h2d_pinned")
     assert progress.line(12.0) == "measuring host to device, managed (2 of 2), about 3 s left"
+
+
+def test_what_is_not_sampled_counts_once_it_has_ended() -> None:
+    progress = Progress({"h2d_pinned_curve": 3.0, "submit": 1.0}, 3, now=0.0)
+    progress.ended("h2d_pinned_curve")
+    assert progress.line(6.0) == "measuring queueing one copy (2 of 2), about 2 s left"
+
+
+def test_a_result_of_another_name_ends_what_was_sampled_last() -> None:
+    progress = Progress({"d2d_local": 1.0, "d2d_local_kernel": 1.0, "submit": 1.0}, 3, now=0.0)
+    progress.ended("d2d_local")
+    progress.sampled("d2d_local_kernel")
+    progress.ended()
+    assert progress.line(2.0) == "measuring queueing one copy (3 of 3), about 1 s left"
 
 
 def test_the_last_kind_never_has_less_than_nothing_left() -> None:

@@ -42,6 +42,8 @@ def kind(key: str) -> str:
     """Return `host to device, pinned` for `h2d_pinned`; a key without a name is shown as it is."""
     if key in _OTHER:
         return _OTHER[key]
+    if key.endswith("_curve"):
+        return f"{kind(key.removesuffix('_curve'))}, at each size"
     direction, _, memory = key.partition("_")
     if direction in _DIRECTION and memory in _MEMORY:
         return f"{_DIRECTION[direction]}, {_MEMORY[memory]}"
