@@ -13,6 +13,7 @@ from cudadoctor.facts.base import Missing
 from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Diagnosis
 from cudadoctor.report.bandwidth import bandwidth_lines, bandwidth_sentence
+from cudadoctor.report.bandwidth.names import duration
 from cudadoctor.report.markdown import render_markdown
 from cudadoctor.report.terminal import render_terminal, to_text
 from tests.report.full_bandwidth import RATES, curve, everything, peers, result
@@ -151,6 +152,11 @@ def test_latencies_name_what_a_numba_user_gets() -> None:
     text = section(shown(), "LATENCIES")
     assert line(text, "4 B to the device, by numba").split()[-6:] == ["134", "µs", "133", "µs", "135", "µs"]
     assert "1.21 µs" in line(text, "GPU loads from host memory")
+
+
+def test_short_times_keep_to_three_digits() -> None:
+    times = (0.0, 4e-11, 6.3e-9, 1.214e-6, -2e-7, float("inf"))
+    assert [duration(seconds) for seconds in times] == ["0 µs", "< 1 ns", "6.3 ns", "1.21 µs", "-200 ns", "unknown"]
 
 
 def test_eight_gpus_make_four_matrices_that_fit() -> None:

@@ -64,7 +64,9 @@ def duration(seconds: float) -> str:
     """Return seconds as people read them, below 0 too: the low end of an interval may lie there."""
     if not math.isfinite(seconds):
         return "unknown"
-    return format_seconds(seconds) if seconds >= 0 else f"-{format_seconds(-seconds)}"
+    if 0 < seconds < 1e-6:
+        return f"{seconds * 1e9:.3g} ns" if seconds >= 1e-9 else "< 1 ns"
+    return format_seconds(seconds) if seconds >= 0 else f"-{duration(-seconds)}"
 
 
 def extremes(samples: Sequence[float], value: float) -> tuple[float, float]:
