@@ -125,8 +125,42 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return self.steps[0].state == "to do"
 
 
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure in two measurements, each with its lowest and highest sample (of a fit, its 95 % interval).
+
+    `marked` says that each of the two lies outside the interval of the other, and that they differ by more than runs of
+    a healthy machine do. `change_percent` is None where the saved figure is 0.
+    """
+
+    group: str
+    key: str
+    unit: Literal["GB/s", "s"]
+    now: float
+    now_interval: tuple[float, float]
+    then: float
+    then_interval: tuple[float, float]
+    change_percent: float | None
+    marked: bool
+    note: str = ""
+
+
+class BandwidthComparison(msgspec.Struct, frozen=True, kw_only=True):
+    """A bandwidth measurement beside one from `file`; `notes` are what else differs, such as the model of the GPU."""
+
+    file: str
+    device_name: str
+    same_model: bool
+    changes: tuple[Change, ...]
+    only_now: tuple[str, ...] = ()
+    only_then: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of a command: what every report is made from. `plan` is there for `setup` alone."""
+    """The outcome of a command: what every report is made from. `plan` is there for `setup` alone.
+
+    `compare` is there for `bandwidth --compare` alone.
+    """
 
     command: str
     version: str
@@ -136,4 +170,5 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     facts: Machine = Machine()
     error: Refusal | None = None
     plan: Plan | None = None
+    compare: BandwidthComparison | None = None
     schema_version: int = SCHEMA_VERSION

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import time
 from collections.abc import Callable
+from typing import Annotated
 
 import msgspec
+import typer
 
 from cudadoctor.cli import options as opt
-from cudadoctor.cli.delivery import check_writable, deliver
+from cudadoctor.cli.delivery import RefusedError, check_writable, deliver, report_columns
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
-from cudadoctor.cli.source import choose_device, examination, load_or_examine
+from cudadoctor.cli.source import choose_device, examination, load_or_examine, read_facts
 from cudadoctor.doctor import AREAS, diagnose, refusal, usable_gpu
+from cudadoctor.facts.bandwidth import Bandwidth
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Refusal
 from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
-from cudadoctor.report.bandwidth import bandwidth_lines, bandwidth_progress, bandwidth_sentence
+from cudadoctor.report.bandwidth import (
+    Progress,
+    bandwidth_lines,
+    bandwidth_sentence,
+    compare,
+    comparison_lines,
+    comparison_sentence,
+)
 
 
 def bandwidth(
+    compare_with: Annotated[
+        str | None,
+        typer.Option("--compare", metavar="FILE", help="Set it beside a saved run, and say what changed."),
+    ] = None,
     facts: opt.FactsOption = None,
     device: opt.DeviceOption = None,
     timeout: opt.TimeoutOption = DRIVER_CALL_LIMIT_S,
@@ -37,6 +53,7 @@ def bandwidth(
     sample. Exit code 3: there is no GPU to measure.
     """
     check_writable(output, save)
+    saved = None if compare_with is None else _saved_run(compare_with)
     report = ReportOptions(
         command="bandwidth",
         format=format,
@@ -64,7 +81,26 @@ def bandwidth(
         error = Refusal(f"Nothing could be measured: {'; '.join(reasons)}", 3)
         diagnosis = msgspec.structs.replace(diagnosis, status="unknown", error=error)
     sentence = bandwidth_sentence(machine.bandwidth, diagnosis.findings)
-    return deliver(diagnosis, report, sentence, bandwidth_lines(machine.bandwidth))
+    width = report_columns(format)
+    lines = bandwidth_lines(machine.bandwidth, width)
+    if saved is not None and compare_with is not None:
+        comparison = compare(machine.bandwidth, saved, compare_with)
+        diagnosis = msgspec.structs.replace(diagnosis, compare=comparison)
+        sentence = f"{sentence} {comparison_sentence(comparison)}"
+        lines += ["", *comparison_lines(comparison, width)]
+    return deliver(diagnosis, report, sentence, lines)
+
+
+def _saved_run(path: str) -> Bandwidth:
+    """Return the measurement of a saved file.
+
+    Raises:
+        RefusedError: It cannot be read, or holds none.
+    """
+    section = read_facts(path).bandwidth
+    if isinstance(section, Missing):
+        raise RefusedError(f"{path} holds no bandwidth measurement to compare with: {section.reason}")
+    return section
 
 
 def _why_nothing(machine: Machine, facts: str | None) -> str:
@@ -78,16 +114,24 @@ def _why_nothing(machine: Machine, facts: str | None) -> str:
 
 def _measure(machine: Machine, device: int, limit_s: float, tell: Callable[[str], None]) -> Machine:
     """Measure, and return the machine with the measurement among its facts."""
-    from cudadoctor.bandwidth.events import Finished, Measured, Sampled
+    from cudadoctor.bandwidth.events import Finished, Measured, Sampled, Skipped
     from cudadoctor.bandwidth.measure import BandwidthError, run
     from cudadoctor.bandwidth.plan import Options, Plan
 
+    plan = Plan(device=device)
+    progress = Progress(dict.fromkeys(plan.keys, plan.size_bytes), plan.samples, time.monotonic())
+    tell(progress.line(time.monotonic()))
     try:
-        for event in run(Options(plan=Plan(device=device), pci=machine.pci), limit_s=limit_s):
+        for event in run(Options(plan=plan, pci=machine.pci), limit_s=limit_s):
             if isinstance(event, Finished):
                 return msgspec.structs.replace(machine, bandwidth=event.bandwidth)
-            if isinstance(event, (Sampled, Measured)):
-                tell(bandwidth_progress(event.key if isinstance(event, Sampled) else event.result.key))
+            if isinstance(event, Sampled):
+                progress.sampled(event.key)
+            elif isinstance(event, Measured):
+                progress.ended()
+            elif isinstance(event, Skipped):
+                progress.ended(event.skipped.key, measured=False)
+            tell(progress.line(time.monotonic()))
     except BandwidthError as error:
         return msgspec.structs.replace(machine, bandwidth=Missing(str(error)))
     return machine
@@ -99,7 +143,8 @@ def _progress(quiet: bool) -> Callable[[str], None]:
         return lambda text: None
 
     def tell(text: str) -> None:
-        # Written over at once by the next line, and cleared by an empty one.
+        # Written over at once by the next line, and cleared by an empty one; a line that wraps could not be.
+        text = text[: max(20, shutil.get_terminal_size().columns - 1)]
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
     return tell

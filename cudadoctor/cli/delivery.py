@@ -15,7 +15,9 @@ from cudadoctor import __version__
 from cudadoctor.findings import Diagnosis, Refusal, Severity
 
 if TYPE_CHECKING:
-    from cudadoctor.cli.options import ReportOptions
+    from cudadoctor.cli.options import Format, ReportOptions
+
+_MARKDOWN_COLUMNS = 100
 
 
 class RefusedError(Exception):
@@ -100,6 +102,17 @@ def deliver(diagnosis: Diagnosis, options: ReportOptions, sentence: str = "", li
     for message in unwritten:
         print(f"cudadoctor: {message}", file=sys.stderr)
     return 2 if unwritten else code
+
+
+def report_columns(format: Format) -> int:
+    """Return how wide a table may be: as wide as the report will be."""
+    if format.value != "text":
+        return _MARKDOWN_COLUMNS
+    import io
+
+    from rich.console import Console
+
+    return max(60, min(200, Console(file=io.StringIO()).width))
 
 
 def write_report(data: bytes, output: str | None) -> int:

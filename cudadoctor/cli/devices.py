@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from cudadoctor.cli import options as opt
-from cudadoctor.cli.delivery import RefusedError, check_writable, deliver
+from cudadoctor.cli.delivery import RefusedError, check_writable, deliver, report_columns
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
 from cudadoctor.cli.source import check_device_word, examination, is_device_word, load_or_examine, read_facts
 from cudadoctor.doctor import AREAS, diagnose, refusal
@@ -16,8 +16,6 @@ from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.devices import Device, Devices, DriverView
 from cudadoctor.facts.machine import Machine
 from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
-
-_MARKDOWN_COLUMNS = 100
 
 
 def devices(
@@ -74,7 +72,7 @@ def devices(
     section = machine.devices
     if isinstance(section, Missing):
         return deliver(refusal(machine, "devices", _why_none(section, facts)), report)
-    width, everything = _columns(format), verbose > 0
+    width, everything = report_columns(format), verbose > 0
     if diff is None and not any(isinstance(each.driver, DriverView) for each in section.devices):
         lines = device_lines(section, width=width, everything=everything)
         why = "NVML sees a GPU, but there is none that a CUDA program can use" if section.devices else "There is no GPU"
@@ -162,14 +160,3 @@ def _from_file(path: str, device: str | None) -> tuple[str, Device, Devices]:
 
     found = section.devices[0] if device is None else find(section, device)
     return f"{path}, {device_title(found)}", found, section
-
-
-def _columns(format: Format) -> int:
-    """Return how wide the table may be: as wide as the report will be."""
-    if format is not Format.TEXT:
-        return _MARKDOWN_COLUMNS
-    import io
-
-    from rich.console import Console
-
-    return max(60, min(200, Console(file=io.StringIO()).width))

@@ -13,6 +13,7 @@ from cudadoctor.facts.base import Known, Missing
 from cudadoctor.facts.document import FactsError, decode_facts, encode_facts, encode_json
 from cudadoctor.facts.environment import Environment
 from cudadoctor.facts.machine import Machine
+from tests.report.full_bandwidth import everything
 
 
 def saved(machine: Machine) -> bytes:
@@ -94,6 +95,24 @@ def test_a_bandwidth_section_has_the_published_shape() -> None:
     assert {key: document["expected"][key] for key in ("gb_per_s", "hop", "generation", "width")} == {
         "gb_per_s": 63.0, "hop": "0000:00:01.0", "generation": 5, "width": 16,
     }  # fmt: skip
+
+
+def test_every_part_of_a_measurement_comes_back_from_a_file() -> None:
+    machine = Machine(bandwidth=everything())
+    assert decode_facts(saved(machine)) == machine
+
+
+def test_a_measurement_from_before_there_were_curves_and_peers_still_reads() -> None:
+    document = json.loads(saved(Machine(bandwidth=everything(link_errors=None))))
+    section = document["facts"]["bandwidth"]
+    for name in ("cut_short", "curves", "latencies", "together", "peers", "near", "far", "link_errors"):
+        del section[name]
+    for old in section["results"]:
+        del old["note"], old["mover"]
+    read = decode_facts(json.dumps(document).encode()).bandwidth
+    assert isinstance(read, Bandwidth)
+    assert (read.curves, read.peers, read.link_errors) == ((), (), None)
+    assert {result.mover for result in read.results} == {"copy engine"}
 
 
 def test_known_and_missing_are_told_apart_by_a_tag() -> None:

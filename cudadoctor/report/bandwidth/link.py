@@ -1,0 +1,63 @@
+"""The link itself: what it was while copies ran, its errors before and after, and its narrowest hop."""
+
+from __future__ import annotations
+
+from cudadoctor.facts.bandwidth import Bandwidth, ExpectedLink, LinkErrors, LinkUnderLoad
+from cudadoctor.facts.base import Fact, Known, Missing
+from cudadoctor.report.bandwidth.names import wrapped
+from cudadoctor.report.device_words import clock_reasons
+
+
+def link_lines(bandwidth: Bandwidth, width: int) -> list[str]:
+    """Return what is known of the link."""
+    lines: list[str] = []
+    if bandwidth.link_under_load is not None:
+        lines += wrapped(_under_load(bandwidth.link_under_load), width)
+    if bandwidth.link_errors is not None:
+        lines += wrapped(_errors(bandwidth.link_errors), width)
+    expected = bandwidth.expected
+    if isinstance(expected, ExpectedLink):
+        lines += wrapped(
+            f"Narrowest hop: {expected.hop}, Gen{expected.generation} x{expected.width}, "
+            f"line rate {expected.gb_per_s:.1f} GB/s in each direction ({expected.source})",
+            width,
+        )
+    else:
+        lines += wrapped(f"Not judged against a link: {expected.reason}", width)
+    return lines
+
+
+def _under_load(link: LinkUnderLoad) -> str:
+    text = (
+        f"Link while copying: {_link(link.generation, link.width)} "
+        f"(at most {_link(link.generation_max, link.width_max)}); "
+        f"performance state {_number(link.performance_state, 'P')}; SM clock {_number(link.sm_clock_mhz)} MHz"
+    )
+    reasons = link.clock_event_reasons
+    if isinstance(reasons, Known) and reasons.value:
+        text += f"; clock event reasons: {clock_reasons(reasons.value)}"
+    return text
+
+
+def _errors(errors: LinkErrors) -> str:
+    replays = _before_and_after(errors.replays_before, errors.replays_after)
+    corrected = _before_and_after(errors.corrected_before, errors.corrected_after)
+    return f"Errors of the link: PCIe replays {replays}; corrected errors {corrected}"
+
+
+def _before_and_after(before: Fact[int], after: Fact[int]) -> str:
+    for fact in (before, after):
+        if isinstance(fact, Missing):
+            return f"unknown, because {fact.reason}"
+    assert isinstance(before, Known)
+    assert isinstance(after, Known)
+    grown = after.value - before.value
+    return f"{before.value} before and {after.value} after" + (f" ({grown:+d} during the copies)" if grown else "")
+
+
+def _link(generation: Fact[int], width: Fact[int]) -> str:
+    return f"Gen{_number(generation)} x{_number(width)}"
+
+
+def _number(fact: Fact[int], prefix: str = "") -> str:
+    return f"{prefix}{fact.value}" if isinstance(fact, Known) else "?"
