@@ -10,7 +10,7 @@ import msgspec
 
 from cudadoctor.bandwidth.events import Event, Finished, Measured, Sampled, Skipped, Started
 from cudadoctor.bandwidth.expected import expected_link
-from cudadoctor.bandwidth.plan import KEYS, Options
+from cudadoctor.bandwidth.plan import KEYS, LATENCY_KEYS, Options
 from cudadoctor.facts.bandwidth import Bandwidth, BandwidthResult, LinkUnderLoad, SkippedMeasurement
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.ladder import Step, StepState
@@ -41,15 +41,16 @@ def run(
         BandwidthError: There is no GPU to measure, or nothing was measured before the driver hung or died.
         ValueError: The plan asks for a kind of copy that does not exist.
     """
-    unknown = [key for key in options.plan.keys if key not in KEYS]
-    if unknown:
-        raise ValueError(f"no such measurement: {', '.join(unknown)}; there are {', '.join(KEYS)}")
+    if options.plan.unknown:
+        there = (*KEYS, *LATENCY_KEYS)
+        raise ValueError(f"no such measurement: {', '.join(options.plan.unknown)}; there are {', '.join(there)}")
     began = time.monotonic()
     started: Started | None = None
     results: list[BandwidthResult] = []
     skipped: list[SkippedMeasurement] = []
     link: LinkUnderLoad | None = None
     arguments = {"plan": msgspec.to_builtins(options.plan), "limit_s": limit_s}
+    answered: set[str] = set()
     with Worker(TASK, arguments, limit_s=limit_s, environment=environment) as worker:
         for message in worker:
             event = _event(message)
@@ -57,8 +58,10 @@ def run(
                 started = event
             elif isinstance(event, Measured):
                 results.append(event.result)
+                answered.add(message["asked"])
             elif isinstance(event, Skipped):
                 skipped.append(event.skipped)
+                answered.add(event.skipped.key)
             elif isinstance(event, LinkUnderLoad):
                 link = event
                 continue
@@ -67,8 +70,7 @@ def run(
     reason = _reason(worker.ending)
     if started is None or (not results and worker.ending.state != "finished"):
         raise BandwidthError(reason)
-    answered = {result.key for result in results} | {skip.key for skip in skipped}
-    for key in options.plan.keys:
+    for key in (*options.plan.keys, *options.plan.latencies):
         if key not in answered:
             skip = SkippedMeasurement(key=key, device=started.device, reason=reason)
             skipped.append(skip)

@@ -17,7 +17,7 @@ from cudadoctor.facts.base import known
 @pytest.mark.gpu
 def test_a_real_gpu_gives_verified_steady_rates_below_its_line_rate() -> None:
     try:
-        *_, last = run(Options(plan=Plan(size_bytes=128 * 2**20)))
+        *_, last = run(Options(plan=Plan(keys=KEYS, size_bytes=128 * 2**20)))
     except BandwidthError as error:
         if os.environ.get("CUDADOCTOR_TEST_DEVICE") == "gpu":
             raise

@@ -25,8 +25,12 @@ A scenario is `key = value` lines; what is not said is a healthy H100. Keys that
     cores, memory_bus_width, power_limit_default_mw, power_limit_min_mw, power_limit_max_mw, vbios, display_active
     peer_access               1 where all devices reach each other's memory; "peer_access.0" for that of device 0
     memory_allocatable_bytes, host_pinnable_bytes   allocation fails above it, whatever is said to be free
-    h2d_pinned_gb_per_s, d2h_pinned_gb_per_s, h2d_pageable_gb_per_s, d2h_pageable_gb_per_s, d2d_gb_per_s
-    corrupt_copies            h2d, d2h, d2d, or with _pinned, _pageable, _local: a byte of each such copy is flipped
+    h2d_pinned_gb_per_s, d2h_pinned_gb_per_s, h2d_pageable_gb_per_s, d2h_pageable_gb_per_s, d2d_gb_per_s;
+    the same with _write_combined, _registered, _managed, _mapped (by a kernel), _bidirectional; d2d_kernel_gb_per_s
+    copy_overhead_s, host_latency_s   what a queued copy costs besides its bytes, and a load from the host by a kernel
+    corrupt_copies            h2d, d2h, d2d, or with _pinned, _pageable, _local and the kinds above, or d2d_kernel: a
+                              byte of each such copy is changed
+    broken_chase              so many loads are left out of a chain of pointers
 """
 
 from __future__ import annotations
