@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cudadoctor.facts.bandwidth import Bandwidth, BandwidthResult, SkippedMeasurement
+from cudadoctor.facts.bandwidth import Bandwidth, BandwidthResult, Latency, SizeCurve, SkippedMeasurement
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +30,18 @@ class Measured(msgspec.Struct, frozen=True):
     result: BandwidthResult
 
 
+class Curved(msgspec.Struct, frozen=True):
+    """One kind of copy was timed at all sizes, and the fit made."""
+
+    curve: SizeCurve
+
+
+class Timed(msgspec.Struct, frozen=True):
+    """One latency is done."""
+
+    latency: Latency
+
+
 class Skipped(msgspec.Struct, frozen=True):
     """One kind of copy has no result."""
 
@@ -42,4 +54,4 @@ class Finished(msgspec.Struct, frozen=True):
     bandwidth: Bandwidth
 
 
-Event = Started | Sampled | Measured | Skipped | Finished
+Event = Started | Sampled | Measured | Curved | Timed | Skipped | Finished

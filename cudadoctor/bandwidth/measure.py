@@ -8,10 +8,18 @@ from typing import Any
 
 import msgspec
 
-from cudadoctor.bandwidth.events import Event, Finished, Measured, Sampled, Skipped, Started
+from cudadoctor.bandwidth.events import Curved, Event, Finished, Measured, Sampled, Skipped, Started, Timed
 from cudadoctor.bandwidth.expected import expected_link
-from cudadoctor.bandwidth.plan import KEYS, LATENCY_KEYS, Options
-from cudadoctor.facts.bandwidth import Bandwidth, BandwidthResult, LinkUnderLoad, SkippedMeasurement
+from cudadoctor.bandwidth.plan import KEYS, LATENCY_KEYS, Options, curve_name
+from cudadoctor.facts.bandwidth import (
+    Bandwidth,
+    BandwidthResult,
+    Latency,
+    LinkErrors,
+    LinkUnderLoad,
+    SizeCurve,
+    SkippedMeasurement,
+)
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.ladder import Step, StepState
 from cudadoctor.facts.pci import Pci, PciDevice
@@ -48,7 +56,10 @@ def run(
     started: Started | None = None
     results: list[BandwidthResult] = []
     skipped: list[SkippedMeasurement] = []
+    curves: list[SizeCurve] = []
+    latencies: list[Latency] = []
     link: LinkUnderLoad | None = None
+    errors: LinkErrors | None = None
     arguments = {"plan": msgspec.to_builtins(options.plan), "limit_s": limit_s}
     answered: set[str] = set()
     with Worker(TASK, arguments, limit_s=limit_s, environment=environment) as worker:
@@ -62,15 +73,23 @@ def run(
             elif isinstance(event, Skipped):
                 skipped.append(event.skipped)
                 answered.add(event.skipped.key)
+            elif isinstance(event, Curved):
+                curves.append(event.curve)
+                answered.add(curve_name(event.curve.key))
+            elif isinstance(event, Timed):
+                latencies.append(event.latency)
+                answered.add(event.latency.key)
             elif isinstance(event, LinkUnderLoad):
                 link = event
+                errors = msgspec.convert(message["errors"], LinkErrors)
                 continue
             if event is not None:
                 yield event
     reason = _reason(worker.ending)
     if started is None or (not results and worker.ending.state != "finished"):
         raise BandwidthError(reason)
-    for key in (*options.plan.keys, *options.plan.latencies):
+    plan = options.plan
+    for key in (*plan.keys, *plan.latencies, *map(curve_name, plan.curves)):
         if key not in answered:
             skip = SkippedMeasurement(key=key, device=started.device, reason=reason)
             skipped.append(skip)
@@ -93,13 +112,16 @@ def run(
             skipped=tuple(skipped),
             expected=expected,
             link_under_load=link,
+            curves=tuple(curves),
+            latencies=tuple(latencies),
+            link_errors=errors,
             seconds=time.monotonic() - began,
             cut_short=_cut_short(worker.ending, reason),
         )
     )
 
 
-def _event(message: dict[str, Any]) -> Started | Sampled | Measured | Skipped | LinkUnderLoad | None:
+def _event(message: dict[str, Any]) -> Event | LinkUnderLoad | None:
     kind = message["kind"]
     if kind == "started":
         return msgspec.convert(message["device"], Started)
@@ -107,11 +129,22 @@ def _event(message: dict[str, Any]) -> Started | Sampled | Measured | Skipped | 
         return Sampled(message["key"], message["gb_per_s"])
     if kind == "result":
         return Measured(msgspec.convert(message["result"], BandwidthResult))
+    if kind == "curve":
+        return Curved(_fitted(msgspec.convert(message["curve"], SizeCurve)))
+    if kind == "latency":
+        return Timed(msgspec.convert(message["latency"], Latency))
     if kind == "skipped":
         return Skipped(msgspec.convert(message["skipped"], SkippedMeasurement))
     if kind == "link":
         return msgspec.convert(message["link"], LinkUnderLoad)
     return None
+
+
+def _fitted(curve: SizeCurve) -> SizeCurve:
+    """Return a curve with its fit: overhead, rate, and the size that reaches half of it."""
+    from cudadoctor.bandwidth.fit import fit_curve
+
+    return msgspec.structs.replace(curve, fit=fit_curve(curve.points))
 
 
 def _reason(ending: Ending) -> str:

@@ -66,7 +66,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     `device` is CUDA's index, which CUDA_VISIBLE_DEVICES and CUDA's own order decide, or a UUID or its beginning.
     `pageable_copies` make one sample of copies of pageable, fresh and managed memory, which are slow; `copies` one of
-    the others. Sizes become smaller where memory is short or the link is slow, and the results say so.
+    the others. Curves end at `curve_bytes`. Sizes become smaller where memory is short or the link is slow, and the
+    results say so.
 
     Most of the time goes into making and comparing patterns: a sample of 512 MiB takes about half a second of the
     host, whatever the link does. So the kinds besides `MAIN_KEYS` are no larger than `extra_bytes`.
@@ -78,6 +79,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     latencies: tuple[str, ...] = ()
     size_bytes: int = DEFAULT_SIZE_BYTES
     extra_bytes: int = 128 * MIB
+    curve_bytes: int = CURVE_SIZES[-1]
     samples: int = 3
     copies: int = 16
     pageable_copies: int = 4
@@ -87,6 +89,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """What is asked for and does not exist."""
         asked = ((self.keys, KEYS), (self.curves, CURVE_KEYS), (self.latencies, LATENCY_KEYS))
         return tuple(key for keys, there in asked for key in keys if key not in there)
+
+
+def curve_name(key: str) -> str:
+    """Return what a curve is called where it must not be taken for the copies of one size."""
+    return f"{key}_curve"
 
 
 def default_plan(device: int | str = 0) -> Plan:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cudadoctor.bandwidth.events import Started
-from cudadoctor.bandwidth.plan import KEYS, Plan
+from cudadoctor.bandwidth.plan import KEYS, Plan, curve_name
 from cudadoctor.facts.bandwidth import SkippedMeasurement
 from cudadoctor.gpu.child import Reporter
 from cudadoctor.gpu.driver_api import (
@@ -114,7 +114,7 @@ def _measure_all(driver: Driver, started: Started, plan: Plan, limit_s: float, r
             with reporter.step("cuMemAlloc and cuMemHostAlloc", limit_s=limit_s):
                 workspace = stack.enter_context(open_workspace(driver, plan.size_bytes, host_free=available_bytes()))
         except (DriverError, NoRoomError) as error:
-            for key in keys:
+            for key in (*keys, *plan.latencies, *map(curve_name, plan.curves)):
                 _skip(reporter, key, started.device, str(error))
             return
         if watch is not None:  # so that error counters are read before the first copy
@@ -123,6 +123,10 @@ def _measure_all(driver: Driver, started: Started, plan: Plan, limit_s: float, r
             _measure_one(key, workspace, started.device, plan, watch, limit_s, reporter)
             if watch is not None and key == loading[-1]:
                 _send_link(workspace, started.device, watch, reporter)
+        for key in plan.latencies:
+            _measure_latency(key, workspace, started.device, limit_s, reporter)
+    if plan.curves:
+        _measure_curves(driver, started.device, plan, limit_s, reporter)
 
 
 def loads_the_link(key: str) -> bool:
@@ -163,6 +167,55 @@ def _measure_one(
         reporter.send("result", asked=key, result=msgspec.to_builtins(result))
 
 
+def _measure_latency(key: str, workspace: Workspace, device: int, limit_s: float, reporter: Reporter) -> None:
+    from cudadoctor.bandwidth.latencies import CALLS, measure_latency
+    from cudadoctor.bandwidth.transfers import TimingError, VerificationError
+
+    if workspace.not_pinned:
+        _skip(reporter, key, device, workspace.not_pinned)
+        return
+    try:
+        with reporter.step(CALLS[key], limit_s=limit_s):
+            latency = measure_latency(key, workspace, device)
+    except VerificationError as error:
+        _skip(reporter, key, device, f"verification failed: {error}")
+    except (DriverError, TimingError) as error:
+        _skip(reporter, key, device, str(error))
+    else:
+        reporter.send("latency", latency=msgspec.to_builtins(latency))
+
+
+def _measure_curves(driver: Driver, device: int, plan: Plan, limit_s: float, reporter: Reporter) -> None:
+    """Measure with buffers of their own, as large as the largest size."""
+    from cudadoctor.bandwidth.curves import measure_curve
+    from cudadoctor.bandwidth.host_memory import available_bytes
+    from cudadoctor.bandwidth.transfers import TimingError, VerificationError
+    from cudadoctor.bandwidth.workspace import NoRoomError, open_workspace
+
+    with ExitStack() as stack:
+        try:
+            with reporter.step("cuMemAlloc and cuMemHostAlloc", limit_s=limit_s):
+                workspace = stack.enter_context(open_workspace(driver, plan.curve_bytes, host_free=available_bytes()))
+        except (DriverError, NoRoomError) as error:
+            for key in plan.curves:
+                _skip(reporter, curve_name(key), device, str(error))
+            return
+        for key in plan.curves:
+            if workspace.not_pinned:
+                _skip(reporter, curve_name(key), device, workspace.not_pinned)
+                continue
+            try:
+                curve = measure_curve(
+                    key, workspace, device=device, step=lambda call: reporter.step(call, limit_s=limit_s)
+                )
+            except VerificationError as error:
+                _skip(reporter, curve_name(key), device, f"verification failed: {error}")
+            except (DriverError, TimingError) as error:
+                _skip(reporter, curve_name(key), device, str(error))
+            else:
+                reporter.send("curve", curve=msgspec.to_builtins(curve))
+
+
 def _skip(reporter: Reporter, key: str, device: int, reason: str) -> None:
     skipped = SkippedMeasurement(key=key, device=device, reason=printable(reason))
     reporter.send("skipped", skipped=msgspec.to_builtins(skipped))
@@ -180,5 +233,6 @@ def _send_link(workspace: Workspace, device: int, watch: LinkWatch, reporter: Re
                     break
                 with suppress(DriverError):  # the measurement that met it has said so
                     transfer.keep_busy(_ROUND_S, watch.during)
+        errors = watch.errors()
         link = watch.summary(device)
-    reporter.send("link", link=msgspec.to_builtins(link))
+    reporter.send("link", link=msgspec.to_builtins(link), errors=msgspec.to_builtins(errors))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Annotated
 
 import msgspec
+import typer
 
+from cudadoctor.bandwidth.busy import others_computing
+from cudadoctor.bandwidth.plan import Options, Plan, default_plan, full_plan, quick_plan
 from cudadoctor.cli import options as opt
-from cudadoctor.cli.delivery import check_writable, deliver
+from cudadoctor.cli.delivery import RefusedError, check_writable, deliver
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
 from cudadoctor.cli.source import choose_device, examination, load_or_examine
 from cudadoctor.doctor import AREAS, diagnose, refusal, usable_gpu
@@ -18,10 +22,19 @@ from cudadoctor.findings import Refusal
 from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
 from cudadoctor.report.bandwidth import bandwidth_lines, bandwidth_progress, bandwidth_sentence
 
+QuickOption = Annotated[bool, typer.Option("--quick", help="Pinned copies and the device's own alone, within 3 s.")]
+FullOption = Annotated[
+    bool, typer.Option("--full", help="Every kind of memory, sizes from 4 B to 1 GiB, and latencies; about a minute.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Measure though another process computes on the GPU.")]
+
 
 def bandwidth(
     facts: opt.FactsOption = None,
     device: opt.DeviceOption = None,
+    quick: QuickOption = False,
+    full: FullOption = False,
+    force: ForceOption = False,
     timeout: opt.TimeoutOption = DRIVER_CALL_LIMIT_S,
     format: opt.FormatOption = Format.TEXT,
     output: opt.OutputOption = None,
@@ -33,10 +46,14 @@ def bandwidth(
 ) -> int:
     """Measure copies between host and device and compare them with what this link can carry.
 
-    Pinned and pageable memory in both directions, and copies within the device. What arrived is compared after every
-    sample. Exit code 3: there is no GPU to measure.
+    Pinned and pageable memory in both directions, one after the other and at once, and copies within the device. What
+    arrived is compared after every sample. Exit code 3: there is no GPU to measure, or another process computes on it.
     """
     check_writable(output, save)
+    if quick and full:
+        raise RefusedError("--quick and --full are two plans: name one of them")
+    if facts is not None and (quick or full or force):
+        raise RefusedError("--facts shows a saved measurement: --quick, --full and --force do not go with it")
     report = ReportOptions(
         command="bandwidth",
         format=format,
@@ -53,9 +70,15 @@ def bandwidth(
     what = examination(sysroot=None, live=False, limit_s=timeout, areas=areas, left_out=left_out)
     machine = load_or_examine(facts, what, device)
     if facts is None and usable_gpu(machine):
-        tell = _progress(quiet)
-        machine = _measure(machine, choose_device(machine, device), timeout, tell)
-        tell("")
+        gpu = choose_device(machine, device)
+        busy = "" if force else others_computing(machine, gpu)
+        if busy:
+            machine = msgspec.structs.replace(machine, bandwidth=Missing(busy))
+        else:
+            tell = _progress(quiet)
+            plan = quick_plan(gpu) if quick else full_plan(gpu) if full else default_plan(gpu)
+            machine = _measure(machine, plan, timeout, tell)
+            tell("")
     if isinstance(machine.bandwidth, Missing):
         return deliver(refusal(machine, "bandwidth", _why_nothing(machine, facts)), report)
     diagnosis = diagnose(machine, "bandwidth")
@@ -76,14 +99,13 @@ def _why_nothing(machine: Machine, facts: str | None) -> str:
     return "Nothing was measured: there is no GPU here that a CUDA program can use"
 
 
-def _measure(machine: Machine, device: int, limit_s: float, tell: Callable[[str], None]) -> Machine:
+def _measure(machine: Machine, plan: Plan, limit_s: float, tell: Callable[[str], None]) -> Machine:
     """Measure, and return the machine with the measurement among its facts."""
     from cudadoctor.bandwidth.events import Finished, Measured, Sampled
     from cudadoctor.bandwidth.measure import BandwidthError, run
-    from cudadoctor.bandwidth.plan import Options, Plan
 
     try:
-        for event in run(Options(plan=Plan(device=device), pci=machine.pci), limit_s=limit_s):
+        for event in run(Options(plan=plan, pci=machine.pci), limit_s=limit_s):
             if isinstance(event, Finished):
                 return msgspec.structs.replace(machine, bandwidth=event.bandwidth)
             if isinstance(event, (Sampled, Measured)):

@@ -98,6 +98,19 @@ def test_the_link_is_read_while_copies_run_and_not_while_the_card_is_idle(fake_d
     assert isinstance(result.expected, Missing)
 
 
+def test_replays_are_read_before_and_after_the_copies(fake_driver: FakeDriver) -> None:
+    result = bandwidth(measure(fake_driver, pcie_replays=5, pcie_replays_under_load=7))
+    assert result.link_errors is not None
+    assert (known(result.link_errors.replays_before), known(result.link_errors.replays_after)) == (5, 12)
+
+
+def test_a_card_that_counts_no_replays_says_so(fake_driver: FakeDriver) -> None:
+    errors = bandwidth(measure(fake_driver, pcie_replays=-1)).link_errors
+    assert errors is not None
+    missing = Missing("nvmlDeviceGetPcieReplayCounter answered NVML_ERROR_NOT_SUPPORTED")
+    assert errors.replays_before == errors.replays_after == missing
+
+
 def test_the_expected_rate_follows_from_the_link_under_load(fake_driver: FakeDriver) -> None:
     result = bandwidth(measure(fake_driver))
     assert isinstance(result.expected, ExpectedLink)

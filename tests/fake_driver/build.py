@@ -16,8 +16,8 @@ A scenario is `key = value` lines; what is not said is a healthy H100. Keys that
     compute_capability_major, compute_capability_minor, memory_total_bytes, memory_used_bytes, compute_mode, ecc_mode
     link_generation (under load), link_generation_idle, link_generation_max, gpu_link_generation_max, link_width,
     link_width_max, performance_state, sm_clock_mhz, memory_clock_mhz, clock_event_reasons, temperature_c,
-    power_draw_mw, power_limit_mw, persistence_mode, mig_mode, compute_processes, pcie_replays, pci_domain, pci_bus,
-    pci_device; -1 makes NVML answer "not supported" where it reads a number
+    power_draw_mw, power_limit_mw, persistence_mode, mig_mode, compute_processes, pcie_replays, pcie_replays_under_load
+    (more), pci_domain, pci_bus, pci_device; -1 makes NVML answer "not supported" where it reads a number
     ecc_uncorrectable, ecc_uncorrectable_aggregate, remapped_rows_correctable, remapped_rows_uncorrectable,
     remap_pending, remap_failed, recovery_action, mig_instances, virtualization_mode
     vgpu_licensed (1 or 0 on a virtual GPU), confidential_compute, confidential_compute_ready
