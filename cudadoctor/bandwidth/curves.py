@@ -17,6 +17,9 @@ from cudadoctor.facts.bandwidth import CurvePoint, SizeCurve
 from cudadoctor.units import format_size
 
 SAMPLES = 9
+SIZE_BUDGET_S = 4.0
+"""About how long the copies of one size may take together; on a slow link the curve ends earlier."""
+
 _SEED = 0x0BAD_CAFE
 _WORD_BYTES = 8
 
@@ -37,8 +40,10 @@ def measure_curve(key: str, workspace: Workspace, *, device: int, step: Step) ->
     if not to_device:
         with step("cuMemcpyHtoD"):
             driver.copy_to_device(workspace.device_source, workspace.source.ctypes.data, sizes[-1])
-    points = []
+    points: list[CurvePoint] = []
     for size in sizes:
+        if points and 2 * SAMPLES * size / points[-1].size_bytes * points[-1].seconds > SIZE_BUDGET_S:
+            break
         if to_device:
             with step("cuMemsetD32Async"):
                 driver.fill(workspace.device_target, POISON_WORD, size // 4, workspace.stream)

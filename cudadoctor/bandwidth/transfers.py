@@ -274,7 +274,7 @@ def _fit_budget(transfer: Transfer, total_copies: int) -> str:
     seconds = transfer.time_one() * total_copies
     before = size = transfer.size_bytes
     while seconds * size / before > KEY_BUDGET_S and size // 2 >= SMALLEST_BYTES:
-        size = round_down(size // 2)
+        size = round_down(size // 2) // transfer.unit_bytes * transfer.unit_bytes
     transfer.size_bytes = size
     if size == before:
         return ""

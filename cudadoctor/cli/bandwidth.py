@@ -24,7 +24,7 @@ from cudadoctor.report.bandwidth import bandwidth_lines, bandwidth_progress, ban
 
 QuickOption = Annotated[bool, typer.Option("--quick", help="Pinned copies and the device's own alone, within 3 s.")]
 FullOption = Annotated[
-    bool, typer.Option("--full", help="Every kind of memory, sizes from 4 B to 1 GiB, and latencies; about a minute.")
+    bool, typer.Option("--full", help="Every kind of memory, sizes from 4 B to 1 GiB, and latencies.")
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Measure though another process computes on the GPU.")]
 

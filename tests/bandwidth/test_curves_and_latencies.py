@@ -106,6 +106,13 @@ def test_little_memory_ends_a_curve_early(fake_driver: FakeDriver) -> None:
     assert [curve.points[-1].size_bytes for curve in result.curves] == [4**9, 4**9]
 
 
+def test_a_slow_link_ends_a_curve_early(fake_driver: FakeDriver) -> None:
+    result = bandwidth(measure(fake_driver, CURVES, h2d_pinned_gb_per_s=0.002))
+    slow, fast = result.curves
+    # 18 copies of 1 MiB would take 9.4 s, and of 256 KiB 2.4 s.
+    assert (slow.points[-1].size_bytes, fast.points[-1].size_bytes) == (4**9, 4**10)
+
+
 def test_plans_ask_only_for_what_there_is() -> None:
     assert full_plan().unknown == quick_plan().unknown == ()
     assert Plan(curves=("d2d_local",), latencies=("patience",)).unknown == ("d2d_local", "patience")

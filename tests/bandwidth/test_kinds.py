@@ -166,6 +166,14 @@ def test_a_slow_card_gets_smaller_copies_of_fresh_pages_too(fake_driver: FakeDri
     assert all(one.size_bytes < MIB and "at that size" in one.note for one in result.results)
 
 
+def test_copies_by_a_kernel_stay_whole_where_a_slow_link_makes_them_smaller(fake_driver: FakeDriver) -> None:
+    plan = msgspec.structs.replace(only("h2d_mapped"), size_bytes=524304)  # a 64th of it is no whole number of 16 B
+    result = bandwidth(measure(fake_driver, plan, h2d_mapped_gb_per_s=0.0005))
+    (one,) = result.results
+    assert one.size_bytes % 16 == 0
+    assert "at that size" in one.note
+
+
 def test_fresh_memory_was_never_touched_and_is_zero() -> None:
     one = fresh_words(4 * MIB)
     assert one.size == MIB // 2
