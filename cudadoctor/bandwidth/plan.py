@@ -69,8 +69,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     the others. Curves end at `curve_bytes`. Sizes become smaller where memory is short or the link is slow, and the
     results say so.
 
-    Most of the time goes into making and comparing patterns: a sample of 512 MiB takes about half a second of the
-    host, whatever the link does. So the kinds besides `MAIN_KEYS` are no larger than `extra_bytes`.
+    Most of the time goes into making and comparing patterns on the host, whatever the link does. So the kinds besides
+    `MAIN_KEYS` are no larger than `extra_bytes`.
     """
 
     device: int | str = 0
