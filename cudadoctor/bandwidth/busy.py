@@ -26,6 +26,13 @@ def others_computing(machine: Machine, index: int) -> str:
     return f"{who} on {name} (GPU {index}); `--force` measures all the same, and then both are slower"
 
 
+def idle_gpus(machine: Machine, *, force: bool) -> tuple[int, ...]:
+    """Return the driver API's indices of the GPUs that may be loaded: all with `force`, else those of nobody else."""
+    if isinstance(machine.driver, Missing):
+        return ()
+    return tuple(gpu.index for gpu in machine.driver.devices if force or not others_computing(machine, gpu.index))
+
+
 def _in_nvml(machine: Machine, index: int) -> NvmlDevice | None:
     if isinstance(machine.driver, Missing) or isinstance(machine.nvml, Missing):
         return None

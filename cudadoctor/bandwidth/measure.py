@@ -8,7 +8,18 @@ from typing import Any
 
 import msgspec
 
-from cudadoctor.bandwidth.events import Curved, Event, Finished, Measured, Sampled, Skipped, Started, Timed
+from cudadoctor.bandwidth.events import (
+    Curved,
+    Event,
+    Finished,
+    Measured,
+    MeasuredPeer,
+    MeasuredTogether,
+    Sampled,
+    Skipped,
+    Started,
+    Timed,
+)
 from cudadoctor.bandwidth.expected import expected_link
 from cudadoctor.bandwidth.plan import KEYS, LATENCY_KEYS, Options, curve_name
 from cudadoctor.facts.bandwidth import (
@@ -17,6 +28,7 @@ from cudadoctor.facts.bandwidth import (
     Latency,
     LinkErrors,
     LinkUnderLoad,
+    PeerResult,
     SizeCurve,
     SkippedMeasurement,
 )
@@ -58,6 +70,8 @@ def run(
     skipped: list[SkippedMeasurement] = []
     curves: list[SizeCurve] = []
     latencies: list[Latency] = []
+    together: list[BandwidthResult] = []
+    peers: list[PeerResult] = []
     link: LinkUnderLoad | None = None
     errors: LinkErrors | None = None
     arguments = {"plan": msgspec.to_builtins(options.plan), "limit_s": limit_s}
@@ -79,6 +93,10 @@ def run(
             elif isinstance(event, Timed):
                 latencies.append(event.latency)
                 answered.add(event.latency.key)
+            elif isinstance(event, MeasuredTogether):
+                together.append(event.result)
+            elif isinstance(event, MeasuredPeer):
+                peers.append(event.result)
             elif isinstance(event, LinkUnderLoad):
                 link = event
                 errors = msgspec.convert(message["errors"], LinkErrors)
@@ -114,6 +132,8 @@ def run(
             link_under_load=link,
             curves=tuple(curves),
             latencies=tuple(latencies),
+            together=tuple(together),
+            peers=tuple(peers),
             link_errors=errors,
             seconds=time.monotonic() - began,
             cut_short=_cut_short(worker.ending, reason),
@@ -133,6 +153,10 @@ def _event(message: dict[str, Any]) -> Event | LinkUnderLoad | None:
         return Curved(_fitted(msgspec.convert(message["curve"], SizeCurve)))
     if kind == "latency":
         return Timed(msgspec.convert(message["latency"], Latency))
+    if kind == "together":
+        return MeasuredTogether(msgspec.convert(message["result"], BandwidthResult))
+    if kind == "peer":
+        return MeasuredPeer(msgspec.convert(message["result"], PeerResult))
     if kind == "skipped":
         return Skipped(msgspec.convert(message["skipped"], SkippedMeasurement))
     if kind == "link":

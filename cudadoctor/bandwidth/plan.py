@@ -69,6 +69,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     the others. Curves end at `curve_bytes`. Sizes become smaller where memory is short or the link is slow, and the
     results say so.
 
+    `gpus` are CUDA's indices of those that copy all at once, and to one another, if there are two or more; the buffers
+    for it take `peer_bytes`.
+
     Most of the time goes into making and comparing patterns on the host, whatever the link does. So the kinds besides
     `MAIN_KEYS` are no larger than `extra_bytes`.
     """
@@ -79,6 +82,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     latencies: tuple[str, ...] = ()
     size_bytes: int = DEFAULT_SIZE_BYTES
     extra_bytes: int = 128 * MIB
+    gpus: tuple[int, ...] = ()
+    peer_bytes: int = 64 * MIB
     curve_bytes: int = CURVE_SIZES[-1]
     samples: int = 3
     copies: int = 16
@@ -106,10 +111,16 @@ def quick_plan(device: int | str = 0) -> Plan:
     return Plan(device=device, keys=QUICK_KEYS, size_bytes=64 * MIB)
 
 
-def full_plan(device: int | str = 0) -> Plan:
-    """Return all that there is."""
+def full_plan(device: int | str = 0, gpus: tuple[int, ...] = ()) -> Plan:
+    """Return all that there is, with the GPUs that may be measured together."""
     return Plan(
-        device=device, keys=KEYS, curves=CURVE_KEYS, latencies=LATENCY_KEYS, extra_bytes=DEFAULT_SIZE_BYTES, samples=5
+        device=device,
+        keys=KEYS,
+        curves=CURVE_KEYS,
+        latencies=LATENCY_KEYS,
+        gpus=gpus,
+        extra_bytes=DEFAULT_SIZE_BYTES,
+        samples=5,
     )
 
 

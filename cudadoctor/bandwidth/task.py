@@ -115,7 +115,7 @@ def _measure_all(driver: Driver, started: Started, plan: Plan, limit_s: float, r
                 workspace = stack.enter_context(open_workspace(driver, plan.size_bytes, host_free=available_bytes()))
         except (DriverError, NoRoomError) as error:
             for key in (*keys, *plan.latencies, *map(curve_name, plan.curves)):
-                _skip(reporter, key, started.device, str(error))
+                skip(reporter, key, started.device, str(error))
             return
         if watch is not None:  # so that error counters are read before the first copy
             watch.wait_until_reading(_FIRST_READING_LIMIT_S)
@@ -127,6 +127,10 @@ def _measure_all(driver: Driver, started: Started, plan: Plan, limit_s: float, r
             _measure_latency(key, workspace, started.device, limit_s, reporter)
     if plan.curves:
         _measure_curves(driver, started.device, plan, limit_s, reporter)
+    if len(plan.gpus) > 1:
+        from cudadoctor.bandwidth.several_task import measure_several
+
+        measure_several(driver, plan, limit_s, reporter)
 
 
 def loads_the_link(key: str) -> bool:
@@ -160,9 +164,9 @@ def _measure_one(
                 note="; ".join(workspace.notes),
             )
     except VerificationError as error:
-        _skip(reporter, key, device, f"verification failed: {error}")
+        skip(reporter, key, device, f"verification failed: {error}")
     except (DriverError, NotHereError, TimingError) as error:
-        _skip(reporter, key, device, str(error))
+        skip(reporter, key, device, str(error))
     else:
         reporter.send("result", asked=key, result=msgspec.to_builtins(result))
 
@@ -172,15 +176,15 @@ def _measure_latency(key: str, workspace: Workspace, device: int, limit_s: float
     from cudadoctor.bandwidth.transfers import TimingError, VerificationError
 
     if workspace.not_pinned:
-        _skip(reporter, key, device, workspace.not_pinned)
+        skip(reporter, key, device, workspace.not_pinned)
         return
     try:
         with reporter.step(CALLS[key], limit_s=limit_s):
             latency = measure_latency(key, workspace, device)
     except VerificationError as error:
-        _skip(reporter, key, device, f"verification failed: {error}")
+        skip(reporter, key, device, f"verification failed: {error}")
     except (DriverError, TimingError) as error:
-        _skip(reporter, key, device, str(error))
+        skip(reporter, key, device, str(error))
     else:
         reporter.send("latency", latency=msgspec.to_builtins(latency))
 
@@ -198,25 +202,26 @@ def _measure_curves(driver: Driver, device: int, plan: Plan, limit_s: float, rep
                 workspace = stack.enter_context(open_workspace(driver, plan.curve_bytes, host_free=available_bytes()))
         except (DriverError, NoRoomError) as error:
             for key in plan.curves:
-                _skip(reporter, curve_name(key), device, str(error))
+                skip(reporter, curve_name(key), device, str(error))
             return
         for key in plan.curves:
             if workspace.not_pinned:
-                _skip(reporter, curve_name(key), device, workspace.not_pinned)
+                skip(reporter, curve_name(key), device, workspace.not_pinned)
                 continue
             try:
                 curve = measure_curve(
                     key, workspace, device=device, step=lambda call: reporter.step(call, limit_s=limit_s)
                 )
             except VerificationError as error:
-                _skip(reporter, curve_name(key), device, f"verification failed: {error}")
+                skip(reporter, curve_name(key), device, f"verification failed: {error}")
             except (DriverError, TimingError) as error:
-                _skip(reporter, curve_name(key), device, str(error))
+                skip(reporter, curve_name(key), device, str(error))
             else:
                 reporter.send("curve", curve=msgspec.to_builtins(curve))
 
 
-def _skip(reporter: Reporter, key: str, device: int, reason: str) -> None:
+def skip(reporter: Reporter, key: str, device: int, reason: str) -> None:
+    """Say why there is no result."""
     skipped = SkippedMeasurement(key=key, device=device, reason=printable(reason))
     reporter.send("skipped", skipped=msgspec.to_builtins(skipped))
 

@@ -239,7 +239,7 @@ def measure(
                 transfer.verify(seed)
         except VerificationError as error:
             raise VerificationError(f"sample {number + 1}: {error}") from None
-        samples.append(_rate(copies, transfer.size_bytes, seconds))
+        samples.append(rate(copies, transfer.size_bytes, seconds))
         sampled(samples[-1])
     if transfer.held:
         notes.append(transfer.workspace.hold.note)
@@ -257,16 +257,16 @@ def measure(
     )
 
 
-def _rate(copies: int, size_bytes: int, seconds: float) -> float:
+def rate(copies: int, size_bytes: int, seconds: float) -> float:
     """Return GB/s.
 
     Raises:
         TimingError: The time is 0, or no number.
     """
-    rate = copies * size_bytes / seconds / 1e9 if seconds > 0 else math.inf
-    if not math.isfinite(rate) or rate <= 0:
+    result = copies * size_bytes / seconds / 1e9 if seconds > 0 else math.inf
+    if not math.isfinite(result) or result <= 0:
         raise TimingError(f"{copies} copies of {format_size(size_bytes)} took {seconds} s by the clock that timed them")
-    return rate
+    return result
 
 
 def _fit_budget(transfer: Transfer, total_copies: int) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from cudadoctor.bandwidth.busy import others_computing
+from cudadoctor.bandwidth.busy import idle_gpus, others_computing
 from cudadoctor.bandwidth.plan import Options, Plan, default_plan, full_plan, quick_plan
 from cudadoctor.cli import options as opt
 from cudadoctor.cli.delivery import RefusedError, check_writable, deliver
@@ -76,7 +76,13 @@ def bandwidth(
             machine = msgspec.structs.replace(machine, bandwidth=Missing(busy))
         else:
             tell = _progress(quiet)
-            plan = quick_plan(gpu) if quick else full_plan(gpu) if full else default_plan(gpu)
+            plan = (
+                quick_plan(gpu)
+                if quick
+                else full_plan(gpu, idle_gpus(machine, force=force))
+                if full
+                else default_plan(gpu)
+            )
             machine = _measure(machine, plan, timeout, tell)
             tell("")
     if isinstance(machine.bandwidth, Missing):

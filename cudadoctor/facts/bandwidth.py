@@ -17,8 +17,8 @@ class BandwidthResult(msgspec.Struct, frozen=True, kw_only=True):
     `gb_per_s` is the median of `samples_gb_per_s`; each sample is `copies_per_sample` copies of `size_bytes`.
     `timer` is `events` (CUDA events, with the copies queued before the start) or `host clock` (copies that block the
     host, such as pageable ones). For `d2d_local` the bytes copied count once: the memory system moves twice as many.
-    `verified` is True only if what arrived was compared with what was sent after every sample. `mover` is what moves the
-    bytes: `copy engine` or `kernel` (threads of the GPU load and store them, as for mapped memory). A bidirectional
+    `verified` is True only if what arrived was compared with what was sent after every sample. `mover` is what moves
+    the bytes: `copy engine` or `kernel` (threads of the GPU load and store them, as for mapped memory). A bidirectional
     result is the rate of its own direction while the other one is busy.
     """
 
@@ -78,9 +78,9 @@ class SizeCurve(msgspec.Struct, frozen=True, kw_only=True):
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
     """One latency in seconds, median of its samples.
 
-    Keys: `pointer_chase_host` (one dependent load by a GPU thread from pinned host memory), `submit` (queueing one copy),
-    `h2d_small`, `d2h_small` (a synchronous copy of 4 B from and to pinned memory), and what a numba user gets for the
-    same: `numba_h2d_small`, `numba_d2h_small`.
+    Keys: `pointer_chase_host` (one dependent load by a GPU thread from pinned host memory), `submit` (queueing one
+    copy), `h2d_small`, `d2h_small` (a synchronous copy of 4 B from and to pinned memory), and what a numba user gets
+    for the same: `numba_h2d_small`, `numba_d2h_small`.
     """
 
     key: str

@@ -214,6 +214,30 @@ class Driver:
             self._release("cuCtxSetCurrent", None)
             self._release("cuDevicePrimaryCtxRelease_v2", device)
 
+    @contextmanager
+    def retained_context(self, device: int) -> Iterator[int]:
+        """Hold the device's primary context without making it current; yields its handle, for `use`."""
+        context = Handle()
+        self.call("cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
+        try:
+            yield context.value or 0
+        finally:
+            self._release("cuCtxSetCurrent", None)
+            self._release("cuDevicePrimaryCtxRelease_v2", device)
+
+    def use(self, context: int) -> None:
+        """Make a context current in this thread."""
+        self.call("cuCtxSetCurrent", context)
+
+    @contextmanager
+    def peer_access(self, peer: int) -> Iterator[None]:
+        """Let the current context reach the memory of another one directly."""
+        self.call("cuCtxEnablePeerAccess", peer, 0)
+        try:
+            yield
+        finally:
+            self._release("cuCtxDisablePeerAccess", peer)
+
     def keep_primary_context(self, device: int) -> None:
         """Make the device's primary context and never give it back: it ends with the process."""
         self.call("cuDevicePrimaryCtxRetain", ctypes.byref(Handle()), device)
@@ -318,6 +342,12 @@ class Driver:
     def copy_on_device(self, target: int, origin: int, size_bytes: int, stream: int) -> None:
         """Queue a copy within the device's memory."""
         self.call("cuMemcpyDtoDAsync_v2", target, origin, size_bytes, stream)
+
+    def copy_between(
+        self, target: int, target_context: int, origin: int, origin_context: int, size_bytes: int, stream: int
+    ) -> None:
+        """Queue a copy from one device's memory to another's; the device of the stream makes it."""
+        self.call("cuMemcpyPeerAsync", target, target_context, origin, origin_context, size_bytes, stream)
 
     def fill(self, target: int, word: int, words: int, stream: int) -> None:
         """Queue the filling of device memory with a 32-bit word."""

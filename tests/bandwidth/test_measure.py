@@ -28,6 +28,7 @@ PAIRS = {
     "cuEventCreate": "cuEventDestroy_v2",
     "cuMemHostRegister_v2": "cuMemHostUnregister",
     "cuMemAllocManaged": "cuMemFree_v2",
+    "cuCtxEnablePeerAccess": "cuCtxDisablePeerAccess",
 }
 
 

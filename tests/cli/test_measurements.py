@@ -91,6 +91,15 @@ def test_full_measures_every_kind_with_curves_and_latencies(doctor: Doctor, fake
     assert all(seconds > 0 for seconds in latencies.values())
 
 
+def test_full_measures_several_gpus_together_but_none_that_is_busy(doctor: Doctor, fake_driver: FakeDriver) -> None:
+    environment = fake_driver.scenario(memory_allocatable_bytes=2**20, device_count=3, **{"compute_processes.1": 1})
+    run = doctor("bandwidth", "--full", "--format", "json", env=environment)
+    assert run.code == 0
+    measured = run.document["facts"]["bandwidth"]
+    assert [result["device"] for result in measured["together"]] == [0, 2, 0, 2]
+    assert {(peer["source"], peer["target"]) for peer in measured["peers"]} == {(0, 2), (2, 0)}
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [

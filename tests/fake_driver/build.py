@@ -27,9 +27,10 @@ A scenario is `key = value` lines; what is not said is a healthy H100. Keys that
     memory_allocatable_bytes, host_pinnable_bytes   allocation fails above it, whatever is said to be free
     h2d_pinned_gb_per_s, d2h_pinned_gb_per_s, h2d_pageable_gb_per_s, d2h_pageable_gb_per_s, d2d_gb_per_s;
     the same with _write_combined, _registered, _managed, _mapped (by a kernel), _bidirectional; d2d_kernel_gb_per_s
+    p2p_read_gb_per_s, p2p_write_gb_per_s with peer access, p2p_staged_gb_per_s without
     copy_overhead_s, host_latency_s   what a queued copy costs besides its bytes, and a load from the host by a kernel
-    corrupt_copies            h2d, d2h, d2d, or with _pinned, _pageable, _local and the kinds above, or d2d_kernel: a
-                              byte of each such copy is changed
+    corrupt_copies            h2d, d2h, d2d, p2p, or with _pinned, _pageable, _local and the kinds above, or
+                              d2d_kernel: a byte of each such copy is changed
     broken_chase              so many loads are left out of a chain of pointers
 """
 

@@ -26,9 +26,12 @@ enum {
     NO_DEVICE = 100,
     INVALID_DEVICE = 101,
     INVALID_CONTEXT = 201,
+    PEER_ACCESS_UNSUPPORTED = 217,
     INVALID_HANDLE = 400,
     NOT_FOUND = 500,
     ILLEGAL_ADDRESS = 700,
+    PEER_ACCESS_ALREADY_ENABLED = 704,
+    PEER_ACCESS_NOT_ENABLED = 705,
 };
 
 struct context {
@@ -433,6 +436,18 @@ static enum kind kind_of(const void *start, size_t size) {
     return found;
 }
 
+/* The device on which a range begins, -1 elsewhere. */
+static int device_of(const void *start) {
+    int device = -1;
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < MAX_BLOCKS; i++)
+        if (blocks[i].kind == DEVICE && (const char *)start >= blocks[i].start &&
+            (const char *)start < blocks[i].start + blocks[i].size)
+            device = blocks[i].device;
+    pthread_mutex_unlock(&lock);
+    return device;
+}
+
 static int inside(enum kind kind, const void *start, size_t size) { return kind_of(start, size) == kind; }
 
 static int on_device(const void *start, size_t size) {
@@ -552,6 +567,25 @@ static double shared_clock_s;
 
 static void begin(CUstream stream) {
     if (stream->pending_s == 0 && stream->clock_s < shared_clock_s) stream->clock_s = shared_clock_s;
+}
+
+/* Whether the first device's context reaches the second's memory. */
+static int peer_access[MAX_DEVICES][MAX_DEVICES];
+
+EXPORT CUresult cuCtxEnablePeerAccess(CUcontext peer, unsigned flags) {
+    ENTER_WITH((uintptr_t)peer, 1);
+    if (flags || !peer) return INVALID_VALUE;
+    if (peer == current || !device_number("peer_access", peer->device, 1)) return PEER_ACCESS_UNSUPPORTED;
+    if (peer_access[current->device][peer->device]) return PEER_ACCESS_ALREADY_ENABLED;
+    peer_access[current->device][peer->device] = 1;
+    return SUCCESS;
+}
+
+EXPORT CUresult cuCtxDisablePeerAccess(CUcontext peer) {
+    ENTER_WITH((uintptr_t)peer, 1);
+    if (!peer_access[current->device][peer->device]) return PEER_ACCESS_NOT_ENABLED;
+    peer_access[current->device][peer->device] = 0;
+    return SUCCESS;
 }
 
 static void queue(CUstream stream, double seconds) {
@@ -712,6 +746,24 @@ EXPORT CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr target, CUdeviceptr origin, siz
     CUresult code = move("d2d", POINTER(target), POINTER(origin), size, NULL);
     if (!code) queue(stream, d2d_seconds(size));
     return code;
+}
+
+/* With peer access `p2p_read_gb_per_s` or `p2p_write_gb_per_s`, else `p2p_staged_gb_per_s`. */
+EXPORT CUresult cuMemcpyPeerAsync(CUdeviceptr target, CUcontext target_context, CUdeviceptr origin,
+                                  CUcontext origin_context, size_t size, CUstream stream) {
+    ENTER_WITH(size, 1);
+    if (!target_context || !origin_context) return INVALID_CONTEXT;
+    if (device_of(POINTER(target)) != target_context->device) return INVALID_VALUE;
+    if (device_of(POINTER(origin)) != origin_context->device) return INVALID_VALUE;
+    int reads = current == target_context;
+    CUcontext other = reads ? origin_context : target_context;
+    CUresult code = move("p2p", POINTER(target), POINTER(origin), size, NULL);
+    if (code) return code;
+    if (!peer_access[current->device][other->device])
+        queue(stream, (double)size / rate("p2p_staged_gb_per_s", 20.0));
+    else
+        queue(stream, (double)size / (reads ? rate("p2p_read_gb_per_s", 390.0) : rate("p2p_write_gb_per_s", 400.0)));
+    return SUCCESS;
 }
 
 EXPORT CUresult cuMemcpyHtoD_v2(CUdeviceptr target, const void *origin, size_t size) {
