@@ -232,7 +232,7 @@ def measure(
             transfer.prepare(seed, first=number == 0)
         with step(copy):
             if number == 0:
-                notes.append(_fit_budget(transfer, plan.samples * (copies + WARM_UPS)))
+                notes.append(fit_budget(transfer, plan.samples * (copies + WARM_UPS)))
             seconds = transfer.time(copies, during)
         try:
             with step(bring_back):
@@ -269,7 +269,7 @@ def rate(copies: int, size_bytes: int, seconds: float) -> float:
     return result
 
 
-def _fit_budget(transfer: Transfer, total_copies: int) -> str:
+def fit_budget(transfer: Transfer, total_copies: int) -> str:
     """Halve the copies until all of them together take no longer than they may; say so."""
     seconds = transfer.time_one() * total_copies
     before = size = transfer.size_bytes

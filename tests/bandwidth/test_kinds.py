@@ -15,6 +15,7 @@ import pytest
 from cudadoctor.bandwidth.kernels import CHASE, COPY, PTX
 from cudadoctor.bandwidth.kinds import fresh_words
 from cudadoctor.bandwidth.plan import KEYS, MAIN_KEYS, Plan
+from cudadoctor.bandwidth.transfers import fit_budget
 from tests.bandwidth.test_measure import bandwidth, left_over, measure, reasons
 from tests.fake_driver.build import FakeDriver
 
@@ -166,12 +167,16 @@ def test_a_slow_card_gets_smaller_copies_of_fresh_pages_too(fake_driver: FakeDri
     assert all(one.size_bytes < MIB and "at that size" in one.note for one in result.results)
 
 
-def test_copies_by_a_kernel_stay_whole_where_a_slow_link_makes_them_smaller(fake_driver: FakeDriver) -> None:
-    plan = msgspec.structs.replace(only("h2d_mapped"), size_bytes=524304)  # a 64th of it is no whole number of 16 B
-    result = bandwidth(measure(fake_driver, plan, h2d_mapped_gb_per_s=0.0005))
-    (one,) = result.results
-    assert one.size_bytes % 16 == 0
-    assert "at that size" in one.note
+def test_copies_by_a_kernel_stay_whole_where_a_slow_link_makes_them_smaller() -> None:
+    class Slow:
+        size_bytes, unit_bytes = 600_016, 16  # half of it is a whole number of 8 B, but not of 16 B
+
+        def time_one(self) -> float:
+            return 1.0
+
+    slow: Any = Slow()
+    assert "at that size the copies would take 8 s" in fit_budget(slow, 8)
+    assert slow.size_bytes == 300_000
 
 
 def test_fresh_memory_was_never_touched_and_is_zero() -> None:
