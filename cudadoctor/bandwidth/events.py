@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cudadoctor.facts.bandwidth import Bandwidth, BandwidthResult, SkippedMeasurement
+from cudadoctor.facts.bandwidth import Bandwidth, BandwidthResult, Latency, PeerResult, SizeCurve, SkippedMeasurement
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +30,30 @@ class Measured(msgspec.Struct, frozen=True):
     result: BandwidthResult
 
 
+class Curved(msgspec.Struct, frozen=True):
+    """One kind of copy was timed at all sizes, and the fit made."""
+
+    curve: SizeCurve
+
+
+class Timed(msgspec.Struct, frozen=True):
+    """One latency is done."""
+
+    latency: Latency
+
+
+class MeasuredTogether(msgspec.Struct, frozen=True):
+    """One GPU of several that copied at once is done."""
+
+    result: BandwidthResult
+
+
+class MeasuredPeer(msgspec.Struct, frozen=True):
+    """Copies from one GPU to another are done."""
+
+    result: PeerResult
+
+
 class Skipped(msgspec.Struct, frozen=True):
     """One kind of copy has no result."""
 
@@ -42,4 +66,4 @@ class Finished(msgspec.Struct, frozen=True):
     bandwidth: Bandwidth
 
 
-Event = Started | Sampled | Measured | Skipped | Finished
+Event = Started | Sampled | Measured | Curved | Timed | MeasuredTogether | MeasuredPeer | Skipped | Finished

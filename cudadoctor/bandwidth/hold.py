@@ -61,8 +61,8 @@ class Hold:
         self.note = note
 
     @contextmanager
-    def held(self, stream: int) -> Iterator[None]:
-        """Hold the stream for the length of the block; it is released whatever happens inside."""
+    def held(self, *streams: int) -> Iterator[None]:
+        """Hold the streams for the length of the block; they are released together, whatever happens inside."""
         if self._kernel is None:
             yield
             return
@@ -70,8 +70,9 @@ class Hold:
         flag.value = 0
         started = time.perf_counter()
         address = self._driver.device_address_of(self._flag)
-        self._driver.launch_one_thread(self._kernel, stream, address, int(BOUND_S * 1e9))
         try:
+            for stream in streams:
+                self._driver.launch(self._kernel, stream, address, int(BOUND_S * 1e9))
             yield
         finally:
             flag.value = 1

@@ -1,4 +1,4 @@
-"""NVML's readings while copies run: which of them fell into a copy, and what they say together."""
+"""NVML's readings while copies run: which of them fell into a copy, what they say together, and the link's errors."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from cudadoctor.facts.bandwidth import LinkUnderLoad
-from cudadoctor.facts.base import Known, Missing
+from cudadoctor.facts.bandwidth import LinkErrors, LinkUnderLoad
+from cudadoctor.facts.base import Fact, Known, Missing
 from cudadoctor.gpu.worker import Worker
 
 TASK = "cudadoctor.gpu.link_readings:work"
@@ -27,6 +28,10 @@ _CALLS = {
     "memory_clock_mhz": "nvmlDeviceGetClockInfo(MEM)",
     "clock_event_reasons": "nvmlDeviceGetCurrentClocksEventReasons",
 }
+
+
+_REPLAYS = "nvmlDeviceGetPcieReplayCounter"
+_NEXT_READING_LIMIT_S, _PAUSE_S = 0.5, 0.005
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -48,6 +53,7 @@ class LinkWatch:
         self._first = threading.Event()
 
     def __enter__(self) -> LinkWatch:
+        self._corrected = corrected_errors(self._address)
         self._worker = Worker(TASK, {"pci_address": self._address})
         self._thread = threading.Thread(target=self._collect, daemon=True)
         self._thread.start()
@@ -79,6 +85,26 @@ class LinkWatch:
         """Stop reading, and return what was read during copies."""
         self._stop()
         return summarise(device, within(self._readings, self._windows), self._why_none())
+
+    def errors(self) -> LinkErrors:
+        """Return the error counters at the beginning and now; call it before `summary`, which ends the readings."""
+        now = time.monotonic()
+        end = now + _NEXT_READING_LIMIT_S
+        while not self.ended() and time.monotonic() < end and not (self._readings and self._readings[-1].start >= now):
+            time.sleep(_PAUSE_S)
+        readings = list(self._readings)
+        return LinkErrors(
+            replays_before=self._replays(readings[:1]),
+            replays_after=self._replays(readings[-1:]),
+            corrected_before=self._corrected,
+            corrected_after=corrected_errors(self._address),
+        )
+
+    def _replays(self, readings: list[Reading]) -> Fact[int]:
+        if not readings:
+            return Missing(self._why_none())
+        value = readings[0].values.get("replays", "it was not asked")
+        return Known(value, _REPLAYS) if isinstance(value, int) else Missing(value)
 
     def _collect(self) -> None:
         for message in self._worker:
@@ -137,3 +163,25 @@ def summarise(device: int, readings: Sequence[Reading], why_none: str) -> LinkUn
 
 def _majority_of_bits(masks: list[int]) -> int:
     return sum(1 << bit for bit in range(64) if 2 * sum(mask >> bit & 1 for mask in masks) > len(masks))
+
+
+def corrected_errors(address: str, devices: Path = Path("/sys/bus/pci/devices")) -> Fact[int]:
+    """Return how many errors both ends of a device's link have corrected (AER), as the kernel counts them.
+
+    An end counts what it received: the device what came from the host, the port above it what came from the device.
+
+    Source: Documentation/ABI/testing/sysfs-bus-pci-devices-aer_stats of the Linux kernel.
+    """
+    device = (devices / address).resolve()
+    counts = {}
+    for end in (device, device.parent):
+        try:
+            text = (end / "aer_dev_correctable").read_text(encoding="ascii", errors="replace")
+        except OSError:
+            continue
+        total = [line.split()[1:] for line in text.splitlines() if line.startswith("TOTAL_ERR_COR")]
+        if total and total[0] and total[0][0].isdigit():
+            counts[end.name] = int(total[0][0])
+    if not counts:
+        return Missing(f"{devices / address}/aer_dev_correctable cannot be read: AER is off, or hidden from here")
+    return Known(sum(counts.values()), f"aer_dev_correctable of {' and '.join(counts)}")

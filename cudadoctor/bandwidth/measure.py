@@ -8,10 +8,30 @@ from typing import Any
 
 import msgspec
 
-from cudadoctor.bandwidth.events import Event, Finished, Measured, Sampled, Skipped, Started
+from cudadoctor.bandwidth.events import (
+    Curved,
+    Event,
+    Finished,
+    Measured,
+    MeasuredPeer,
+    MeasuredTogether,
+    Sampled,
+    Skipped,
+    Started,
+    Timed,
+)
 from cudadoctor.bandwidth.expected import expected_link
-from cudadoctor.bandwidth.plan import KEYS, Options
-from cudadoctor.facts.bandwidth import Bandwidth, BandwidthResult, LinkUnderLoad, SkippedMeasurement
+from cudadoctor.bandwidth.plan import KEYS, LATENCY_KEYS, Options, curve_name
+from cudadoctor.facts.bandwidth import (
+    Bandwidth,
+    BandwidthResult,
+    Latency,
+    LinkErrors,
+    LinkUnderLoad,
+    PeerResult,
+    SizeCurve,
+    SkippedMeasurement,
+)
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.ladder import Step, StepState
 from cudadoctor.facts.pci import Pci, PciDevice
@@ -41,15 +61,21 @@ def run(
         BandwidthError: There is no GPU to measure, or nothing was measured before the driver hung or died.
         ValueError: The plan asks for a kind of copy that does not exist.
     """
-    unknown = [key for key in options.plan.keys if key not in KEYS]
-    if unknown:
-        raise ValueError(f"no such measurement: {', '.join(unknown)}; there are {', '.join(KEYS)}")
+    if options.plan.unknown:
+        there = (*KEYS, *LATENCY_KEYS)
+        raise ValueError(f"no such measurement: {', '.join(options.plan.unknown)}; there are {', '.join(there)}")
     began = time.monotonic()
     started: Started | None = None
     results: list[BandwidthResult] = []
     skipped: list[SkippedMeasurement] = []
+    curves: list[SizeCurve] = []
+    latencies: list[Latency] = []
+    together: list[BandwidthResult] = []
+    peers: list[PeerResult] = []
     link: LinkUnderLoad | None = None
+    errors: LinkErrors | None = None
     arguments = {"plan": msgspec.to_builtins(options.plan), "limit_s": limit_s}
+    answered: set[str] = set()
     with Worker(TASK, arguments, limit_s=limit_s, environment=environment) as worker:
         for message in worker:
             event = _event(message)
@@ -57,18 +83,31 @@ def run(
                 started = event
             elif isinstance(event, Measured):
                 results.append(event.result)
+                answered.add(message["asked"])
             elif isinstance(event, Skipped):
                 skipped.append(event.skipped)
+                answered.add(event.skipped.key)
+            elif isinstance(event, Curved):
+                curves.append(event.curve)
+                answered.add(curve_name(event.curve.key))
+            elif isinstance(event, Timed):
+                latencies.append(event.latency)
+                answered.add(event.latency.key)
+            elif isinstance(event, MeasuredTogether):
+                together.append(event.result)
+            elif isinstance(event, MeasuredPeer):
+                peers.append(event.result)
             elif isinstance(event, LinkUnderLoad):
                 link = event
+                errors = msgspec.convert(message["errors"], LinkErrors)
                 continue
             if event is not None:
                 yield event
     reason = _reason(worker.ending)
     if started is None or (not results and worker.ending.state != "finished"):
         raise BandwidthError(reason)
-    answered = {result.key for result in results} | {skip.key for skip in skipped}
-    for key in options.plan.keys:
+    plan = options.plan
+    for key in (*plan.keys, *plan.latencies, *map(curve_name, plan.curves)):
         if key not in answered:
             skip = SkippedMeasurement(key=key, device=started.device, reason=reason)
             skipped.append(skip)
@@ -91,13 +130,18 @@ def run(
             skipped=tuple(skipped),
             expected=expected,
             link_under_load=link,
+            curves=tuple(curves),
+            latencies=tuple(latencies),
+            together=tuple(together),
+            peers=tuple(peers),
+            link_errors=errors,
             seconds=time.monotonic() - began,
             cut_short=_cut_short(worker.ending, reason),
         )
     )
 
 
-def _event(message: dict[str, Any]) -> Started | Sampled | Measured | Skipped | LinkUnderLoad | None:
+def _event(message: dict[str, Any]) -> Event | LinkUnderLoad | None:
     kind = message["kind"]
     if kind == "started":
         return msgspec.convert(message["device"], Started)
@@ -105,11 +149,26 @@ def _event(message: dict[str, Any]) -> Started | Sampled | Measured | Skipped | 
         return Sampled(message["key"], message["gb_per_s"])
     if kind == "result":
         return Measured(msgspec.convert(message["result"], BandwidthResult))
+    if kind == "curve":
+        return Curved(_fitted(msgspec.convert(message["curve"], SizeCurve)))
+    if kind == "latency":
+        return Timed(msgspec.convert(message["latency"], Latency))
+    if kind == "together":
+        return MeasuredTogether(msgspec.convert(message["result"], BandwidthResult))
+    if kind == "peer":
+        return MeasuredPeer(msgspec.convert(message["result"], PeerResult))
     if kind == "skipped":
         return Skipped(msgspec.convert(message["skipped"], SkippedMeasurement))
     if kind == "link":
         return msgspec.convert(message["link"], LinkUnderLoad)
     return None
+
+
+def _fitted(curve: SizeCurve) -> SizeCurve:
+    """Return a curve with its fit: overhead, rate, and the size that reaches half of it."""
+    from cudadoctor.bandwidth.fit import fit_curve
+
+    return msgspec.structs.replace(curve, fit=fit_curve(curve.points))
 
 
 def _reason(ending: Ending) -> str:

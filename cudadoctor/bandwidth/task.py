@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cudadoctor.bandwidth.events import Started
-from cudadoctor.bandwidth.plan import KEYS, Plan
+from cudadoctor.bandwidth.plan import KEYS, Plan, curve_name
 from cudadoctor.facts.bandwidth import SkippedMeasurement
 from cudadoctor.gpu.child import Reporter
 from cudadoctor.gpu.driver_api import (
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _FIRST_READING_LIMIT_S = 2.0
 _ENOUGH_READINGS = 3
+_WATCHED = ("h2d_pinned", "d2h_pinned")
 # NVML answers its eight questions within some ms, so one round of copies that long should do.
 _ROUND_S, _MOST_ROUNDS = 0.1, 5
 
@@ -99,26 +100,42 @@ def _attribute(driver: Driver, number: int, device: int) -> int | None:
 
 
 def _measure_all(driver: Driver, started: Started, plan: Plan, limit_s: float, reporter: Reporter) -> None:
-    """Measure with buffers that last for all kinds of copy, and with NVML watched while pinned ones run."""
+    """Measure with buffers that last for all kinds of copy, and with NVML watched while the link is loaded."""
     # numpy is for the child only: the parent must stay light.
     from cudadoctor.bandwidth.host_memory import available_bytes
     from cudadoctor.bandwidth.link_watch import LinkWatch
     from cudadoctor.bandwidth.workspace import NoRoomError, open_workspace
 
     keys = [key for key in KEYS if key in plan.keys]
+    loading = [key for key in keys if loads_the_link(key)]
     with ExitStack() as stack:
-        watch = stack.enter_context(LinkWatch(started.pci_address)) if any("pinned" in key for key in keys) else None
+        watch = stack.enter_context(LinkWatch(started.pci_address)) if loading else None
         try:
             with reporter.step("cuMemAlloc and cuMemHostAlloc", limit_s=limit_s):
                 workspace = stack.enter_context(open_workspace(driver, plan.size_bytes, host_free=available_bytes()))
         except (DriverError, NoRoomError) as error:
-            for key in keys:
-                _skip(reporter, key, started.device, str(error))
+            for key in (*keys, *plan.latencies, *map(curve_name, plan.curves)):
+                skip(reporter, key, started.device, str(error))
             return
+        if watch is not None:  # so that error counters are read before the first copy
+            watch.wait_until_reading(_FIRST_READING_LIMIT_S)
         for key in keys:
             _measure_one(key, workspace, started.device, plan, watch, limit_s, reporter)
-            if watch is not None and key == [key for key in keys if "pinned" in key][-1]:
+            if watch is not None and key == loading[-1]:
                 _send_link(workspace, started.device, watch, reporter)
+        for key in plan.latencies:
+            _measure_latency(key, workspace, started.device, limit_s, reporter)
+    if plan.curves:
+        _measure_curves(driver, started.device, plan, limit_s, reporter)
+    if len(plan.gpus) > 1:
+        from cudadoctor.bandwidth.several_task import measure_several
+
+        measure_several(driver, plan, limit_s, reporter)
+
+
+def loads_the_link(key: str) -> bool:
+    """Say whether copies of a kind go over the link one after the other, without waiting for the host."""
+    return not key.startswith("d2d") and "pageable" not in key and "managed" not in key
 
 
 def _measure_one(
@@ -130,30 +147,81 @@ def _measure_one(
     limit_s: float,
     reporter: Reporter,
 ) -> None:
-    from cudadoctor.bandwidth.transfers import TimingError, Transfer, VerificationError, measure
+    from cudadoctor.bandwidth.kinds import TAKES, NotHereError, open_transfer
+    from cudadoctor.bandwidth.transfers import TimingError, VerificationError, measure
 
-    if "pinned" in key and workspace.not_pinned:
-        _skip(reporter, key, device, workspace.not_pinned)
+    try:
+        with ExitStack() as stack:
+            with reporter.step(TAKES.get(key.partition("_")[2], "cuDeviceGetAttribute"), limit_s=limit_s):
+                transfer = stack.enter_context(open_transfer(key, workspace, device, plan))
+            result = measure(
+                transfer,
+                device=device,
+                plan=plan,
+                step=lambda call: reporter.step(call, limit_s=limit_s),
+                during=watch.during if watch is not None and key in _WATCHED else nullcontext,
+                sampled=lambda gb_per_s: reporter.send("sample", key=key, gb_per_s=gb_per_s),
+                note="; ".join(workspace.notes),
+            )
+    except VerificationError as error:
+        skip(reporter, key, device, f"verification failed: {error}")
+    except (DriverError, NotHereError, TimingError) as error:
+        skip(reporter, key, device, str(error))
+    else:
+        reporter.send("result", asked=key, result=msgspec.to_builtins(result))
+
+
+def _measure_latency(key: str, workspace: Workspace, device: int, limit_s: float, reporter: Reporter) -> None:
+    from cudadoctor.bandwidth.latencies import CALLS, measure_latency
+    from cudadoctor.bandwidth.transfers import TimingError, VerificationError
+
+    if workspace.not_pinned:
+        skip(reporter, key, device, workspace.not_pinned)
         return
     try:
-        result = measure(
-            Transfer(key, workspace),
-            device=device,
-            plan=plan,
-            step=lambda call: reporter.step(call, limit_s=limit_s),
-            during=watch.during if watch is not None and "pinned" in key else nullcontext,
-            sampled=lambda gb_per_s: reporter.send("sample", key=key, gb_per_s=gb_per_s),
-            note="; ".join(workspace.notes),
-        )
+        with reporter.step(CALLS[key], limit_s=limit_s):
+            latency = measure_latency(key, workspace, device)
     except VerificationError as error:
-        _skip(reporter, key, device, f"verification failed: {error}")
+        skip(reporter, key, device, f"verification failed: {error}")
     except (DriverError, TimingError) as error:
-        _skip(reporter, key, device, str(error))
+        skip(reporter, key, device, str(error))
     else:
-        reporter.send("result", result=msgspec.to_builtins(result))
+        reporter.send("latency", latency=msgspec.to_builtins(latency))
 
 
-def _skip(reporter: Reporter, key: str, device: int, reason: str) -> None:
+def _measure_curves(driver: Driver, device: int, plan: Plan, limit_s: float, reporter: Reporter) -> None:
+    """Measure with buffers of their own, as large as the largest size."""
+    from cudadoctor.bandwidth.curves import measure_curve
+    from cudadoctor.bandwidth.host_memory import available_bytes
+    from cudadoctor.bandwidth.transfers import TimingError, VerificationError
+    from cudadoctor.bandwidth.workspace import NoRoomError, open_workspace
+
+    with ExitStack() as stack:
+        try:
+            with reporter.step("cuMemAlloc and cuMemHostAlloc", limit_s=limit_s):
+                workspace = stack.enter_context(open_workspace(driver, plan.curve_bytes, host_free=available_bytes()))
+        except (DriverError, NoRoomError) as error:
+            for key in plan.curves:
+                skip(reporter, curve_name(key), device, str(error))
+            return
+        for key in plan.curves:
+            if workspace.not_pinned:
+                skip(reporter, curve_name(key), device, workspace.not_pinned)
+                continue
+            try:
+                curve = measure_curve(
+                    key, workspace, device=device, step=lambda call: reporter.step(call, limit_s=limit_s)
+                )
+            except VerificationError as error:
+                skip(reporter, curve_name(key), device, f"verification failed: {error}")
+            except (DriverError, TimingError) as error:
+                skip(reporter, curve_name(key), device, str(error))
+            else:
+                reporter.send("curve", curve=msgspec.to_builtins(curve))
+
+
+def skip(reporter: Reporter, key: str, device: int, reason: str) -> None:
+    """Say why there is no result."""
     skipped = SkippedMeasurement(key=key, device=device, reason=printable(reason))
     reporter.send("skipped", skipped=msgspec.to_builtins(skipped))
 
@@ -170,5 +238,6 @@ def _send_link(workspace: Workspace, device: int, watch: LinkWatch, reporter: Re
                     break
                 with suppress(DriverError):  # the measurement that met it has said so
                     transfer.keep_busy(_ROUND_S, watch.during)
+        errors = watch.errors()
         link = watch.summary(device)
-    reporter.send("link", link=msgspec.to_builtins(link))
+    reporter.send("link", link=msgspec.to_builtins(link), errors=msgspec.to_builtins(errors))

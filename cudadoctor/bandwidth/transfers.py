@@ -23,8 +23,11 @@ KEY_BUDGET_S = 4.0
 """About how long the copies of one kind may take together; on a slow link they get smaller, not fewer."""
 
 _SEEDS = {key: (index + 1) * 0x0100_0000_01B3 for index, key in enumerate(KEYS)}
-_POISON_SEED = 0xDEAD_BEEF_0BAD_F00D
-_POISON_WORD = 0xDEAD_BEEF
+POISON_SEED = 0xDEAD_BEEF_0BAD_F00D
+POISON_WORD = 0xDEAD_BEEF
+
+RESULT_KEYS = {"d2d_local_kernel": "d2d_local"}
+"""The key of a result where it is not the plan's."""
 
 During = Callable[[], AbstractContextManager[None]]
 Step = Callable[[str], AbstractContextManager[None]]
@@ -39,17 +42,29 @@ class TimingError(Exception):
 
 
 class Transfer:
-    """One kind of copy in a workspace, of `size_bytes` or less."""
+    """One kind of copy in a workspace, of `size_bytes` or less: pinned, pageable, or within the device.
 
-    def __init__(self, key: str, workspace: Workspace) -> None:
-        """Choose the buffers that the key names."""
+    `kinds` has those that take memory or kernels of their own.
+    """
+
+    mover = "copy engine"
+    unit_bytes = 8
+    note = ""
+
+    def __init__(self, key: str, workspace: Workspace, *, host: Words | None = None, queued: bool = True) -> None:
+        """Copy from and to `host`, by default the workspace's pinned buffers.
+
+        Copies that are `queued` are timed by events; the others block the host, and its clock takes the time.
+        """
         self.key = key
-        self.direction, _, kind = key.partition("_")
-        self.queued = kind != "pageable"
-        self.size_bytes = workspace.size_bytes
+        self.direction = key.partition("_")[0]
+        self.queued = queued
+        self.held = queued  # while they are queued the stream is held
+        self.few = not queued  # they are so slow that fewer make a sample
+        self.size_bytes = workspace.size_bytes // self.unit_bytes * self.unit_bytes
         self.workspace = workspace
-        self._origin = workspace.pageable if kind == "pageable" else workspace.source
-        self._arrival = workspace.pageable if kind == "pageable" else workspace.target
+        self.origin = workspace.source if host is None else host
+        self.arrival = workspace.target if host is None else host
 
     @property
     def calls(self) -> tuple[str, str, str]:
@@ -62,25 +77,33 @@ class Transfer:
         """Put the pattern where the copy begins, and something else where it ends."""
         ws, size = self.workspace, self.size_bytes
         if self.direction == "h2d":
-            fill(self._words(self._origin), seed)
+            fill(self.words(self.origin), seed)
         else:
-            fill(self._words(ws.source), seed)
+            fill(self.words(ws.source), seed)
             ws.driver.copy_to_device(ws.device_source, ws.source.ctypes.data, size)
         if self.direction == "d2h":
             if first:  # later samples find the pattern of the one before, which differs from theirs in every word
-                fill(self._words(self._arrival), _POISON_SEED)
+                fill(self.words(self.arrival), POISON_SEED)
         else:
-            ws.driver.fill(ws.device_target, _POISON_WORD, size // 4, ws.stream)
+            self.poison(ws.device_target)
         ws.driver.synchronize()
+
+    def poison(self, address: int) -> None:
+        """Queue the overwriting of device memory with what no pattern holds."""
+        ws = self.workspace
+        ws.driver.fill(address, POISON_WORD, self.size_bytes // 4, ws.stream)
 
     def copy(self) -> None:
         """Copy once: queue it, or for pageable memory, make it."""
+        self.queue(self.direction, self.workspace.stream if self.queued else None)
+
+    def queue(self, direction: str, stream: int | None) -> None:
+        """Copy once in a direction, on a stream; without one, block."""
         ws, size = self.workspace, self.size_bytes
-        stream = ws.stream if self.queued else None
-        if self.direction == "h2d":
-            ws.driver.copy_to_device(ws.device_target, self._origin.ctypes.data, size, stream)
-        elif self.direction == "d2h":
-            ws.driver.copy_to_host(self._arrival.ctypes.data, ws.device_source, size, stream)
+        if direction == "h2d":
+            ws.driver.copy_to_device(ws.device_target, self.origin.ctypes.data, size, stream)
+        elif direction == "d2h":
+            ws.driver.copy_to_host(self.arrival.ctypes.data, ws.device_source, size, stream)
         else:
             ws.driver.copy_on_device(ws.device_target, ws.device_source, size, ws.stream)
 
@@ -90,17 +113,37 @@ class Transfer:
         Raises:
             VerificationError: They differ.
         """
+        if self.direction == "d2h":
+            self.compare(self.arrival, seed)
+        else:
+            self.compare_on_device(self.workspace.device_target, seed)
+
+    def compare_on_device(self, address: int, seed: int) -> None:
+        """Bring device memory back and compare it.
+
+        Raises:
+            VerificationError: It differs from the pattern.
+        """
         ws = self.workspace
-        arrived = self._arrival
-        if self.direction != "d2h":
-            arrived = ws.target
-            ws.driver.copy_to_host(arrived.ctypes.data, ws.device_target, self.size_bytes)
-        offset = first_difference(self._words(arrived), seed)
+        ws.driver.copy_to_host(ws.target.ctypes.data, address, self.size_bytes)
+        self.compare(ws.target, seed)
+
+    def compare(self, arrived: Words, seed: int) -> None:
+        """Compare what is on the host.
+
+        Raises:
+            VerificationError: It differs from the pattern.
+        """
+        offset = first_difference(self.words(arrived), seed)
         if offset is not None:
             raise VerificationError(f"what came back from the device differs from what was sent at byte {offset}")
 
     def time(self, copies: int, during: During) -> float:
-        """Return the seconds that `copies` copies take."""
+        """Return the seconds that `copies` copies take.
+
+        Raises:
+            TimingError: They could not be timed as they should.
+        """
         return self._time_queued(copies, during) if self.queued else self._time_blocking(copies)
 
     def time_one(self) -> float:
@@ -148,7 +191,8 @@ class Transfer:
         driver.synchronize()  # the last part of a pageable copy to the device may still be on its way
         return time.perf_counter() - start
 
-    def _words(self, buffer: Words) -> Words:
+    def words(self, buffer: Words) -> Words:
+        """Return the part of a buffer that is copied."""
         return buffer[: self.size_bytes // 8]
 
 
@@ -179,7 +223,7 @@ def measure(
         DriverError: A call failed.
     """
     prepare, copy, bring_back = transfer.calls
-    copies = plan.copies if transfer.queued else plan.pageable_copies
+    copies = plan.pageable_copies if transfer.few else plan.copies
     notes = [note]
     samples = []
     for number in range(plan.samples):
@@ -188,19 +232,19 @@ def measure(
             transfer.prepare(seed, first=number == 0)
         with step(copy):
             if number == 0:
-                notes.append(_fit_budget(transfer, plan.samples * (copies + WARM_UPS)))
+                notes.append(fit_budget(transfer, plan.samples * (copies + WARM_UPS)))
             seconds = transfer.time(copies, during)
         try:
             with step(bring_back):
                 transfer.verify(seed)
         except VerificationError as error:
             raise VerificationError(f"sample {number + 1}: {error}") from None
-        samples.append(_rate(copies, transfer.size_bytes, seconds))
+        samples.append(rate(copies, transfer.size_bytes, seconds))
         sampled(samples[-1])
-    if transfer.queued:
+    if transfer.held:
         notes.append(transfer.workspace.hold.note)
     return BandwidthResult(
-        key=transfer.key,
+        key=RESULT_KEYS.get(transfer.key, transfer.key),
         device=device,
         size_bytes=transfer.size_bytes,
         gb_per_s=median(samples),
@@ -208,28 +252,29 @@ def measure(
         verified=True,
         copies_per_sample=copies,
         timer="events" if transfer.queued else "host clock",
-        note="; ".join(part for part in notes if part),
+        note="; ".join(part for part in [*notes, transfer.note] if part),
+        mover=transfer.mover,
     )
 
 
-def _rate(copies: int, size_bytes: int, seconds: float) -> float:
+def rate(copies: int, size_bytes: int, seconds: float) -> float:
     """Return GB/s.
 
     Raises:
         TimingError: The time is 0, or no number.
     """
-    rate = copies * size_bytes / seconds / 1e9 if seconds > 0 else math.inf
-    if not math.isfinite(rate) or rate <= 0:
+    result = copies * size_bytes / seconds / 1e9 if seconds > 0 else math.inf
+    if not math.isfinite(result) or result <= 0:
         raise TimingError(f"{copies} copies of {format_size(size_bytes)} took {seconds} s by the clock that timed them")
-    return rate
+    return result
 
 
-def _fit_budget(transfer: Transfer, total_copies: int) -> str:
+def fit_budget(transfer: Transfer, total_copies: int) -> str:
     """Halve the copies until all of them together take no longer than they may; say so."""
     seconds = transfer.time_one() * total_copies
     before = size = transfer.size_bytes
     while seconds * size / before > KEY_BUDGET_S and size // 2 >= SMALLEST_BYTES:
-        size = round_down(size // 2)
+        size = round_down(size // 2) // transfer.unit_bytes * transfer.unit_bytes
     transfer.size_bytes = size
     if size == before:
         return ""

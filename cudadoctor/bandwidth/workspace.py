@@ -18,7 +18,7 @@ SMALLEST_BYTES = 64 * 2**10
 """Below this a copy is ruled by its own overhead, and its rate says nothing about a link."""
 
 _OUT_OF_MEMORY = 2
-_DEVICE_BUFFERS, _HOST_BUFFERS = 2, 3
+_DEVICE_BUFFERS, _HOST_BUFFERS = 2, 4  # of the host one is for kinds with memory of their own
 # What is left to others of the memory that is free.
 _DEVICE_SHARE, _HOST_SHARE = 0.9, 0.8
 

@@ -11,6 +11,8 @@ from typing import Annotated
 import msgspec
 import typer
 
+from cudadoctor.bandwidth.busy import idle_gpus, others_computing
+from cudadoctor.bandwidth.plan import Options, Plan, curve_name, default_plan, full_plan, quick_plan
 from cudadoctor.cli import options as opt
 from cudadoctor.cli.delivery import RefusedError, check_writable, deliver, report_columns
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
@@ -30,6 +32,12 @@ from cudadoctor.report.bandwidth import (
     comparison_sentence,
 )
 
+QuickOption = Annotated[bool, typer.Option("--quick", help="Pinned copies and the device's own alone, within 3 s.")]
+FullOption = Annotated[
+    bool, typer.Option("--full", help="Every kind of memory, sizes from 4 B to 1 GiB, and latencies.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Measure though another process computes on the GPU.")]
+
 
 def bandwidth(
     compare_with: Annotated[
@@ -38,6 +46,9 @@ def bandwidth(
     ] = None,
     facts: opt.FactsOption = None,
     device: opt.DeviceOption = None,
+    quick: QuickOption = False,
+    full: FullOption = False,
+    force: ForceOption = False,
     timeout: opt.TimeoutOption = DRIVER_CALL_LIMIT_S,
     format: opt.FormatOption = Format.TEXT,
     output: opt.OutputOption = None,
@@ -49,10 +60,14 @@ def bandwidth(
 ) -> int:
     """Measure copies between host and device and compare them with what this link can carry.
 
-    Pinned and pageable memory in both directions, and copies within the device. What arrived is compared after every
-    sample. Exit code 3: there is no GPU to measure.
+    Pinned and pageable memory in both directions, one after the other and at once, and copies within the device. What
+    arrived is compared after every sample. Exit code 3: there is no GPU to measure, or another process computes on it.
     """
     check_writable(output, save)
+    if quick and full:
+        raise RefusedError("--quick and --full are two plans: name one of them")
+    if facts is not None and (quick or full or force):
+        raise RefusedError("--facts shows a saved measurement: --quick, --full and --force do not go with it")
     saved = None if compare_with is None else _saved_run(compare_with)
     report = ReportOptions(
         command="bandwidth",
@@ -70,9 +85,16 @@ def bandwidth(
     what = examination(sysroot=None, live=False, limit_s=timeout, areas=areas, left_out=left_out)
     machine = load_or_examine(facts, what, device)
     if facts is None and usable_gpu(machine):
-        tell = _progress(quiet)
-        machine = _measure(machine, choose_device(machine, device), timeout, tell)
-        tell("")
+        gpu = choose_device(machine, device)
+        busy = "" if force else others_computing(machine, gpu)
+        if busy:
+            machine = msgspec.structs.replace(machine, bandwidth=Missing(busy))
+        else:
+            tell = _progress(quiet)
+            several = idle_gpus(machine, force=force) if full else ()
+            plan = quick_plan(gpu) if quick else full_plan(gpu, several) if full else default_plan(gpu)
+            machine = _measure(machine, plan, timeout, tell)
+            tell("")
     if isinstance(machine.bandwidth, Missing):
         return deliver(refusal(machine, "bandwidth", _why_nothing(machine, facts)), report)
     diagnosis = diagnose(machine, "bandwidth")
@@ -112,14 +134,12 @@ def _why_nothing(machine: Machine, facts: str | None) -> str:
     return "Nothing was measured: there is no GPU here that a CUDA program can use"
 
 
-def _measure(machine: Machine, device: int, limit_s: float, tell: Callable[[str], None]) -> Machine:
+def _measure(machine: Machine, plan: Plan, limit_s: float, tell: Callable[[str], None]) -> Machine:
     """Measure, and return the machine with the measurement among its facts."""
-    from cudadoctor.bandwidth.events import Finished, Measured, Sampled, Skipped
+    from cudadoctor.bandwidth.events import Curved, Finished, Measured, Sampled, Skipped, Timed
     from cudadoctor.bandwidth.measure import BandwidthError, run
-    from cudadoctor.bandwidth.plan import Options, Plan
 
-    plan = Plan(device=device)
-    progress = Progress(dict.fromkeys(plan.keys, plan.size_bytes), plan.samples, time.monotonic())
+    progress = Progress(plan.costs, plan.samples, time.monotonic())
     tell(progress.line(time.monotonic()))
     try:
         for event in run(Options(plan=plan, pci=machine.pci), limit_s=limit_s):
@@ -129,6 +149,10 @@ def _measure(machine: Machine, device: int, limit_s: float, tell: Callable[[str]
                 progress.sampled(event.key)
             elif isinstance(event, Measured):
                 progress.ended()
+            elif isinstance(event, Curved):
+                progress.ended(curve_name(event.curve.key))
+            elif isinstance(event, Timed):
+                progress.ended(event.latency.key)
             elif isinstance(event, Skipped):
                 progress.ended(event.skipped.key, measured=False)
             tell(progress.line(time.monotonic()))

@@ -7,8 +7,9 @@ this process shares, with whatever flags it has.
 from __future__ import annotations
 
 import ctypes
+import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from ctypes import c_float, c_int, c_size_t, c_ubyte, c_uint64, c_void_p
 from typing import Any
@@ -21,13 +22,20 @@ LIBRARY_LINUX = "libcuda.so.1"
 LIBRARY_WINDOWS = "nvcuda.dll"
 LIBRARIES_MACOS = ("/usr/local/cuda/lib/libcuda.dylib", "/Library/Frameworks/CUDA.framework/CUDA")
 
+ATTRIBUTE_MULTIPROCESSOR_COUNT = 16
 ATTRIBUTE_INTEGRATED = 18
+ATTRIBUTE_CAN_MAP_HOST_MEMORY = 19
 ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR = 75
 ATTRIBUTE_COMPUTE_CAPABILITY_MINOR = 76
+ATTRIBUTE_MANAGED_MEMORY = 83
+ATTRIBUTE_CONCURRENT_MANAGED_ACCESS = 89
 ATTRIBUTE_PAGEABLE_MEMORY_ACCESS_USES_HOST_PAGE_TABLES = 100
 
 _STREAM_NON_BLOCKING = 1
 _MEMHOSTALLOC_DEVICEMAP = 2
+_MEMHOSTALLOC_WRITECOMBINED = 4
+_MEM_ATTACH_GLOBAL = 1
+_DEVICE_CPU = -1
 _EVENT_DEFAULT = 0
 
 
@@ -92,6 +100,16 @@ class Driver:
         code = self._function(name)(*arguments)
         if code != 0:
             raise DriverError(name, code)
+
+    def bound(self, name: str, *arguments: Any) -> Callable[[], int]:
+        """Return a call with its arguments converted, for whoever times it: it returns the CUresult.
+
+        Raises:
+            DriverError: The library does not have it.
+        """
+        function = self._function(name)
+        converted = [kind(argument) for kind, argument in zip(PROTOTYPES[name], arguments, strict=True)]
+        return functools.partial(function, *converted)
 
     def _function(self, name: str) -> Any:
         function = self._functions.get(name)
@@ -196,6 +214,30 @@ class Driver:
             self._release("cuCtxSetCurrent", None)
             self._release("cuDevicePrimaryCtxRelease_v2", device)
 
+    @contextmanager
+    def retained_context(self, device: int) -> Iterator[int]:
+        """Hold the device's primary context without making it current; yields its handle, for `use`."""
+        context = Handle()
+        self.call("cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
+        try:
+            yield context.value or 0
+        finally:
+            self._release("cuCtxSetCurrent", None)
+            self._release("cuDevicePrimaryCtxRelease_v2", device)
+
+    def use(self, context: int) -> None:
+        """Make a context current in this thread."""
+        self.call("cuCtxSetCurrent", context)
+
+    @contextmanager
+    def peer_access(self, peer: int) -> Iterator[None]:
+        """Let the current context reach the memory of another one directly."""
+        self.call("cuCtxEnablePeerAccess", peer, 0)
+        try:
+            yield
+        finally:
+            self._release("cuCtxDisablePeerAccess", peer)
+
     def keep_primary_context(self, device: int) -> None:
         """Make the device's primary context and never give it back: it ends with the process."""
         self.call("cuDevicePrimaryCtxRetain", ctypes.byref(Handle()), device)
@@ -237,14 +279,41 @@ class Driver:
             self._release("cuMemFree_v2", address)
 
     @contextmanager
-    def pinned_memory(self, size_bytes: int) -> Iterator[int]:
-        """Hold page-locked host memory that the device can also read; yields its address on the host."""
+    def pinned_memory(self, size_bytes: int, *, write_combined: bool = False) -> Iterator[int]:
+        """Hold page-locked host memory that the device can also read; yields its address on the host.
+
+        Write-combined memory is outside of the host's caches: quick to write in order, and very slow to read.
+        """
         address = c_void_p()
-        self.call("cuMemHostAlloc", ctypes.byref(address), size_bytes, _MEMHOSTALLOC_DEVICEMAP)
+        flags = _MEMHOSTALLOC_DEVICEMAP | (_MEMHOSTALLOC_WRITECOMBINED if write_combined else 0)
+        self.call("cuMemHostAlloc", ctypes.byref(address), size_bytes, flags)
         try:
             yield address.value or 0
         finally:
             self._release("cuMemFreeHost", address)
+
+    @contextmanager
+    def registered(self, address: int, size_bytes: int) -> Iterator[None]:
+        """Keep memory that exists already page-locked."""
+        self.call("cuMemHostRegister_v2", address, size_bytes, 0)
+        try:
+            yield
+        finally:
+            self._release("cuMemHostUnregister", address)
+
+    @contextmanager
+    def managed_memory(self, size_bytes: int) -> Iterator[int]:
+        """Hold memory whose pages move between host and device; yields the address that both use."""
+        address = DevicePointer()
+        self.call("cuMemAllocManaged", ctypes.byref(address), size_bytes, _MEM_ATTACH_GLOBAL)
+        try:
+            yield address.value
+        finally:
+            self._release("cuMemFree_v2", address)
+
+    def prefetch(self, managed: int, size_bytes: int, device: int | None, stream: int) -> None:
+        """Queue the moving of managed pages to a device, or to the host for None."""
+        self.call("cuMemPrefetchAsync", managed, size_bytes, _DEVICE_CPU if device is None else device, stream)
 
     def device_address_of(self, pinned: int) -> int:
         """Return the address under which the device sees pinned host memory."""
@@ -273,6 +342,12 @@ class Driver:
     def copy_on_device(self, target: int, origin: int, size_bytes: int, stream: int) -> None:
         """Queue a copy within the device's memory."""
         self.call("cuMemcpyDtoDAsync_v2", target, origin, size_bytes, stream)
+
+    def copy_between(
+        self, target: int, target_context: int, origin: int, origin_context: int, size_bytes: int, stream: int
+    ) -> None:
+        """Queue a copy from one device's memory to another's; the device of the stream makes it."""
+        self.call("cuMemcpyPeerAsync", target, target_context, origin, origin_context, size_bytes, stream)
 
     def fill(self, target: int, word: int, words: int, stream: int) -> None:
         """Queue the filling of device memory with a 32-bit word."""
@@ -334,8 +409,8 @@ class Driver:
         self.call("cuModuleGetFunction", ctypes.byref(handle), module, name.encode("ascii"))
         return handle.value or 0
 
-    def launch_one_thread(self, function: int, stream: int, *parameters: int) -> None:
-        """Launch a kernel of one thread whose parameters are 64-bit integers."""
+    def launch(self, function: int, stream: int, *parameters: int, blocks: int = 1, threads: int = 1) -> None:
+        """Launch a kernel whose parameters are 64-bit integers, in one dimension."""
         values = [c_uint64(parameter) for parameter in parameters]
         pointers = (c_void_p * len(values))(*(ctypes.addressof(value) for value in values))
-        self.call("cuLaunchKernel", function, 1, 1, 1, 1, 1, 1, 0, stream, pointers, None)
+        self.call("cuLaunchKernel", function, blocks, 1, 1, threads, 1, 1, 0, stream, pointers, None)

@@ -1,4 +1,4 @@
-"""Read a GPU's link, clocks and performance state through NVML again and again: the child's side.
+"""Read a GPU's link, its replays, clocks and performance state through NVML again and again: the child's side.
 
 It runs in a process of its own beside the one that copies, so that an NVML that hangs or crashes costs the readings
 and not the measurement. Times are `time.monotonic()`, which all processes of a machine share.
@@ -19,7 +19,8 @@ INTERVAL_S = 0.02
 def work(arguments: dict[str, Any], reporter: Reporter) -> None:
     """Send one `reading` after the other until this process is killed.
 
-    A reading has `start` and `end`, and for each field of `LinkUnderLoad` a number, or the reason in words.
+    A reading has `start` and `end`, and for each field of `LinkUnderLoad`, and for `replays`, a number, or the reason
+    in words.
 
     Args:
         arguments: `pci_address` of the GPU.
@@ -50,6 +51,7 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
         "sm_clock_mhz": (nvml.nvmlDeviceGetClockInfo, (nvml.NVML_CLOCK_SM,)),
         "memory_clock_mhz": (nvml.nvmlDeviceGetClockInfo, (nvml.NVML_CLOCK_MEM,)),
         "clock_event_reasons": (nvml.nvmlDeviceGetCurrentClocksEventReasons, ()),
+        "replays": (nvml.nvmlDeviceGetPcieReplayCounter, ()),
     }
     with reporter.step("NVML readings during copies"):
         while True:

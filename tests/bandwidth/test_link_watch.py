@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from cudadoctor.bandwidth.link_watch import Reading, summarise, within
+from cudadoctor.bandwidth.link_watch import Reading, corrected_errors, summarise, within
 from cudadoctor.facts.base import Known, Missing
 
 
@@ -41,3 +42,24 @@ def test_without_readings_everything_is_missing_with_the_reason() -> None:
         link.generation == link.performance_state == Missing("nvmlInit failed with NVML_ERROR_LIB_RM_VERSION_MISMATCH")
     )
     assert (link.device, link.samples) == (3, 0)
+
+
+def test_errors_of_both_ends_of_the_link_count(tmp_path: Path) -> None:
+    port = tmp_path / "devices/pci0000:00/0000:00:01.0"
+    card = port / "0000:01:00.0"
+    card.mkdir(parents=True)
+    for end, total in ((port, 3), (card, 4)):
+        (end / "aer_dev_correctable").write_text(f"RxErr {total}\nBadTLP 0\nTOTAL_ERR_COR {total}\n")
+    bus = tmp_path / "bus"
+    bus.mkdir()
+    (bus / "0000:01:00.0").symlink_to(card)
+    source = "aer_dev_correctable of 0000:01:00.0 and 0000:00:01.0"
+    assert corrected_errors("0000:01:00.0", bus) == Known(7, source)
+    (card / "aer_dev_correctable").write_text("")
+    assert corrected_errors("0000:01:00.0", bus) == Known(3, "aer_dev_correctable of 0000:00:01.0")
+
+
+def test_a_kernel_that_does_not_count_errors_says_nothing(tmp_path: Path) -> None:
+    answer = corrected_errors("0000:01:00.0", tmp_path)
+    assert isinstance(answer, Missing)
+    assert "aer_dev_correctable cannot be read" in answer.reason

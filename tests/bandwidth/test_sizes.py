@@ -27,7 +27,7 @@ def test_little_device_memory_shrinks_the_buffers_to_whole_mib_and_says_so() -> 
 
 def test_little_host_memory_shrinks_the_buffers_too() -> None:
     size, note = fitting_size(512 * MIB, 80 * GIB, 300 * MIB)
-    assert size == 80 * MIB
+    assert size == 60 * MIB
     assert "300 MiB of host memory" in note
 
 

@@ -43,4 +43,4 @@ def test_the_interval_holds_the_samples_median(samples: list[float]) -> None:
 
 @given(rates, st.floats(min_value=0.5, max_value=2))
 def test_spread_does_not_depend_on_the_unit(samples: list[float], factor: float) -> None:
-    assert spread([factor * sample for sample in samples]) == pytest.approx(spread(samples), abs=1e-9)
+    assert spread([factor * sample for sample in samples]) == pytest.approx(spread(samples), rel=1e-9, abs=1e-9)

@@ -8,11 +8,24 @@ from pathlib import Path
 
 import pytest
 
+from cudadoctor.bandwidth.plan import KEYS
 from tests.cli.conftest import Doctor
 from tests.fake_driver.build import FakeDriver
 from tests.probes.machine_tree import machine_without_card
 
-KEYS = ["h2d_pinned", "d2h_pinned", "h2d_pageable", "d2h_pageable", "d2d_local"]
+QUICK = ["h2d_pinned", "d2h_pinned", "d2d_local"]
+DEFAULT = [
+    "h2d_pinned",
+    "d2h_pinned",
+    "h2d_bidirectional",
+    "d2h_bidirectional",
+    "h2d_pageable",
+    "d2h_pageable",
+    "h2d_pageable_fresh",
+    "d2h_pageable_fresh",
+    "d2d_local",
+    "d2d_local",
+]
 
 
 def no_driver() -> dict[str, str]:
@@ -40,7 +53,7 @@ def test_bandwidth_of_a_healthy_card(doctor: Doctor, fake_driver: FakeDriver, tm
     run = doctor("bandwidth", "--format", "json", "--save", file, env=environment)
     assert (run.code, run.ids, run.document["status"]) == (0, [], "ok")
     results = run.document["facts"]["bandwidth"]["results"]
-    assert [result["key"] for result in results] == KEYS
+    assert [result["key"] for result in results] == DEFAULT
     for result in results:
         assert result["verified"] is True
         assert min(result["samples_gb_per_s"]) <= result["gb_per_s"] <= max(result["samples_gb_per_s"])
@@ -54,9 +67,69 @@ def test_bandwidth_of_a_healthy_card(doctor: Doctor, fake_driver: FakeDriver, tm
     assert "host to device, pinned" in text
 
 
+def test_quick_measures_the_link_and_no_more(doctor: Doctor, fake_driver: FakeDriver) -> None:
+    run = doctor("bandwidth", "--quick", "--format", "json", env=fake_driver.scenario(memory_allocatable_bytes=2**25))
+    assert (run.code, run.ids) == (0, [])
+    measured = run.document["facts"]["bandwidth"]
+    assert [result["key"] for result in measured["results"]] == QUICK
+    assert (measured["skipped"], measured["curves"], measured["latencies"]) == ([], [], [])
+
+
+def test_full_measures_every_kind_with_curves_and_latencies(doctor: Doctor, fake_driver: FakeDriver) -> None:
+    environment = fake_driver.scenario(memory_allocatable_bytes=2**23, copy_overhead_s=2e-6)
+    run = doctor("bandwidth", "--full", "--format", "json", env=environment)
+    assert run.code == 0
+    measured = run.document["facts"]["bandwidth"]
+    assert measured["skipped"] == []
+    assert {result["key"] for result in measured["results"]} == {*KEYS} - {"d2d_local_kernel"}
+    for curve in measured["curves"]:
+        assert [point["size_bytes"] for point in curve["points"]] == [4**power for power in range(1, 12)]
+        assert abs(curve["fit"]["overhead_s"] - 2e-6) < 1e-7
+        assert abs(curve["fit"]["gb_per_s"] - 55) < 1
+    latencies = {latency["key"]: latency["seconds"] for latency in measured["latencies"]}
+    assert list(latencies) == ["pointer_chase_host", "submit", "h2d_small", "d2h_small"]
+    assert all(seconds > 0 for seconds in latencies.values())
+
+
+def test_full_measures_several_gpus_together_but_none_that_is_busy(doctor: Doctor, fake_driver: FakeDriver) -> None:
+    environment = fake_driver.scenario(memory_allocatable_bytes=2**20, device_count=3, **{"compute_processes.1": 1})
+    run = doctor("bandwidth", "--full", "--format", "json", env=environment)
+    assert run.code == 0
+    measured = run.document["facts"]["bandwidth"]
+    assert [result["device"] for result in measured["together"]] == [0, 2, 0, 2]
+    assert {(peer["source"], peer["target"]) for peer in measured["peers"]} == {(0, 2), (2, 0)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--quick", "--full"], "--quick and --full are two plans"),
+        (["--facts", "file.json", "--force"], "--facts shows a saved measurement"),
+    ],
+)
+def test_options_that_say_two_things_are_refused(doctor: Doctor, arguments: list[str], why: str) -> None:
+    run = doctor("bandwidth", *arguments)
+    assert run.code == 2
+    assert why in run.err
+
+
+def test_a_gpu_on_which_another_process_computes_is_left_alone_unless_forced(
+    doctor: Doctor, fake_driver: FakeDriver
+) -> None:
+    environment = fake_driver.scenario(memory_allocatable_bytes=2**20, device_count=2, **{"compute_processes.1": 2})
+    run = doctor("bandwidth", "--quick", "--device", "1", "--format", "json", env=environment)
+    assert run.code == 3
+    assert "other processes (pid 4001, 4002) compute on NVIDIA H100" in run.document["error"]["message"]
+    assert run.document["facts"]["bandwidth"]["state"] == "missing"
+    for arguments in (["--device", "1", "--force"], ["--device", "0"]):
+        run = doctor("bandwidth", "--quick", *arguments, "--format", "json", env=environment)
+        assert run.code == 0
+        assert len(run.document["facts"]["bandwidth"]["results"]) == len(QUICK)
+
+
 def test_a_slow_link_is_a_finding(doctor: Doctor, fake_driver: FakeDriver) -> None:
     environment = fake_driver.scenario(memory_allocatable_bytes=2**26, h2d_pinned_gb_per_s=12, d2h_pinned_gb_per_s=12)
-    run = doctor("bandwidth", "--format", "json", env=environment)
+    run = doctor("bandwidth", "--quick", "--format", "json", env=environment)
     assert (run.code, run.ids) == (1, ["bandwidth-below-link"])
 
 
@@ -64,7 +137,7 @@ def test_a_link_that_trained_down_is_the_finding_and_not_the_bandwidth(doctor: D
     environment = fake_driver.scenario(
         memory_allocatable_bytes=2**26, link_generation=1, h2d_pinned_gb_per_s=3.2, d2h_pinned_gb_per_s=3.3
     )
-    run = doctor("bandwidth", "--format", "json", env=environment)
+    run = doctor("bandwidth", "--quick", "--format", "json", env=environment)
     assert (run.code, run.ids) == (1, ["pcie-link-degraded"])
 
 

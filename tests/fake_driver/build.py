@@ -16,8 +16,8 @@ A scenario is `key = value` lines; what is not said is a healthy H100. Keys that
     compute_capability_major, compute_capability_minor, memory_total_bytes, memory_used_bytes, compute_mode, ecc_mode
     link_generation (under load), link_generation_idle, link_generation_max, gpu_link_generation_max, link_width,
     link_width_max, performance_state, sm_clock_mhz, memory_clock_mhz, clock_event_reasons, temperature_c,
-    power_draw_mw, power_limit_mw, persistence_mode, mig_mode, compute_processes, pcie_replays, pci_domain, pci_bus,
-    pci_device; -1 makes NVML answer "not supported" where it reads a number
+    power_draw_mw, power_limit_mw, persistence_mode, mig_mode, compute_processes, pcie_replays, pcie_replays_under_load
+    (more), pci_domain, pci_bus, pci_device; -1 makes NVML answer "not supported" where it reads a number
     ecc_uncorrectable, ecc_uncorrectable_aggregate, remapped_rows_correctable, remapped_rows_uncorrectable,
     remap_pending, remap_failed, recovery_action, mig_instances, virtualization_mode
     vgpu_licensed (1 or 0 on a virtual GPU), confidential_compute, confidential_compute_ready
@@ -25,8 +25,13 @@ A scenario is `key = value` lines; what is not said is a healthy H100. Keys that
     cores, memory_bus_width, power_limit_default_mw, power_limit_min_mw, power_limit_max_mw, vbios, display_active
     peer_access               1 where all devices reach each other's memory; "peer_access.0" for that of device 0
     memory_allocatable_bytes, host_pinnable_bytes   allocation fails above it, whatever is said to be free
-    h2d_pinned_gb_per_s, d2h_pinned_gb_per_s, h2d_pageable_gb_per_s, d2h_pageable_gb_per_s, d2d_gb_per_s
-    corrupt_copies            h2d, d2h, d2d, or with _pinned, _pageable, _local: a byte of each such copy is flipped
+    h2d_pinned_gb_per_s, d2h_pinned_gb_per_s, h2d_pageable_gb_per_s, d2h_pageable_gb_per_s, d2d_gb_per_s;
+    the same with _write_combined, _registered, _managed, _mapped (by a kernel), _bidirectional; d2d_kernel_gb_per_s
+    p2p_read_gb_per_s, p2p_write_gb_per_s with peer access, p2p_staged_gb_per_s without
+    copy_overhead_s, host_latency_s   what a queued copy costs besides its bytes, and a load from the host by a kernel
+    corrupt_copies            h2d, d2h, d2d, p2p, or with _pinned, _pageable, _local and the kinds above, or
+                              d2d_kernel: a byte of each such copy is changed
+    broken_chase              so many loads are left out of a chain of pointers
 """
 
 from __future__ import annotations

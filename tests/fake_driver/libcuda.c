@@ -26,8 +26,12 @@ enum {
     NO_DEVICE = 100,
     INVALID_DEVICE = 101,
     INVALID_CONTEXT = 201,
+    PEER_ACCESS_UNSUPPORTED = 217,
     INVALID_HANDLE = 400,
     NOT_FOUND = 500,
+    ILLEGAL_ADDRESS = 700,
+    PEER_ACCESS_ALREADY_ENABLED = 704,
+    PEER_ACCESS_NOT_ENABLED = 705,
 };
 
 struct context {
@@ -36,6 +40,7 @@ struct context {
 
 struct stream {
     double clock_s, pending_s;
+    double pending_h2d_s, pending_d2h_s;
     volatile uint32_t *held_by;
     double held_until_s;
     struct stream *next;
@@ -55,7 +60,8 @@ struct module {
     struct function *functions;
 };
 
-enum kind { FREE, DEVICE, PINNED };
+/* Managed memory is on both sides; registered memory is the program's own. */
+enum kind { FREE, DEVICE, PINNED, WRITE_COMBINED, REGISTERED, MANAGED };
 
 struct block {
     enum kind kind;
@@ -382,7 +388,7 @@ EXPORT CUresult cuCtxGetDevice(CUdevice *device) {
 static size_t held_bytes(enum kind kind, int device) {
     size_t bytes = 0;
     for (int i = 0; i < MAX_BLOCKS; i++)
-        if (blocks[i].kind == kind && (kind == PINNED || blocks[i].device == device)) bytes += blocks[i].size;
+        if (blocks[i].kind == kind && (kind != DEVICE || blocks[i].device == device)) bytes += blocks[i].size;
     return bytes;
 }
 
@@ -418,15 +424,47 @@ static CUresult give_block(enum kind kind, const void *start) {
     return code;
 }
 
-static int inside(enum kind kind, const void *start, size_t size) {
-    int found = 0;
+/* The kind of memory that a range lies in; FREE for the program's own. */
+static enum kind kind_of(const void *start, size_t size) {
+    enum kind found = FREE;
     pthread_mutex_lock(&lock);
     for (int i = 0; i < MAX_BLOCKS; i++)
-        if (blocks[i].kind == kind && (const char *)start >= blocks[i].start &&
+        if (blocks[i].kind != FREE && (const char *)start >= blocks[i].start &&
             (const char *)start + size <= blocks[i].start + blocks[i].size)
-            found = 1;
+            found = blocks[i].kind;
     pthread_mutex_unlock(&lock);
     return found;
+}
+
+/* The device on which a range begins, -1 elsewhere. */
+static int device_of(const void *start) {
+    int device = -1;
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < MAX_BLOCKS; i++)
+        if (blocks[i].kind == DEVICE && (const char *)start >= blocks[i].start &&
+            (const char *)start < blocks[i].start + blocks[i].size)
+            device = blocks[i].device;
+    pthread_mutex_unlock(&lock);
+    return device;
+}
+
+static int inside(enum kind kind, const void *start, size_t size) { return kind_of(start, size) == kind; }
+
+static int on_device(const void *start, size_t size) {
+    enum kind kind = kind_of(start, size);
+    return kind == DEVICE || kind == MANAGED;
+}
+
+static int page_locked(enum kind kind) { return kind == PINNED || kind == WRITE_COMBINED || kind == REGISTERED; }
+
+static const char *host_kind(const void *host, size_t size) {
+    switch (kind_of(host, size)) {
+        case PINNED: return "pinned";
+        case WRITE_COMBINED: return "write_combined";
+        case REGISTERED: return "registered";
+        case MANAGED: return "managed";
+        default: return "pageable";
+    }
 }
 
 static size_t free_bytes(int device) {
@@ -455,14 +493,15 @@ EXPORT CUresult cuMemAlloc_v2(CUdeviceptr *pointer, size_t size) {
 
 EXPORT CUresult cuMemFree_v2(CUdeviceptr pointer) {
     ENTER_WITH(pointer, 1);
-    return give_block(DEVICE, (void *)(uintptr_t)pointer);
+    return give_block(inside(MANAGED, (void *)(uintptr_t)pointer, 1) ? MANAGED : DEVICE, (void *)(uintptr_t)pointer);
 }
 
+/* Flag 4 is CU_MEMHOSTALLOC_WRITECOMBINED. */
 EXPORT CUresult cuMemHostAlloc(void **pointer, size_t size, unsigned flags) {
-    (void)flags;
+    enum kind kind = flags & 4 ? WRITE_COMBINED : PINNED;
     CUresult code = enter(__func__, 1);
     char *start = NULL;
-    if (!code) code = take_block(PINNED, size, (size_t)number("host_pinnable_bytes", 1LL << 62), &start);
+    if (!code) code = take_block(kind, size, (size_t)number("host_pinnable_bytes", 1LL << 62), &start);
     if (!code) *pointer = start;
     trace(__func__, code ? 0 : (unsigned long long)(uintptr_t)start);
     return code;
@@ -470,20 +509,88 @@ EXPORT CUresult cuMemHostAlloc(void **pointer, size_t size, unsigned flags) {
 
 EXPORT CUresult cuMemFreeHost(void *pointer) {
     ENTER_WITH((uintptr_t)pointer, 1);
-    return give_block(PINNED, pointer);
+    return give_block(inside(WRITE_COMBINED, pointer, 1) ? WRITE_COMBINED : PINNED, pointer);
+}
+
+EXPORT CUresult cuMemHostRegister_v2(void *pointer, size_t size, unsigned flags) {
+    (void)flags;
+    CUresult code = enter(__func__, 1);
+    if (!code && (!size || kind_of(pointer, size) != FREE)) code = INVALID_VALUE;
+    if (!code) {
+        code = OUT_OF_MEMORY;
+        pthread_mutex_lock(&lock);
+        for (int i = 0; code && i < MAX_BLOCKS; i++)
+            if (blocks[i].kind == FREE) {
+                blocks[i] = (struct block){.kind = REGISTERED, .start = pointer, .size = size, .device = current->device};
+                code = SUCCESS;
+            }
+        pthread_mutex_unlock(&lock);
+    }
+    trace(__func__, code ? 0 : (unsigned long long)(uintptr_t)pointer);
+    return code;
+}
+
+EXPORT CUresult cuMemHostUnregister(void *pointer) {
+    ENTER_WITH((uintptr_t)pointer, 1);
+    CUresult code = INVALID_VALUE;
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < MAX_BLOCKS; i++)
+        if (blocks[i].kind == REGISTERED && blocks[i].start == pointer) {
+            blocks[i].kind = FREE;
+            code = SUCCESS;
+        }
+    pthread_mutex_unlock(&lock);
+    return code;
+}
+
+EXPORT CUresult cuMemAllocManaged(CUdeviceptr *pointer, size_t size, unsigned flags) {
+    CUresult code = enter(__func__, 1);
+    char *start = NULL;
+    if (!code && flags != 1 && flags != 2) code = INVALID_VALUE;
+    if (!code) code = take_block(MANAGED, size, (size_t)1 << 62, &start);
+    if (!code) *pointer = (CUdeviceptr)(uintptr_t)start;
+    trace(__func__, code ? 0 : (unsigned long long)(uintptr_t)start);
+    return code;
 }
 
 EXPORT CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr *device, void *pointer, unsigned flags) {
     ENTER(1);
-    if (flags || !inside(PINNED, pointer, 1)) return INVALID_VALUE;
+    if (flags || !page_locked(kind_of(pointer, 1))) return INVALID_VALUE;
     *device = (CUdeviceptr)(uintptr_t)pointer;
     return SUCCESS;
 }
 
 /* Streams, events and time */
 
+/* The latest time on any stream that was waited for: what is queued on a stream that rests begins then. */
+static double shared_clock_s;
+
+static void begin(CUstream stream) {
+    if (stream->pending_s == 0 && stream->clock_s < shared_clock_s) stream->clock_s = shared_clock_s;
+}
+
+/* Whether the first device's context reaches the second's memory. */
+static int peer_access[MAX_DEVICES][MAX_DEVICES];
+
+EXPORT CUresult cuCtxEnablePeerAccess(CUcontext peer, unsigned flags) {
+    ENTER_WITH((uintptr_t)peer, 1);
+    if (flags || !peer) return INVALID_VALUE;
+    if (peer == current || !device_number("peer_access", peer->device, 1)) return PEER_ACCESS_UNSUPPORTED;
+    if (peer_access[current->device][peer->device]) return PEER_ACCESS_ALREADY_ENABLED;
+    peer_access[current->device][peer->device] = 1;
+    return SUCCESS;
+}
+
+EXPORT CUresult cuCtxDisablePeerAccess(CUcontext peer) {
+    ENTER_WITH((uintptr_t)peer, 1);
+    if (!peer_access[current->device][peer->device]) return PEER_ACCESS_NOT_ENABLED;
+    peer_access[current->device][peer->device] = 0;
+    return SUCCESS;
+}
+
 static void queue(CUstream stream, double seconds) {
     if (!stream) stream = &null_stream;
+    begin(stream);
     stream->clock_s += seconds;
     stream->pending_s += seconds;
     mark_busy(stream->pending_s);
@@ -499,7 +606,8 @@ static void wait_for(CUstream stream) {
     double end = now_s() + stream->pending_s;
     for (double left; (left = end - now_s()) > 0;)
         if (left > 1e-3) usleep((useconds_t)((left - 5e-4) * 1e6));
-    stream->pending_s = 0;
+    stream->pending_s = stream->pending_h2d_s = stream->pending_d2h_s = 0;
+    if (shared_clock_s < stream->clock_s) shared_clock_s = stream->clock_s;
 }
 
 EXPORT CUresult cuStreamCreate(CUstream *stream, unsigned flags) {
@@ -552,6 +660,7 @@ EXPORT CUresult cuEventDestroy_v2(CUevent event) {
 EXPORT CUresult cuEventRecord(CUevent event, CUstream stream) {
     ENTER(1);
     event->stream = stream ? stream : &null_stream;
+    begin(event->stream);
     event->clock_s = event->stream->clock_s;
     return SUCCESS;
 }
@@ -573,25 +682,38 @@ EXPORT CUresult cuEventElapsedTime(float *milliseconds, CUevent start, CUevent e
 
 static double rate(const char *key, double fallback) { return real(key, fallback) * 1e9; }
 
+/* Seconds of one copy: each kind of host memory has its rate, and two directions at once are slower. */
+static double copy_seconds(const char *direction, const void *host, size_t size, double pinned, double pageable,
+                           double both) {
+    const char *kind = host_kind(host, size);
+    int opposite = 0;
+    for (CUstream s = &null_stream; s; s = s->next)
+        if ((strcmp(direction, "h2d") == 0 ? s->pending_d2h_s : s->pending_h2d_s) > 0) opposite = 1;
+    char key[64];
+    snprintf(key, sizeof key, "%s_%s_gb_per_s", direction, opposite ? "bidirectional" : kind);
+    return (double)size / rate(key, opposite ? both : strcmp(kind, "pageable") == 0 ? pageable : pinned);
+}
+
 static double h2d_seconds(const void *host, size_t size) {
-    return (double)size / (inside(PINNED, host, size) ? rate("h2d_pinned_gb_per_s", 55.0)
-                                                      : rate("h2d_pageable_gb_per_s", 8.4));
+    return copy_seconds("h2d", host, size, 55.0, 8.4, 45.9);
 }
 
 static double d2h_seconds(const void *host, size_t size) {
-    return (double)size / (inside(PINNED, host, size) ? rate("d2h_pinned_gb_per_s", 55.2)
-                                                      : rate("d2h_pageable_gb_per_s", 15.9));
+    return copy_seconds("d2h", host, size, 55.2, 15.9, 51.4);
 }
+
+/* What each queued copy between host and device costs besides its bytes. */
+static double copy_overhead_s(void) { return real("copy_overhead_s", 0); }
 
 static double d2d_seconds(size_t size) { return (double)size / rate("d2d_gb_per_s", 1490.0); }
 
 static CUresult move(const char *direction, char *target, const char *origin, size_t size, const void *host) {
     int host_to_device = strcmp(direction, "h2d") == 0, device_to_host = strcmp(direction, "d2h") == 0;
-    if (!device_to_host && !inside(DEVICE, target, size)) return INVALID_VALUE;
-    if (!host_to_device && !inside(DEVICE, origin, size)) return INVALID_VALUE;
+    if (!device_to_host && !on_device(target, size)) return INVALID_VALUE;
+    if (!host_to_device && !on_device(origin, size)) return INVALID_VALUE;
     memcpy(target, origin, size);
     char kind[32];
-    snprintf(kind, sizeof kind, "%s_%s", direction, !host ? "local" : inside(PINNED, host, size) ? "pinned" : "pageable");
+    snprintf(kind, sizeof kind, "%s_%s", direction, host ? host_kind(host, size) : "local");
     const char *corrupt = text_or_null("corrupt_copies");
     /* Each direction flips another bit, so that two faults on one way do not undo each other. */
     char bit = host_to_device ? 0x10 : device_to_host ? 0x20 : 0x40;
@@ -604,14 +726,18 @@ static CUresult move(const char *direction, char *target, const char *origin, si
 EXPORT CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr target, const void *origin, size_t size, CUstream stream) {
     ENTER_WITH(size, 1);
     CUresult code = move("h2d", POINTER(target), origin, size, origin);
-    if (!code) queue(stream, h2d_seconds(origin, size));
+    double seconds = copy_overhead_s() + h2d_seconds(origin, size);
+    if (!code) queue(stream, seconds);
+    if (!code && stream) stream->pending_h2d_s += seconds;
     return code;
 }
 
 EXPORT CUresult cuMemcpyDtoHAsync_v2(void *target, CUdeviceptr origin, size_t size, CUstream stream) {
     ENTER_WITH(size, 1);
     CUresult code = move("d2h", target, POINTER(origin), size, target);
-    if (!code) queue(stream, d2h_seconds(target, size));
+    double seconds = copy_overhead_s() + d2h_seconds(target, size);
+    if (!code) queue(stream, seconds);
+    if (!code && stream) stream->pending_d2h_s += seconds;
     return code;
 }
 
@@ -620,6 +746,24 @@ EXPORT CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr target, CUdeviceptr origin, siz
     CUresult code = move("d2d", POINTER(target), POINTER(origin), size, NULL);
     if (!code) queue(stream, d2d_seconds(size));
     return code;
+}
+
+/* With peer access `p2p_read_gb_per_s` or `p2p_write_gb_per_s`, else `p2p_staged_gb_per_s`. */
+EXPORT CUresult cuMemcpyPeerAsync(CUdeviceptr target, CUcontext target_context, CUdeviceptr origin,
+                                  CUcontext origin_context, size_t size, CUstream stream) {
+    ENTER_WITH(size, 1);
+    if (!target_context || !origin_context) return INVALID_CONTEXT;
+    if (device_of(POINTER(target)) != target_context->device) return INVALID_VALUE;
+    if (device_of(POINTER(origin)) != origin_context->device) return INVALID_VALUE;
+    int reads = current == target_context;
+    CUcontext other = reads ? origin_context : target_context;
+    CUresult code = move("p2p", POINTER(target), POINTER(origin), size, NULL);
+    if (code) return code;
+    if (!peer_access[current->device][other->device])
+        queue(stream, (double)size / rate("p2p_staged_gb_per_s", 20.0));
+    else
+        queue(stream, (double)size / (reads ? rate("p2p_read_gb_per_s", 390.0) : rate("p2p_write_gb_per_s", 400.0)));
+    return SUCCESS;
 }
 
 EXPORT CUresult cuMemcpyHtoD_v2(CUdeviceptr target, const void *origin, size_t size) {
@@ -650,8 +794,21 @@ EXPORT CUresult cuMemcpyDtoD_v2(CUdeviceptr target, CUdeviceptr origin, size_t s
     return code;
 }
 
+/* Moves no data, since managed memory has one place here; `managed` in `corrupt_copies` flips a byte of it. */
+EXPORT CUresult cuMemPrefetchAsync(CUdeviceptr pointer, size_t size, CUdevice device, CUstream stream) {
+    ENTER_WITH(size, 1);
+    if (!inside(MANAGED, POINTER(pointer), size)) return INVALID_VALUE;
+    const char *direction = device < 0 ? "d2h" : "h2d";
+    char kind[32], key[64];
+    snprintf(kind, sizeof kind, "%s_managed", direction);
+    snprintf(key, sizeof key, "%s_gb_per_s", kind);
+    if (in_list(text_or_null("corrupt_copies"), kind)) POINTER(pointer)[size / 3] += 1;
+    queue(stream, (double)size / rate(key, 40.0));
+    return SUCCESS;
+}
+
 static CUresult fill(CUdeviceptr target, const void *unit, size_t unit_size, size_t count, CUstream stream) {
-    if (!inside(DEVICE, POINTER(target), unit_size * count)) return INVALID_VALUE;
+    if (!on_device(POINTER(target), unit_size * count)) return INVALID_VALUE;
     for (size_t i = 0; i < count; i++) memcpy(POINTER(target) + i * unit_size, unit, unit_size);
     queue(stream, d2d_seconds(unit_size * count));
     return SUCCESS;
@@ -677,7 +834,9 @@ EXPORT CUresult cuMemsetD32Async(CUdeviceptr target, unsigned value, size_t coun
     return fill(target, &value, 4, count, stream);
 }
 
-/* Modules. No kernel runs; `hold_stream(flag, bound_ns)` holds its stream until the flag is set or the bound passed. */
+/* Modules. What the kernels of the measurement do, they do here at the launch; `hold_stream(flag, bound_ns)` holds its
+ * stream until the flag is set or the bound passed. Any other kernel does nothing.
+ */
 
 static CUresult load(CUmodule *module, const void *image) {
     if (!image) return INVALID_VALUE;
@@ -716,6 +875,35 @@ EXPORT CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const
     return SUCCESS;
 }
 
+/* copy_16(target, origin, count): `mapped` in `corrupt_copies` is for those that reach the host. */
+static CUresult copy_by_kernel(void **parameters, CUstream stream) {
+    char *target = POINTER(*(CUdeviceptr *)parameters[0]), *origin = POINTER(*(CUdeviceptr *)parameters[1]);
+    size_t size = (size_t)(*(uint64_t *)parameters[2] * 16);
+    int from_host = page_locked(kind_of(origin, size)), to_host = page_locked(kind_of(target, size));
+    if (!from_host && !on_device(origin, size)) return ILLEGAL_ADDRESS;
+    if (!to_host && !on_device(target, size)) return ILLEGAL_ADDRESS;
+    memcpy(target, origin, size);
+    const char *kind = from_host ? "h2d_mapped" : to_host ? "d2h_mapped" : "d2d_kernel";
+    char key[64];
+    snprintf(key, sizeof key, "%s_gb_per_s", kind);
+    if (in_list(text_or_null("corrupt_copies"), kind)) target[size / 3] ^= 1;
+    queue(stream, (double)size / rate(key, from_host ? 51.2 : to_host ? 52.4 : 1300.0));
+    return SUCCESS;
+}
+
+/* chase(first, count, result): follows the pointers, and takes `host_latency_s` for each; `broken_chase` ends early. */
+static CUresult chase(void **parameters, CUstream stream) {
+    char *at = POINTER(*(CUdeviceptr *)parameters[0]), *result = POINTER(*(CUdeviceptr *)parameters[2]);
+    uint64_t count = *(uint64_t *)parameters[1];
+    for (uint64_t i = number("broken_chase", 0); i < count; i++) {
+        if (!page_locked(kind_of(at, 8)) && !on_device(at, 8)) return ILLEGAL_ADDRESS;
+        at = POINTER(*(CUdeviceptr *)at);
+    }
+    *(CUdeviceptr *)result = (CUdeviceptr)(uintptr_t)at;
+    queue(stream, (double)count * real("host_latency_s", 1.2e-6));
+    return SUCCESS;
+}
+
 EXPORT CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
                                unsigned block_y, unsigned block_z, unsigned shared, CUstream stream, void **parameters,
                                void **extra) {
@@ -730,6 +918,8 @@ EXPORT CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned gr
         stream->held_by = (volatile uint32_t *)POINTER(flag);
         stream->held_until_s = now_s() + (double)bound_ns * 1e-9;
     }
+    if (strcmp(function->name, "copy_16") == 0) return copy_by_kernel(parameters, stream);
+    if (strcmp(function->name, "chase") == 0) return chase(parameters, stream);
     return SUCCESS;
 }
 

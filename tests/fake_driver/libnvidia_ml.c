@@ -379,9 +379,12 @@ EXPORT nvmlReturn_t nvmlDeviceGetComputeRunningProcesses_v3(nvmlDevice_t device,
     return SUCCESS;
 }
 
+/* `pcie_replays_under_load` are added once copies have run. */
 EXPORT nvmlReturn_t nvmlDeviceGetPcieReplayCounter(nvmlDevice_t device, unsigned *count) {
     ENTER();
-    return put_number(count, "pcie_replays", device, 0);
+    nvmlReturn_t code = put_number(count, "pcie_replays", device, 0);
+    if (!code && is_busy()) *count += (unsigned)device_number("pcie_replays_under_load", device->index, 0);
+    return code;
 }
 
 EXPORT nvmlReturn_t nvmlDeviceGetGraphicsRunningProcesses_v3(nvmlDevice_t device, unsigned *count, struct process *out) {
