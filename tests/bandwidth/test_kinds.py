@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from cudadoctor.bandwidth.kernels import CHASE, COPY, PTX
-from cudadoctor.bandwidth.kinds import fresh_words
+from cudadoctor.bandwidth.paging import fresh_words
 from cudadoctor.bandwidth.plan import KEYS, MAIN_KEYS, Plan
 from cudadoctor.bandwidth.transfers import fit_budget
 from tests.bandwidth.test_measure import bandwidth, left_over, measure, reasons
