@@ -1,7 +1,7 @@
 """What one access or one call costs, whatever its size: a load by the GPU from the host, and calls that copy 4 B.
 
-Calls are made through ctypes with arguments that were converted before, so about half a microsecond of Python is in
-each.
+Calls are made through ctypes with arguments that were converted before; what Python itself takes is in each of them and
+was not measured apart.
 """
 
 from __future__ import annotations
