@@ -7,15 +7,14 @@ this process shares, with whatever flags it has.
 from __future__ import annotations
 
 import ctypes
-import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from ctypes import c_float, c_int, c_size_t, c_ubyte, c_uint64, c_void_p
-from typing import Any
 
-from cudadoctor.gpu.driver_prototypes import PROTOTYPES, Device, DevicePointer, Handle
-from cudadoctor.gpu.errors import cuda_error
+from cudadoctor.gpu.driver_calls import DriverError as DriverError
+from cudadoctor.gpu.driver_memory import DriverMemory
+from cudadoctor.gpu.driver_prototypes import Device, Handle
 from cudadoctor.text import from_bytes
 
 LIBRARY_LINUX = "libcuda.so.1"
@@ -32,30 +31,7 @@ ATTRIBUTE_CONCURRENT_MANAGED_ACCESS = 89
 ATTRIBUTE_PAGEABLE_MEMORY_ACCESS_USES_HOST_PAGE_TABLES = 100
 
 _STREAM_NON_BLOCKING = 1
-_MEMHOSTALLOC_DEVICEMAP = 2
-_MEMHOSTALLOC_WRITECOMBINED = 4
-_MEM_ATTACH_GLOBAL = 1
-_DEVICE_CPU = -1
 _EVENT_DEFAULT = 0
-
-
-class DriverError(Exception):
-    """A call of the driver API failed.
-
-    `call` is the function, `code` its CUresult, `name` the code's name; `code` is None if this driver lacks the call.
-    """
-
-    def __init__(self, call: str, code: int | None, name: str | None = None) -> None:
-        """Say what failed, with the meaning of the code."""
-        self.call = call
-        self.code = code
-        if code is None:
-            self.name = name or "not in this driver"
-            super().__init__(f"this driver does not have {call}")
-        else:
-            known = cuda_error(code)
-            self.name = name or known.name
-            super().__init__(f"{call} failed with {self.name} ({code}): {known.meaning}")
 
 
 def open_driver() -> Driver:
@@ -79,58 +55,12 @@ def _load_on_macos() -> ctypes.CDLL:
         return ctypes.CDLL(LIBRARIES_MACOS[1])
 
 
-class Driver:
+class Driver(DriverMemory):
     """The loaded driver library: each method is one call and raises `DriverError` if it fails.
 
     Devices are ordinals (CUdevice), device memory is an integer address, and streams, events and functions are
     integer handles. What must be given back comes as a context manager.
     """
-
-    def __init__(self, library: ctypes.CDLL) -> None:
-        """Use a library that was loaded."""
-        self._loaded = library
-        self._functions: dict[str, Any] = {}
-
-    def call(self, name: str, *arguments: Any) -> None:
-        """Call one function of the table above.
-
-        Raises:
-            DriverError: It did not return CUDA_SUCCESS, or the library does not have it.
-        """
-        code = self._function(name)(*arguments)
-        if code != 0:
-            raise DriverError(name, code)
-
-    def bound(self, name: str, *arguments: Any) -> Callable[[], int]:
-        """Return a call with its arguments converted, for whoever times it: it returns the CUresult.
-
-        Raises:
-            DriverError: The library does not have it.
-        """
-        function = self._function(name)
-        converted = [kind(argument) for kind, argument in zip(PROTOTYPES[name], arguments, strict=True)]
-        return functools.partial(function, *converted)
-
-    def _function(self, name: str) -> Any:
-        function = self._functions.get(name)
-        if function is None:
-            try:
-                function = getattr(self._loaded, name)
-            except AttributeError:
-                raise DriverError(name, None) from None
-            function.argtypes = PROTOTYPES[name]
-            function.restype = c_int
-            self._functions[name] = function
-        return function
-
-    def _release(self, name: str, *arguments: Any) -> None:
-        """Give something back. An error is not raised: after a fault every call fails, and the first told why."""
-        try:
-            self.call(name, *arguments)
-        except DriverError:
-            return
-
-    # Start and devices
 
     def initialise(self) -> None:
         """Call cuInit."""
@@ -259,101 +189,6 @@ class Driver:
     def synchronize(self) -> None:
         """Wait for all work of the current context."""
         self.call("cuCtxSynchronize")
-
-    # Memory
-
-    def free_memory_bytes(self) -> int:
-        """Return how much of the current device's memory is free."""
-        free, total = c_size_t(), c_size_t()
-        self.call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
-        return free.value
-
-    @contextmanager
-    def device_memory(self, size_bytes: int) -> Iterator[int]:
-        """Hold device memory; yields its address."""
-        address = DevicePointer()
-        self.call("cuMemAlloc_v2", ctypes.byref(address), size_bytes)
-        try:
-            yield address.value
-        finally:
-            self._release("cuMemFree_v2", address)
-
-    @contextmanager
-    def pinned_memory(self, size_bytes: int, *, write_combined: bool = False) -> Iterator[int]:
-        """Hold page-locked host memory that the device can also read; yields its address on the host.
-
-        Write-combined memory is outside of the host's caches: quick to write in order, and very slow to read.
-        """
-        address = c_void_p()
-        flags = _MEMHOSTALLOC_DEVICEMAP | (_MEMHOSTALLOC_WRITECOMBINED if write_combined else 0)
-        self.call("cuMemHostAlloc", ctypes.byref(address), size_bytes, flags)
-        try:
-            yield address.value or 0
-        finally:
-            self._release("cuMemFreeHost", address)
-
-    @contextmanager
-    def registered(self, address: int, size_bytes: int) -> Iterator[None]:
-        """Keep memory that exists already page-locked."""
-        self.call("cuMemHostRegister_v2", address, size_bytes, 0)
-        try:
-            yield
-        finally:
-            self._release("cuMemHostUnregister", address)
-
-    @contextmanager
-    def managed_memory(self, size_bytes: int) -> Iterator[int]:
-        """Hold memory whose pages move between host and device; yields the address that both use."""
-        address = DevicePointer()
-        self.call("cuMemAllocManaged", ctypes.byref(address), size_bytes, _MEM_ATTACH_GLOBAL)
-        try:
-            yield address.value
-        finally:
-            self._release("cuMemFree_v2", address)
-
-    def prefetch(self, managed: int, size_bytes: int, device: int | None, stream: int) -> None:
-        """Queue the moving of managed pages to a device, or to the host for None."""
-        self.call("cuMemPrefetchAsync", managed, size_bytes, _DEVICE_CPU if device is None else device, stream)
-
-    def device_address_of(self, pinned: int) -> int:
-        """Return the address under which the device sees pinned host memory."""
-        address = DevicePointer()
-        self.call("cuMemHostGetDevicePointer_v2", ctypes.byref(address), pinned, 0)
-        return address.value
-
-    def copy_to_device(self, target: int, origin: int, size_bytes: int, stream: int | None = None) -> None:
-        """Copy host to device; without a stream the call is synchronous to the host.
-
-        From pageable memory even that call may return while the last part is still on its way from the driver's
-        staging buffer (API synchronization behavior, CUDA driver API reference): synchronise before reading a clock.
-        """
-        if stream is None:
-            self.call("cuMemcpyHtoD_v2", target, origin, size_bytes)
-        else:
-            self.call("cuMemcpyHtoDAsync_v2", target, origin, size_bytes, stream)
-
-    def copy_to_host(self, target: int, origin: int, size_bytes: int, stream: int | None = None) -> None:
-        """Copy device to host; without a stream the call returns when the data is there."""
-        if stream is None:
-            self.call("cuMemcpyDtoH_v2", target, origin, size_bytes)
-        else:
-            self.call("cuMemcpyDtoHAsync_v2", target, origin, size_bytes, stream)
-
-    def copy_on_device(self, target: int, origin: int, size_bytes: int, stream: int) -> None:
-        """Queue a copy within the device's memory."""
-        self.call("cuMemcpyDtoDAsync_v2", target, origin, size_bytes, stream)
-
-    def copy_between(
-        self, target: int, target_context: int, origin: int, origin_context: int, size_bytes: int, stream: int
-    ) -> None:
-        """Queue a copy from one device's memory to another's; the device of the stream makes it."""
-        self.call("cuMemcpyPeerAsync", target, target_context, origin, origin_context, size_bytes, stream)
-
-    def fill(self, target: int, word: int, words: int, stream: int) -> None:
-        """Queue the filling of device memory with a 32-bit word."""
-        self.call("cuMemsetD32Async", target, word, words, stream)
-
-    # Streams, events and kernels
 
     @contextmanager
     def stream(self) -> Iterator[int]:
