@@ -39,8 +39,8 @@ _TROUBLE_LINES = 4000
 _WRONG = re.compile(
     # gnumpy without its laboratory's lock daemon takes board 0, and nothing is wrong.
     r"\b(?:\w*error|fail(?:ed|ure|s)?(?! to use gpu_lock)|fatal|panic|cannot|can't|could ?n[o']t|unable|unknown|"
-    r"invalid|insufficient|mismatch|not (?:found|available|supported|detected|working)|does ?n[o']t work|exception|refused|denied|"
-    r"crash(?:ed|es)?)\b",
+    r"invalid|insufficient|mismatch|not (?:found|available|supported|detected|working)|does ?n[o']t work|"
+    r"exception|refused|denied|crash(?:ed|es)?)\b",
     re.IGNORECASE,
 )
 _ABOUT_GPUS = re.compile(r"cuda|nvidia|gpu|nvml|nvrm|cudnn|nvcc|\bcu[A-Z]\w+", re.IGNORECASE)
