@@ -7,13 +7,14 @@ would call. Whatever a framework raises is for the caller.
 from __future__ import annotations
 
 import importlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
 Matrix = list[list[float]]
 
 
-class Adapter:
+class Adapter(ABC):
     """One framework; `module` is what is imported."""
 
     name = ""
@@ -26,21 +27,21 @@ class Adapter:
         """Return the framework's version."""
         return str(self.module.__version__)
 
+    @abstractmethod
     def built_with_cuda(self) -> str | None:
         """Return the CUDA version of the build, "" for a build without CUDA, None where it does not tell."""
-        raise NotImplementedError
 
+    @abstractmethod
     def count(self) -> int:
         """Return how many GPUs it sees."""
-        raise NotImplementedError
 
     def why_none(self) -> str:
         """Make it say why it sees no GPU: raise its own error, or return what there is to say."""
         return "it sees no GPU and does not say why"
 
+    @abstractmethod
     def product(self, left: Matrix, right: Matrix, device: int) -> Matrix:
         """Return left @ right + 1, computed on the GPU in float32."""
-        raise NotImplementedError
 
     def architectures(self) -> list[str] | None:
         """Return the compute targets of the build (`sm_90`, `compute_90`), None where it does not tell."""
