@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from cudadoctor.dbn.contenders import DEFAULT_LANES, LANE_KINDS
 from cudadoctor.dbn.network import Network
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.race import Epoch, Lane, Race, SkippedLane
-
-LANES = ("cpu-fast", "gpu-per-operation")
-"""The contenders, in the order in which they run."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +19,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     network: Network = Network()
     epochs: int = 10
     seed: int = 0
-    lanes: tuple[str, ...] = LANES
+    lanes: tuple[str, ...] = DEFAULT_LANES
     device: int = 0
     training_samples: int = 46_900
     test_samples: int = 23_100
@@ -37,8 +35,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"a seed is 0 or more, not {self.seed}")
         if self.training_samples < self.network.batch_size or self.test_samples < 0:
             raise ValueError(f"a minibatch of {self.network.batch_size} needs at least as many training samples")
-        if not self.lanes or set(self.lanes) - set(LANES):
-            raise ValueError(f"lanes are {', '.join(LANES)}; not {', '.join(self.lanes) or 'none'}")
+        if not self.lanes or set(self.lanes) - set(LANE_KINDS):
+            raise ValueError(f"lanes are {', '.join(LANE_KINDS)}; not {', '.join(self.lanes) or 'none'}")
+        if len(set(self.lanes)) < len(self.lanes):
+            raise ValueError(f"each lane runs once; {', '.join(self.lanes)} names one twice")
 
 
 class DataReady(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,8 +87,3 @@ class LaneSkipped(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Event = DataReady | LaneStarted | LaneReady | EpochDone | LaneDone | LaneSkipped | Race | Missing
-
-
-def device_of(lane: str, index: int) -> str:
-    """Return the device that a lane runs on: `cpu` or `gpu:N`."""
-    return f"gpu:{index}" if lane.startswith("gpu") else "cpu"

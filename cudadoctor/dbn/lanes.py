@@ -9,19 +9,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cudadoctor.dbn.events import Options, device_of
+from cudadoctor.dbn.contenders import UnusableDeviceError, device_of, make
+from cudadoctor.dbn.events import Options
 from cudadoctor.dbn.network import Layer, first_weights, minibatches
 from cudadoctor.facts.race import Epoch
 from cudadoctor.gpu.child import Reporter
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from cudadoctor.dbn.digits import Digits
 
 _HEARTBEAT_S = 1.0
@@ -30,28 +28,8 @@ _LEARNED_BELOW = 0.95
 """Part of ln(classes), the loss of guessing: after one epoch any learning network is far below it (0.29 of 2.30)."""
 
 
-class Contender(Protocol):
-    """What a lane must offer."""
-
-    device_name: str
-    notes: tuple[str, ...]
-
-    def prepare(self, tick: Callable[[], None]) -> float:
-        """Compile or load what it needs; return the seconds that took."""
-
-    def train_epoch(self, rows: NDArray[np.uint32], learn_rate: float, tick: Callable[[], None]) -> tuple[float, float]:
-        """Train on all minibatches of an epoch; return running loss and error."""
-
-    def layers(self) -> list[Layer]:
-        """Return the weights W."""
-
-
 class NothingLearnedError(Exception):
     """The loss is what guessing gives, or not a number."""
-
-
-class UnusableDeviceError(Exception):
-    """The lane's device cannot be used at all, so the lane does not run."""
 
 
 def work(arguments: dict[str, Any], reporter: Reporter) -> None:
@@ -101,7 +79,7 @@ def _run_lane(
     network = options.network
     # A driver that wakes several GPUs without persistence mode takes its time.
     with reporter.step(f"{name}: starting", limit_s=2 * options.silence_limit_s):
-        contender = _contender(name, options, layers, digits)
+        contender = make(name, options.network, layers, digits, options.device)
     with reporter.step(f"{name}: compiling", limit_s=2 * options.silence_limit_s):
         compile_seconds = contender.prepare(tick)
     reporter.send(
@@ -130,23 +108,6 @@ def _run_lane(
         test_accuracy=accuracy(digits.test_labels, answers),
         digits=msgspec.to_builtins(scores(digits.test_labels, answers, network.classes)),
     )
-
-
-def _contender(name: str, options: Options, layers: Sequence[Layer], digits: Digits) -> Contender:
-    pixels, labels = digits.training_pixels, digits.training_labels
-    if name == "cpu-fast":
-        from cudadoctor.dbn.cpu import CpuFast
-
-        return CpuFast(options.network, layers, pixels, labels)
-    try:
-        from cudadoctor.dbn.gpu import GpuPerOperation, why_no_device
-    except Exception as error:  # numba refuses to import beside packages that it does not work with, and says so
-        raise UnusableDeviceError(f"numba.cuda cannot be imported: {' '.join(str(error).split())}") from error
-
-    reason = why_no_device(options.device)
-    if reason is not None:
-        raise UnusableDeviceError(reason)
-    return GpuPerOperation(options.network, layers, pixels, labels, options.device)
 
 
 def _heartbeat(reporter: Reporter) -> Callable[[], None]:

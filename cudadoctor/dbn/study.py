@@ -1,0 +1,134 @@
+"""The child's side of an explanation: the rungs of the ladder, interleaved, and one minibatch of each taken apart.
+
+Every rung trains the same window of minibatches from the same weights, a slice a round, in an order that is drawn
+anew for each round, so that no rung always has the cold clocks. A rung that cannot run is skipped with its reason, and
+one that fails is left out; if it took the device with it, the parent begins anew without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cudadoctor.dbn.contenders import UnusableDeviceError, make
+from cudadoctor.dbn.events import Options
+from cudadoctor.dbn.network import Layer, minibatches
+from cudadoctor.dbn.rung_runs import ByRows, InEpochs, InSlices, RungRun
+from cudadoctor.dbn.rungs.ladder import LADDER, RungName
+from cudadoctor.gpu.child import Reporter
+
+if TYPE_CHECKING:
+    from cudadoctor.dbn.digits import Digits
+
+_PART_OF_AN_EPOCH = 2
+"""The window is this part of an epoch: NumPy arrays in every launch take some seconds for it on a fast GPU."""
+
+_ORDER_SEED = 20
+
+_IN_EPOCHS = ("gpu-graph", "gpu-persistent")
+
+
+class LostDeviceError(Exception):
+    """A rung took the device with it: the rest needs a new process."""
+
+
+class Study:
+    """The ladder of one race, on the digits and first weights of its lanes."""
+
+    def __init__(
+        self,
+        options: Options,
+        digits: Digits,
+        layers: Sequence[Layer],
+        reporter: Reporter,
+        tick: Callable[[], None],
+    ) -> None:
+        """Take what the lanes were given."""
+        self._options, self._digits, self._layers = options, digits, layers
+        self._reporter, self._tick = reporter, tick
+        self._runs: dict[RungName, RungRun] = {}
+        self._kernels_us: dict[str, float] = {}
+
+    def run(self, without: Sequence[str]) -> None:
+        """Run the ladder without some rungs, by id.
+
+        Raises:
+            LostDeviceError: A rung failed in a way that no other survives.
+        """
+        import numpy as np
+
+        rounds = self._options.rounds
+        for name in LADDER:
+            if name.id not in without:
+                self._guarded(name, self._make)
+        generator = np.random.default_rng(_ORDER_SEED)
+        for number in range(rounds):
+            names = list(self._runs)
+            for i in generator.permutation(len(names)):
+                self._guarded(names[i], lambda name, number=number: self._sample(name, number))  # type: ignore[misc]
+        # The rung with everything resident first: its kernels are those of the others on other memory.
+        for name in sorted(self._runs, key=lambda name: name.id != "R4"):
+            self._guarded(name, self._finish)
+
+    def _guarded(self, name: RungName, work: Callable[[RungName], None]) -> None:
+        try:
+            with self._reporter.step(f"rung {name.id}", limit_s=2 * self._options.silence_limit_s):
+                work(name)
+        except UnusableDeviceError as error:
+            self._reporter.send("rung_skipped", rung=name.id, reason=str(error))
+        except Exception as error:  # noqa: BLE001 - one rung's failure is its own; the others go on
+            self._runs.pop(name, None)
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            self._reporter.send("rung_failed", rung=name.id, reason=reason)
+            if name.lane.startswith("gpu") and _is_lost(error):
+                raise LostDeviceError(reason) from error
+
+    def _make(self, name: RungName) -> None:
+        options, network = self._options, self._options.network
+        if name.times > 1:
+            network = msgspec.structs.replace(network, batch_size=network.batch_size * name.times)
+            if network.batch_size > options.training_samples:
+                raise UnusableDeviceError(f"a minibatch of {network.batch_size} is larger than the training set")
+        rows = next(minibatches(network, options.training_samples, options.seed))
+        window = self._slice(len(rows)) * options.rounds
+        contender = make(name.lane, network, self._layers, self._digits, options.device)
+        contender.prepare(self._tick)
+        self._runs[name] = _run_of(name, contender, rows, window, network.rate(1), self._tick)
+        self._reporter.send("rung_ready", rung=name.id, batch_size=network.batch_size)
+
+    def _slice(self, epoch: int) -> int:
+        """Return how many minibatches of an epoch a round trains."""
+        return max(1, epoch // _PART_OF_AN_EPOCH // self._options.rounds)
+
+    def _sample(self, name: RungName, number: int) -> None:
+        size = self._slice(self._options.network.minibatches_per_epoch(self._options.training_samples) // name.times)
+        us = self._runs[name].slice(number * size, (number + 1) * size, self._tick)
+        self._reporter.send("rung_sample", rung=name.id, us=us)
+
+    def _finish(self, name: RungName) -> None:
+        run = self._runs[name]
+        self._reporter.send("rung_loss", rung=name.id, loss=run.loss())
+        if isinstance(run, InSlices):
+            from cudadoctor.dbn.recording import record
+
+            calls, timed_us = record(run.contender, self._kernels_us, self._tick)
+            told = msgspec.to_builtins(calls)
+            self._reporter.send("rung_calls", rung=name.id, calls=told, timed_us=timed_us)
+
+
+def _run_of(
+    name: RungName, contender: Any, rows: Any, window: int, learn_rate: float, tick: Callable[[], None]
+) -> RungRun:
+    if name.lane in _IN_EPOCHS:
+        return InEpochs(contender, rows, window, learn_rate, tick)
+    if name.lane.startswith("gpu"):
+        return InSlices(contender, rows, window, learn_rate)
+    return ByRows(contender, rows, window, learn_rate)
+
+
+def _is_lost(error: Exception) -> bool:
+    from cudadoctor.dbn.rungs.device import ends_the_context
+
+    return ends_the_context(error)
