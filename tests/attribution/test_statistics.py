@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cudadoctor.bandwidth.statistics import median, median_interval, spread
+from cudadoctor.attribution.statistics import median, median_interval, spread
 
 rates = st.lists(st.floats(min_value=1e-3, max_value=1e4), min_size=1, max_size=60)
 
