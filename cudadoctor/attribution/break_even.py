@@ -57,13 +57,11 @@ def find_break_even(
         )
 
     sizes = len({point.value for point in known})
-    fits = (
-        [_fit([(float(p.value), us) for p, us in pairs]) for pairs in _by_lane(known)] if sizes >= LEAST_SIZES else []
-    )
-    if len(fits) < 2 or fits[0] is None or fits[1] is None:
+    cpu = _fit([(float(point.value), point.cpu_us) for point in known]) if sizes >= LEAST_SIZES else None
+    gpu = _fit([(float(point.value), point.gpu_us) for point in known]) if sizes >= LEAST_SIZES else None
+    if cpu is None or gpu is None:
         nothing = Line(fixed_us=0.0, each_us=0.0)
         return answer(nothing, nothing, reason=f"{sizes} sizes were measured, and a line needs {LEAST_SIZES}")
-    cpu, gpu = fits[0], fits[1]
     lines = _told(cpu.line), _told(gpu.line)
     fixed, each = gpu.line.a - cpu.line.a, cpu.line.b - gpu.line.b  # the GPU's handicap, and its gain with each unit
     quantile = student_quantile(cpu.freedom + gpu.freedom, _COVERAGE)
@@ -121,12 +119,6 @@ def faster_lane(cpu_lane: str, cpu_us: Sequence[float], gpu_lane: str, gpu_us: S
     return cpu_lane if median(cpu_us) < median(gpu_us) else gpu_lane
 
 
-def _by_lane(
-    points: Sequence[BreakEvenPoint],
-) -> tuple[list[tuple[BreakEvenPoint, float]], list[tuple[BreakEvenPoint, float]]]:
-    return [(p, p.cpu_us) for p in points], [(p, p.gpu_us) for p in points]
-
-
 def _fit(pairs: list[tuple[float, float]]) -> _Fit | None:
     line, used = fit_without_outlier(pairs, rising=False)
     return None if line is None else _Fit(line, len(used) - 2)
@@ -139,7 +131,5 @@ def _told(line: FittedLine) -> Line:
 def _parallel(points: Sequence[BreakEvenPoint]) -> str:
     """Say what the points themselves show where the slopes cannot be told apart."""
     faster = {"GPU" if p.gpu_us < p.cpu_us else "CPU" for p in points}
-    who = (
-        f"the {faster.pop()} was faster at every size that was measured" if len(faster) == 1 else "neither wins always"
-    )
+    who = f"the {faster.pop()} was faster at every size measured" if len(faster) == 1 else "neither was always faster"
     return f"the times grow alike with the size, so the lines have no crossing that can be told; {who}"

@@ -104,4 +104,5 @@ def has_effect(difference: Interval) -> bool:
 
 def _tail(n: int, k: int) -> float:
     """Return P(Binomial(n, 1/2) < k): how likely the median lies below the k-th smallest."""
-    return sum(math.comb(n, i) for i in range(min(k, n + 1))) / 2**n
+    ways: int = sum(math.comb(n, i) for i in range(min(k, n + 1)))
+    return ways / float(2**n)
