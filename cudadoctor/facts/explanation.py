@@ -121,7 +121,7 @@ class BreakEven(msgspec.Struct, frozen=True, kw_only=True):
     """From which minibatch or width on the GPU lane wins, fitted and then tested.
 
     `at` is None where the lines do not cross at any positive size, and `reason` says so; where they cross, `reason`
-    says what else there is to know of it. `low` and `high` are its 95 % interval, None where that has no end on this side.
+    says what else there is to know of it. `low` and `high` are its 95 % interval.
     `checks` are runs at about half and twice the predicted size.
     """
 
