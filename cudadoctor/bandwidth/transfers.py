@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
+from cudadoctor.attribution.statistics import median
 from cudadoctor.bandwidth.patterns import Words, fill, first_difference
 from cudadoctor.bandwidth.plan import KEYS, Plan
-from cudadoctor.bandwidth.statistics import median
 from cudadoctor.bandwidth.workspace import SMALLEST_BYTES, Workspace, round_down
 from cudadoctor.facts.bandwidth import BandwidthResult
 from cudadoctor.units import format_size

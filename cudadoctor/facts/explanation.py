@@ -18,7 +18,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     `host_us` is what the host spends in it without waiting for the device; `device_us` what the device then works on
     it, after all that was queued before. `waits` says that the host goes on only when the device is done with it.
-    `bytes` and `pinned` describe a copy.
+    `bytes` and `pinned` describe a copy. `implicit` marks what a library adds on its own around a launch: copies of
+    host arrays that were passed to a kernel, and the memory for them.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     waits: bool = False
     bytes: int = 0
     pinned: bool = False
+    implicit: bool = False
 
 
 class Rung(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +86,10 @@ class Decomposition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
-    """What removing one cause should give, predicted from the rung before, and what the rung without it measured."""
+    """What removing one cause should give, predicted from the rung before, and what the rung without it measured.
+
+    `bound` says that `predicted_us` is not what it should take but what it takes at least.
+    """
 
     from_rung: str
     to_rung: str
@@ -92,6 +97,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     predicted_us: float
     error_us: float
     measured_us: float | None = None
+    bound: bool = False
 
 
 class BreakEvenPoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,8 +120,9 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 class BreakEven(msgspec.Struct, frozen=True, kw_only=True):
     """From which minibatch or width on the GPU lane wins, fitted and then tested.
 
-    `at` is None where the lines do not cross at any positive size, and `reason` says so. `checks` are runs at about
-    half and twice the predicted size.
+    `at` is None where the lines do not cross at any positive size, and `reason` says so; where they cross, `reason`
+    says what else there is to know of it. `low` and `high` are its 95 % interval.
+    `checks` are runs at about half and twice the predicted size.
     """
 
     variable: Literal["batch_size", "hidden_units"]
@@ -125,6 +132,8 @@ class BreakEven(msgspec.Struct, frozen=True, kw_only=True):
     cpu: Line
     gpu: Line
     at: float | None = None
+    low: float | None = None
+    high: float | None = None
     reason: str = ""
     checks: tuple[BreakEvenPoint, ...] = ()
 
@@ -170,7 +179,10 @@ class CpuEffort(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the race found out about why its lanes took as long as they did."""
+    """All that the race found out about why its lanes took as long as they did.
+
+    `mean_absolute_error` is that of the predictions as a fraction of what was measured.
+    """
 
     rungs: tuple[Rung, ...] = ()
     decompositions: tuple[Decomposition, ...] = ()

@@ -6,10 +6,10 @@ import os
 
 import pytest
 
+from cudadoctor.attribution.statistics import spread
 from cudadoctor.bandwidth.events import Finished
 from cudadoctor.bandwidth.measure import BandwidthError, run
 from cudadoctor.bandwidth.plan import CURVE_KEYS, KEYS, LATENCY_KEYS, MAIN_KEYS, Options, Plan
-from cudadoctor.bandwidth.statistics import spread
 from cudadoctor.facts.bandwidth import Bandwidth, ExpectedLink
 from cudadoctor.facts.base import known
 
