@@ -92,5 +92,7 @@ def _reading(message: dict[str, Any], during: str, started: float, ours: set[int
         during=during,
         power_w=None if power_mw is None else power_mw / 1000,
         other_processes=others,
-        **{name: values.get(name) for name in ("sm_mhz", "memory_mhz", "performance_state", "reasons", "temperature_c")},
+        **{
+            name: values.get(name) for name in ("sm_mhz", "memory_mhz", "performance_state", "reasons", "temperature_c")
+        },
     )

@@ -106,20 +106,27 @@ def make(name: str, network: Network, layers: Sequence[Layer], digits: Digits, i
     kind = LANE_KINDS[name]
     pixels, labels = digits.training_pixels, digits.training_labels
     if not name.startswith("gpu"):
-        return _contender(kind.maker)(network, layers, pixels, labels)
+        return _named(kind.maker)(network, layers, pixels, labels)  # type: ignore[no-any-return]
     try:
         from cudadoctor.dbn.rungs.device import why_no_device
     except Exception as error:  # numba refuses to import beside packages that it does not work with, and says so
         raise UnusableDeviceError(f"numba.cuda cannot be imported: {' '.join(str(error).split())}") from error
     reason = why_no_device(index)
     if reason is None and kind.refusal:
-        reason = _contender(kind.refusal)(network)
+        reason = _named(kind.refusal)(network)
     if reason is not None:
         raise UnusableDeviceError(reason)
-    return _contender(kind.maker)(network, layers, pixels, labels, index)
+    return _named(kind.maker)(network, layers, pixels, labels, index)  # type: ignore[no-any-return]
 
 
-def _contender(place: str) -> Any:
+def is_lost(error: BaseException) -> bool:
+    """Say whether an error of a GPU lane leaves no CUDA call of this process usable."""
+    from cudadoctor.dbn.rungs.device import ends_the_context
+
+    return ends_the_context(error)
+
+
+def _named(place: str) -> Any:
     import importlib
 
     module, _, name = place.partition(":")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cudadoctor.dbn.contenders import UnusableDeviceError, device_of, make
+from cudadoctor.dbn.contenders import LANE_KINDS, UnusableDeviceError, device_of, is_lost, make
 from cudadoctor.dbn.events import Options
 from cudadoctor.dbn.network import Layer, first_weights, minibatches
 from cudadoctor.facts.race import Epoch
@@ -32,9 +32,18 @@ class NothingLearnedError(Exception):
     """The loss is what guessing gives, or not a number."""
 
 
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """What a child is to do of a race: these lanes, and then the ladder without these rungs; None for no ladder."""
+
+    options: Options
+    lanes: tuple[str, ...]
+    ladder_without: tuple[str, ...] | None = None
+
+
 def work(arguments: dict[str, Any], reporter: Reporter) -> None:
-    """Run a race; `arguments` are `Options` as JSON."""
-    options = msgspec.convert(arguments, Options)
+    """Run a race, or what is left of it; `arguments` are a `Task` as JSON."""
+    task = msgspec.convert(arguments, Task)
+    options = task.options
     tick = _heartbeat(reporter)
     with reporter.step("making the digits"):
         started = time.perf_counter()
@@ -43,16 +52,42 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
         digits = procedural(options.training_samples, options.test_samples, tick=tick)
         reporter.send("data", seconds=time.perf_counter() - started)
     layers = first_weights(options.network, options.seed)
-    for name in options.lanes:
+    waiting = list(task.lanes)
+    while waiting:
+        name = waiting.pop(0)
         reporter.send("lane_started", name=name, device=device_of(name, options.device))
         try:
             _run_lane(name, options, layers, digits, reporter, tick)
         except UnusableDeviceError as error:
             reporter.send("lane_skipped", reason=str(error))
+            stand_in = LANE_KINDS[name].stand_in
+            if options.stand_ins and stand_in and stand_in not in task.lanes:
+                waiting.insert(0, stand_in)
         except NothingLearnedError as error:
             reporter.send("lane_failed", reason=str(error))
         except Exception as error:  # noqa: BLE001 - one lane's failure is its own; the others go on
             reporter.send("lane_failed", reason=f"{type(error).__name__}: {' '.join(str(error).split())}")
+            if name.startswith("gpu") and is_lost(error):
+                return  # and the parent starts another process for the rest
+    if task.ladder_without is not None:
+        _climb(options, layers, digits, task.ladder_without, reporter, tick)
+
+
+def _climb(
+    options: Options,
+    layers: Sequence[Layer],
+    digits: Digits,
+    without: Sequence[str],
+    reporter: Reporter,
+    tick: Callable[[], None],
+) -> None:
+    from cudadoctor.dbn.study import LostDeviceError, Study
+
+    try:
+        Study(options, digits, layers, reporter, tick).run(without)
+    except LostDeviceError:
+        return
+    reporter.send("ladder_done")
 
 
 def why_nothing_was_learned(loss: float, classes: int) -> str | None:

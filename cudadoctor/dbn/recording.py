@@ -13,6 +13,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
+
+from cudadoctor.attribution.decomposition import without_timer
 from cudadoctor.dbn.ops.device import cuda
 from cudadoctor.dbn.rungs.base import Step, Stepwise
 from cudadoctor.facts.explanation import Call
@@ -48,7 +51,13 @@ def record(rung: Stepwise, kernels_us: dict[str, float], tick: Tick) -> tuple[tu
         else:
             calls.append(_copy(rung, step, host_us))
         tick()
-    return tuple(calls), timed_us
+    return without_timer(calls, timer_us()), timed_us
+
+
+def timer_us() -> float:
+    """Return what the clock around a step costs itself, microseconds."""
+    clock = time.perf_counter_ns
+    return statistics.median(-(clock() - clock()) for _ in range(1000)) / 1e3
 
 
 def _timed(rung: Stepwise, tick: Tick) -> tuple[list[float], float]:
@@ -71,8 +80,10 @@ def _timed(rung: Stepwise, tick: Tick) -> tuple[list[float], float]:
 
 def _launch(step: Step, host_us: float, kernel_us: float) -> list[Call]:
     """Take a launch with arrays of the host apart: numba copies each to the device, launches, and copies each back."""
-    if not step.waits:
-        return [Call(name=step.name, kind="launch", host_us=host_us, device_us=kernel_us)]
+    if not step.arrays or not isinstance(step.arrays[0], np.ndarray):
+        if step.waits:
+            host_us = max(0.0, _median_us(partial(step.run, 0)) - kernel_us)
+        return [Call(name=step.name, kind="launch", host_us=host_us, device_us=kernel_us, waits=step.waits)]
     inward, outward = 0.0, 0.0
     for array in step.arrays:
         device = cuda.to_device(array)
@@ -81,9 +92,16 @@ def _launch(step: Step, host_us: float, kernel_us: float) -> list[Call]:
     size = sum(array.nbytes for array in step.arrays)
     launch_us = max(0.0, host_us - inward - outward - kernel_us)
     return [
-        Call(name=f"{step.name}: arrays in", kind="copy-to-device", host_us=inward, waits=True, bytes=size),
+        Call(name=f"{step.name}: arrays in", kind="copy-to-device", host_us=inward, bytes=size, implicit=True),
         Call(name=step.name, kind="launch", host_us=launch_us, device_us=kernel_us),
-        Call(name=f"{step.name}: arrays out", kind="copy-to-host", host_us=outward, waits=True, bytes=size),
+        Call(
+            name=f"{step.name}: arrays out",
+            kind="copy-to-host",
+            host_us=outward,
+            waits=True,
+            bytes=size,
+            implicit=True,
+        ),
     ]
 
 
@@ -104,7 +122,7 @@ def _copy(rung: Stepwise, step: Step, host_us: float) -> Call:
 
 
 def _kernel_us(rung: Stepwise, number: int) -> float:
-    """Return the device's time of the launch of one step in a full queue, from graphs that hold it a few and many times."""
+    """Return the device's time of a step's launch in a full queue, from graphs that hold it a few and many times."""
     seconds = {}
     for count in (_FEW, _MANY):
         graph, stream = _graph_of(rung, number, count)
@@ -137,7 +155,7 @@ def _run(graph: Any, stream: Any) -> None:
 
 def _copy_us(rung: Stepwise, step: Step) -> float:
     """Return the device's time of one copy, by events around it."""
-    samples = []
+    samples: list[float] = []
     for _ in range(2 * _REPEATS):
         before, after = cuda.event(), cuda.event()
         cuda.synchronize()
@@ -145,7 +163,7 @@ def _copy_us(rung: Stepwise, step: Step) -> float:
         step.run(0)
         after.record(rung.stream)
         after.synchronize()
-        samples.append(cuda.event_elapsed_time(before, after) * 1e3)
+        samples.append(float(cuda.event_elapsed_time(before, after)) * 1e3)
     return statistics.median(samples)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cudadoctor.dbn.contenders import Contender
+from cudadoctor.facts.explanation import Call
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,3 +102,28 @@ class InEpochs:
     def loss(self) -> float | None:
         """Return the running loss over the window."""
         return self._loss
+
+    def calls(self) -> tuple[Call, Call, Call] | None:
+        """Return what the host does in an epoch, by minibatch: rows over, launch, totals back; None if not a graph."""
+        from cudadoctor.dbn.rungs.fused import Graph
+
+        graph = self.contender
+        if not isinstance(graph, Graph):
+            return None
+        begin, launch, result = (
+            statistics.median(_seconds(work) for _ in range(5))
+            for work in (lambda: graph.begin_epoch(self._rows), graph.time_of_launch, lambda: graph.result(1))
+        )
+        each = 1e6 / len(self._rows)
+        return (
+            Call(name="rows of the epoch", kind="copy-to-device", host_us=begin * each),
+            Call(name="graph", kind="launch", host_us=launch * each),
+            Call(name="totals of the epoch", kind="copy-to-host", host_us=result * each, waits=True),
+        )
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    """Return what work returns if that is a time of its own, else how long it took."""
+    started = time.perf_counter()
+    told = work()
+    return told if isinstance(told, float) else time.perf_counter() - started

@@ -8,15 +8,16 @@ one that fails is left out; if it took the device with it, the parent begins ane
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from cudadoctor.dbn.contenders import UnusableDeviceError, make
+from cudadoctor.dbn.contenders import UnusableDeviceError, is_lost, make
 from cudadoctor.dbn.events import Options
 from cudadoctor.dbn.network import Layer, minibatches
 from cudadoctor.dbn.rung_runs import ByRows, InEpochs, InSlices, RungRun
-from cudadoctor.dbn.rungs.ladder import LADDER, RungName
+from cudadoctor.dbn.rungs.ladder import LADDER, ONLY_IF_ASKED, RungName
 from cudadoctor.gpu.child import Reporter
 
 if TYPE_CHECKING:
@@ -61,16 +62,38 @@ class Study:
 
         rounds = self._options.rounds
         for name in LADDER:
-            if name.id not in without:
+            if name.id not in without and (name.lane not in ONLY_IF_ASKED or name.lane in self._options.lanes):
                 self._guarded(name, self._make)
         generator = np.random.default_rng(_ORDER_SEED)
         for number in range(rounds):
             names = list(self._runs)
             for i in generator.permutation(len(names)):
-                self._guarded(names[i], lambda name, number=number: self._sample(name, number))  # type: ignore[misc]
+                self._guarded(names[i], partial(self._sample, number))
         # The rung with everything resident first: its kernels are those of the others on other memory.
         for name in sorted(self._runs, key=lambda name: name.id != "R4"):
             self._guarded(name, self._finish)
+        self._runs.clear()
+        for variable in ("batch_size", "hidden_units"):
+            self._break_even(variable)
+
+    def _break_even(self, variable: Literal["batch_size", "hidden_units"]) -> None:
+        from cudadoctor.dbn.break_even import measure
+
+        options = self._options
+        if variable == "hidden_units" and len(options.network.layers) != 3:
+            return
+        try:
+            with self._reporter.step(f"break-even by {variable}", limit_s=2 * options.silence_limit_s):
+                found = measure(variable, options.network, self._digits, options.device, self._tick)
+        except UnusableDeviceError:
+            return  # the rungs have said why
+        except Exception as error:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            self._reporter.send("ladder_note", note=f"no break-even by {variable}: {reason}")
+            if is_lost(error):
+                raise LostDeviceError(reason) from error
+            return
+        self._reporter.send("break_even", found=msgspec.to_builtins(found))
 
     def _guarded(self, name: RungName, work: Callable[[RungName], None]) -> None:
         try:
@@ -78,11 +101,11 @@ class Study:
                 work(name)
         except UnusableDeviceError as error:
             self._reporter.send("rung_skipped", rung=name.id, reason=str(error))
-        except Exception as error:  # noqa: BLE001 - one rung's failure is its own; the others go on
+        except Exception as error:
             self._runs.pop(name, None)
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
             self._reporter.send("rung_failed", rung=name.id, reason=reason)
-            if name.lane.startswith("gpu") and _is_lost(error):
+            if name.lane.startswith("gpu") and is_lost(error):
                 raise LostDeviceError(reason) from error
 
     def _make(self, name: RungName) -> None:
@@ -102,7 +125,7 @@ class Study:
         """Return how many minibatches of an epoch a round trains."""
         return max(1, epoch // _PART_OF_AN_EPOCH // self._options.rounds)
 
-    def _sample(self, name: RungName, number: int) -> None:
+    def _sample(self, number: int, name: RungName) -> None:
         size = self._slice(self._options.network.minibatches_per_epoch(self._options.training_samples) // name.times)
         us = self._runs[name].slice(number * size, (number + 1) * size, self._tick)
         self._reporter.send("rung_sample", rung=name.id, us=us)
@@ -116,6 +139,8 @@ class Study:
             calls, timed_us = record(run.contender, self._kernels_us, self._tick)
             told = msgspec.to_builtins(calls)
             self._reporter.send("rung_calls", rung=name.id, calls=told, timed_us=timed_us)
+        elif isinstance(run, InEpochs) and (of_an_epoch := run.calls()) is not None and name.times == 1:
+            self._reporter.send("epoch_calls", calls=msgspec.to_builtins(of_an_epoch))
 
 
 def _run_of(
@@ -126,9 +151,3 @@ def _run_of(
     if name.lane.startswith("gpu"):
         return InSlices(contender, rows, window, learn_rate)
     return ByRows(contender, rows, window, learn_rate)
-
-
-def _is_lost(error: Exception) -> bool:
-    from cudadoctor.dbn.rungs.device import ends_the_context
-
-    return ends_the_context(error)

@@ -126,8 +126,9 @@ class Stepwise(ABC):
             tick()
 
     def result(self, cases: int) -> tuple[float, float]:
-        """Wait for the device; return running loss and error of the epoch."""
-        loss, mistakes = on_host(self.totals).sum(axis=0, dtype=np.float64) / cases
+        """Wait for the device; return running loss and error of the epoch's first cases."""
+        totals = on_host(self.totals)[: cases // self.network.batch_size]
+        loss, mistakes = totals.sum(axis=0, dtype=np.float64) / cases
         return float(loss), float(mistakes)
 
     def layers(self) -> list[Layer]:

@@ -52,12 +52,13 @@ class Fused(Stepwise):
     def begin_epoch(self, rows: NDArray[np.uint32]) -> None:
         """Copy rows and the numbers of the update to the device."""
         update = self.update
-        self._rows.copy_to_device(rows)
+        self._rows[: len(rows)].copy_to_device(rows)
         self._numbers.copy_to_device(np.array([update.momentum, update.rate, update.shrink], np.float32))
 
     def result(self, cases: int) -> tuple[float, float]:
-        """Wait for the device; return running loss and error of the epoch."""
-        loss, mistakes = on_host(self.totals).sum(axis=(0, 1), dtype=np.float64) / cases
+        """Wait for the device; return running loss and error of the epoch's first cases."""
+        totals = on_host(self.totals)[: cases // self.network.batch_size]
+        loss, mistakes = totals.sum(axis=(0, 1), dtype=np.float64) / cases
         return float(loss), float(mistakes)
 
     def _make_steps(self) -> list[Step]:
@@ -167,6 +168,15 @@ class Graph(Fused):
         finally:
             builder.end_building()
         self._graphs[numbers] = builder.complete()
+
+    def time_of_launch(self) -> float:
+        """Launch the graph of an epoch; return the seconds that the host spends in that, not those of the device."""
+        cuda.synchronize()
+        started = time.perf_counter()
+        self._graphs[range(self.minibatches)].launch(self._launch_stream)
+        seconds = time.perf_counter() - started
+        self._launch_stream.sync()
+        return seconds
 
     def train(self, numbers: range, tick: Callable[[], None]) -> None:
         """Train on minibatches whose graph was recorded."""

@@ -20,6 +20,7 @@ class RungName(NamedTuple):
 LADDER = (
     RungName("C0", "cpu-reference", "nothing: NumPy as most people write it"),
     RungName("C1", "cpu-fast", "what NumPy computes and copies needlessly"),
+    RungName("G0", "gpu-2014", "nothing: operations and waits as in 2014"),
     RungName("R0", "gpu-host-arrays", "nothing: NumPy arrays in every launch"),
     RungName("R1", "gpu-copied", "copies of the network around every launch"),
     RungName("R2", "gpu-pinned", "pageable memory under the minibatch's copy"),
@@ -31,3 +32,6 @@ LADDER = (
     RungName("R8x4", "gpu-persistent", "three of four updates: the minibatch is 4 times as large", 4),
     RungName("R8x16", "gpu-graph", "15 of 16 updates: the minibatch is 16 times as large", 16),
 )
+
+ONLY_IF_ASKED = frozenset({"gpu-2014"})
+"""Lanes that are in the ladder only if they race."""
