@@ -48,7 +48,7 @@ def dbn_race(
             show_default=False,
         ),
     ] = None,
-    repeat: Annotated[int, typer.Option("--repeat", min=3, max=100, help="Rounds of the ladder.")] = 6,
+    repeat: Annotated[int, typer.Option("--repeat", min=3, max=100, help="Rounds of the ladder.")] = 12,
     require_gpu: Annotated[bool, typer.Option("--require-gpu", help="Exit with 3 if there is no GPU to race.")] = False,
     facts: opt.FactsOption = None,
     device: opt.DeviceOption = None,

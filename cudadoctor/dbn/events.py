@@ -28,7 +28,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     silence_limit_s: float = 30.0
     stand_ins: bool = True
     explain: bool = False
-    rounds: int = 6
+    rounds: int = 12
     pci_address: str | None = None
 
     def __post_init__(self) -> None:

@@ -37,7 +37,7 @@ class LadderRecord:
         self._index = index
         self._rungs: dict[str, dict[str, Any]] = {}
         self._epoch_calls: Calls = ()
-        self._timed_us: dict[str, float] = {}
+        self._dilations: dict[str, list[float]] = {}
         self._break_even: list[BreakEven] = []
         self._cpu: CpuEffort | None = None
         self.notes: list[str] = []
@@ -62,11 +62,12 @@ class LadderRecord:
             told.update(state=kind.removeprefix("rung_"), reason=message["reason"])
         elif kind == "rung_sample":
             self._rungs[message["rung"]]["samples"].append(message["us"])
+            if message["timed_us"] is not None:
+                self._dilations.setdefault(message["rung"], []).append(message["timed_us"] / message["us"])
         elif kind == "rung_loss":
             self._rungs[message["rung"]]["loss"] = message["loss"]
         elif kind == "rung_calls":
             self._rungs[message["rung"]]["calls"] = msgspec.convert(message["calls"], Calls)
-            self._timed_us[message["rung"]] = message["timed_us"]
         elif kind == "epoch_calls":
             self._epoch_calls = msgspec.convert(message["calls"], Calls)
         elif kind == "break_even":
@@ -124,7 +125,7 @@ class LadderRecord:
         for rung in rungs.values():
             if not rung.calls or rung.median_us is None:
                 continue
-            parts = decompose(rung.id, rung.lane, rung.calls, rung.median_us, self._timed_us[rung.id] / rung.median_us)
+            parts = decompose(rung.id, rung.lane, rung.calls, rung.median_us, median(self._dilations[rung.id]))
             if isinstance(parts, Missing):
                 self.notes.append(f"{rung.id} is not taken apart: {parts.reason}")
             else:

@@ -1,16 +1,17 @@
 """Record what the host does in a minibatch, and how long the device works on each of it.
 
-The host's times come from minibatches that were trained with a clock around every step. The device's time of a kernel
-comes from a CUDA graph that holds it a hundred times over, because no host is fast enough to keep a GPU busy with
-kernels of a few microseconds; that of a copy from events around it on an idle device.
+The host's times come from minibatches with a clock around every step, a few in every round of the ladder, right after
+the untimed ones that they are compared with: on a shared machine the host's pace changes from second to second. The
+device's time of a kernel comes from a CUDA graph that holds it a hundred times over, because no host is fast enough to
+keep a GPU busy with kernels of a few microseconds; that of a copy from its bytes and the slope of copies of two sizes.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -20,38 +21,72 @@ from cudadoctor.dbn.ops.device import cuda
 from cudadoctor.dbn.rungs.base import Step, Stepwise
 from cudadoctor.facts.explanation import Call
 
-_MINIBATCHES = 24
 _FEW, _MANY = 20, 120
 _REPEATS = 5
+_SMALL, _LARGE = 1 << 18, 1 << 20
 
 Tick = Callable[[], None]
 
 
-def record(rung: Stepwise, kernels_us: dict[str, float], tick: Tick) -> tuple[tuple[Call, ...], float]:
-    """Train some minibatches of the epoch that was begun with a clock around every step.
+class Recording:
+    """The timed minibatches of one rung."""
 
-    Args:
-        rung: Whose minibatches.
-        kernels_us: The device's times of launches that are known, by step; those that were measured are added. A rung
-            whose arrays lie on the host must find all of them.
-        tick: Called now and then.
+    def __init__(self, rung: Stepwise) -> None:
+        """Begin with none; the rung has begun its epoch."""
+        self._rung = rung
+        self._samples: list[list[float]] = [[] for _ in rung.steps]
 
-    Returns:
-        One minibatch as calls, with medians, and the wall time of a minibatch with the clocks in it, microseconds.
-    """
-    durations, timed_us = _timed(rung, tick)
-    calls: list[Call] = []
-    for number, (step, host_us) in enumerate(zip(rung.steps, durations, strict=True)):
-        if step.kind == "host":
-            calls.append(Call(name=step.name, kind="host", host_us=host_us))
-        elif step.kind == "launch":
-            if step.name not in kernels_us:
-                kernels_us[step.name] = _kernel_us(rung, number)
-            calls += _launch(step, host_us, kernels_us[step.name])
-        else:
-            calls.append(_copy(rung, step, host_us))
-        tick()
-    return without_timer(calls, timer_us()), timed_us
+    def train(self, numbers: range) -> float:
+        """Train minibatches with a clock around every step; microseconds a minibatch, clocks included."""
+        clock = time.perf_counter_ns
+        runs = [step.run for step in self._rung.steps]
+        cuda.synchronize()
+        began = clock()
+        for number in numbers:
+            for run, sample in zip(runs, self._samples, strict=True):
+                before = clock()
+                run(number)
+                sample.append((clock() - before) / 1e3)
+        cuda.synchronize()
+        return (clock() - began) / 1e3 / len(numbers)
+
+    def host_us(self) -> dict[str, float]:
+        """Return the host's time of each launch that does not wait, by step."""
+        return {
+            step.name: statistics.median(sample)
+            for step, sample in zip(self._rung.steps, self._samples, strict=True)
+            if step.kind == "launch" and not step.waits
+        }
+
+    def calls(self, kernels_us: dict[str, float], launches_us: Mapping[str, float], tick: Tick) -> tuple[Call, ...]:
+        """Return one minibatch as calls, with medians; the rung's sums of the losses mean nothing afterwards.
+
+        Args:
+            kernels_us: The device's times of launches that are known, by step; those that are measured are added. A
+                rung whose arrays lie on the host must find all of them.
+            launches_us: The host's times of the same launches with arrays of the device.
+            tick: Called now and then.
+        """
+        calls: list[Call] = []
+        for number, (step, sample) in enumerate(zip(self._rung.steps, self._samples, strict=True)):
+            us = statistics.median(sample)
+            if step.kind == "host":
+                calls.append(Call(name=step.name, kind="host", host_us=us))
+            elif step.kind != "launch":
+                # A copy to the host waited for kernels too, when it was timed among them.
+                calls.append(_copy(step, _median_us(partial(step.run, 0)) if step.kind == "copy-to-host" else us))
+            elif step.arrays and isinstance(step.arrays[0], np.ndarray):
+                calls += _with_copies(step, us, kernels_us[step.name], launches_us.get(step.name, 0.0))
+            else:
+                if step.name not in kernels_us:
+                    kernels_us[step.name] = _kernel_us(self._rung, number)
+                device_us = kernels_us[step.name]
+                host_us = max(0.0, us - device_us) if step.waits else us
+                calls.append(
+                    Call(name=step.name, kind="launch", host_us=host_us, device_us=device_us, waits=step.waits)
+                )
+            tick()
+        return without_timer(calls, timer_us())
 
 
 def timer_us() -> float:
@@ -60,60 +95,34 @@ def timer_us() -> float:
     return statistics.median(-(clock() - clock()) for _ in range(1000)) / 1e3
 
 
-def _timed(rung: Stepwise, tick: Tick) -> tuple[list[float], float]:
-    """Return the median microseconds of each step, and of a whole minibatch."""
-    clock = time.perf_counter_ns
-    steps = [step.run for step in rung.steps]
-    samples: list[list[int]] = [[] for _ in steps]
-    cuda.synchronize()
-    started = clock()
-    for number in range(min(_MINIBATCHES, rung.minibatches)):
-        for run, sample in zip(steps, samples, strict=True):
-            before = clock()
-            run(number)
-            sample.append(clock() - before)
-    cuda.synchronize()
-    wall = (clock() - started) / len(samples[0])
-    tick()
-    return [statistics.median(sample) / 1e3 for sample in samples], wall / 1e3
+def _with_copies(step: Step, total_us: float, kernel_us: float, launch_us: float) -> list[Call]:
+    """Take a launch with arrays of the host apart: numba copies each to the device, launches, and copies each back.
 
-
-def _launch(step: Step, host_us: float, kernel_us: float) -> list[Call]:
-    """Take a launch with arrays of the host apart: numba copies each to the device, launches, and copies each back."""
-    if not step.arrays or not isinstance(step.arrays[0], np.ndarray):
-        if step.waits:
-            host_us = max(0.0, _median_us(partial(step.run, 0)) - kernel_us)
-        return [Call(name=step.name, kind="launch", host_us=host_us, device_us=kernel_us, waits=step.waits)]
+    The launch itself costs what it costs with arrays of the device; the rest is copies in and out, in proportion to
+    what the same copies take on their own.
+    """
     inward, outward = 0.0, 0.0
     for array in step.arrays:
         device = cuda.to_device(array)
         inward += _median_us(partial(cuda.to_device, array))
         outward += _median_us(partial(device.copy_to_host, array))
+    copies_us = max(0.0, total_us - launch_us - kernel_us)
     size = sum(array.nbytes for array in step.arrays)
-    launch_us = max(0.0, host_us - inward - outward - kernel_us)
+    into, out = (copies_us * part / (inward + outward) for part in (inward, outward))
     return [
-        Call(name=f"{step.name}: arrays in", kind="copy-to-device", host_us=inward, bytes=size, implicit=True),
+        Call(name=f"{step.name}: arrays in", kind="copy-to-device", host_us=into, bytes=size, implicit=True),
         Call(name=step.name, kind="launch", host_us=launch_us, device_us=kernel_us),
-        Call(
-            name=f"{step.name}: arrays out",
-            kind="copy-to-host",
-            host_us=outward,
-            waits=True,
-            bytes=size,
-            implicit=True,
-        ),
+        Call(name=f"{step.name}: arrays out", kind="copy-to-host", host_us=out, waits=True, bytes=size, implicit=True),
     ]
 
 
-def _copy(rung: Stepwise, step: Step, host_us: float) -> Call:
-    """Return a copy; of one that waits, only what it takes beside the device's own time counts as the host's."""
-    device_us = _copy_us(rung, step)
-    if step.waits:
-        host_us = max(0.0, _median_us(partial(step.run, 0)) - device_us)
+def _copy(step: Step, us: float) -> Call:
+    """Return a copy: of one that waits, only what it takes beside the device's own time counts as the host's."""
+    device_us = step.bytes * us_per_byte(step.kind == "copy-to-device", step.pinned)
     return Call(
         name=step.name,
         kind=step.kind,
-        host_us=host_us,
+        host_us=max(0.0, us - device_us) if step.waits else us,
         device_us=device_us,
         waits=step.waits,
         bytes=step.bytes,
@@ -121,16 +130,29 @@ def _copy(rung: Stepwise, step: Step, host_us: float) -> Call:
     )
 
 
+@cache
+def us_per_byte(to_device: bool, pinned: bool) -> float:
+    """Return what a byte more adds to a copy, microseconds: the slope between two sizes, without the fixed cost."""
+    seconds = []
+    for size in (_SMALL, _LARGE):
+        host = cuda.pinned_array(size, np.uint8) if pinned else np.zeros(size, np.uint8)
+        host[:] = 1
+        device = cuda.to_device(host)
+        copy = device.copy_to_device if to_device else device.copy_to_host
+        copy(host)
+        seconds.append(min(_microseconds(partial(copy, host)) for _ in range(4 * _REPEATS)))
+    return max(0.0, (seconds[1] - seconds[0]) / (_LARGE - _SMALL))
+
+
 def _kernel_us(rung: Stepwise, number: int) -> float:
     """Return the device's time of a step's launch in a full queue, from graphs that hold it a few and many times."""
-    seconds = {}
+    took = {}
     for count in (_FEW, _MANY):
         graph, stream = _graph_of(rung, number, count)
-        graph.launch(stream)
-        stream.sync()
-        seconds[count] = min(_seconds(partial(_run, graph, stream)) for _ in range(_REPEATS))
+        _run(graph, stream)
+        took[count] = min(_microseconds(partial(_run, graph, stream)) for _ in range(_REPEATS))
         graph.close()
-    return max(0.0, (seconds[_MANY] - seconds[_FEW]) / (_MANY - _FEW) * 1e6)
+    return max(0.0, (took[_MANY] - took[_FEW]) / (_MANY - _FEW))
 
 
 def _graph_of(rung: Stepwise, number: int, count: int) -> tuple[Any, Any]:
@@ -153,29 +175,13 @@ def _run(graph: Any, stream: Any) -> None:
     stream.sync()
 
 
-def _copy_us(rung: Stepwise, step: Step) -> float:
-    """Return the device's time of one copy, by events around it."""
-    samples: list[float] = []
-    for _ in range(2 * _REPEATS):
-        before, after = cuda.event(), cuda.event()
-        cuda.synchronize()
-        before.record(rung.stream)
-        step.run(0)
-        after.record(rung.stream)
-        after.synchronize()
-        samples.append(float(cuda.event_elapsed_time(before, after)) * 1e3)
-    return statistics.median(samples)
-
-
 def _median_us(function: Callable[[], object]) -> float:
-    samples = []
-    for _ in range(2 * _REPEATS):
-        cuda.synchronize()
-        samples.append(_seconds(function))
-    return statistics.median(samples) * 1e6
+    return statistics.median(_microseconds(function) for _ in range(4 * _REPEATS))
 
 
-def _seconds(function: Callable[[], object]) -> float:
+def _microseconds(function: Callable[[], object]) -> float:
+    """Return how long a call takes that is begun when the device has nothing to do."""
+    cuda.synchronize()
     started = time.perf_counter()
     function()
-    return time.perf_counter() - started
+    return (time.perf_counter() - started) * 1e6

@@ -27,6 +27,9 @@ class RungRun(Protocol):
     def slice(self, start: int, end: int, tick: Tick) -> float:
         """Train the minibatches from `start` to before `end`; return microseconds a minibatch."""
 
+    def timed_slice(self, start: int, end: int) -> float | None:
+        """Train a slice and record it; microseconds a minibatch, or None where there is nothing to record."""
+
     def loss(self) -> float | None:
         """Return the running loss over the window, in nats a case, or None before its end."""
 
@@ -36,10 +39,13 @@ class InSlices:
 
     def __init__(self, contender: Stepwise, rows: NDArray[np.uint32], window: int, learn_rate: float) -> None:
         """Begin the epoch with these rows (minibatches, m)."""
+        from cudadoctor.dbn.recording import Recording
+
         self.contender = contender
         self._cases = window * rows.shape[1]
         contender.update.use(learn_rate)
         contender.begin_epoch(rows)
+        self.recording = Recording(contender)
 
     def slice(self, start: int, end: int, tick: Tick) -> float:
         """Train the slice and wait for the device; microseconds a minibatch."""
@@ -50,6 +56,10 @@ class InSlices:
         self.contender.train(range(start, end), tick)
         cuda.synchronize()
         return (time.perf_counter() - started) / (end - start) * 1e6
+
+    def timed_slice(self, start: int, end: int) -> float:
+        """Train a slice with a clock around every step; microseconds a minibatch, clocks included."""
+        return self.recording.train(range(start, end))
 
     def loss(self) -> float | None:
         """Return the running loss over the window."""
@@ -73,6 +83,10 @@ class ByRows:
         self._sum += loss * (end - start)
         self._seen += end - start
         return seconds / (end - start) * 1e6
+
+    def timed_slice(self, start: int, end: int) -> None:
+        """Train the slice."""
+        self.slice(start, end, lambda: None)
 
     def loss(self) -> float | None:
         """Return the running loss over the window."""
@@ -98,6 +112,9 @@ class InEpochs:
         started = time.perf_counter()
         self.contender.train_epoch(self._rows, self._rate, tick)
         return (time.perf_counter() - started) / len(self._rows) * 1e6
+
+    def timed_slice(self, start: int, end: int) -> None:
+        """Do nothing: a launch of an epoch has no steps."""
 
     def loss(self) -> float | None:
         """Return the running loss over the window."""

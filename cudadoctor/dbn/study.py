@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _PART_OF_AN_EPOCH = 2
 """The window is this part of an epoch: NumPy arrays in every launch take some seconds for it on a fast GPU."""
 
+_TIMED = 6
+"""Minibatches of each round with a clock around every step."""
+
 _ORDER_SEED = 20
 
 _IN_EPOCHS = ("gpu-graph", "gpu-persistent")
@@ -51,6 +54,7 @@ class Study:
         self._reporter, self._tick = reporter, tick
         self._runs: dict[RungName, RungRun] = {}
         self._kernels_us: dict[str, float] = {}
+        self._launches_us: dict[str, float] = {}
 
     def run(self, without: Sequence[str]) -> None:
         """Run the ladder without some rungs, by id.
@@ -69,8 +73,8 @@ class Study:
             names = list(self._runs)
             for i in generator.permutation(len(names)):
                 self._guarded(names[i], partial(self._sample, number))
-        # The rung with everything resident first: its kernels are those of the others on other memory.
-        for name in sorted(self._runs, key=lambda name: name.id != "R4"):
+        # Arrays of the host last: their launches and kernels are those of the others, with copies around.
+        for name in sorted(self._runs, key=lambda name: name.id == "R0"):
             self._guarded(name, self._finish)
         self._runs.clear()
         for variable in ("batch_size", "hidden_units"):
@@ -115,30 +119,40 @@ class Study:
             if network.batch_size > options.training_samples:
                 raise UnusableDeviceError(f"a minibatch of {network.batch_size} is larger than the training set")
         rows = next(minibatches(network, options.training_samples, options.seed))
-        window = self._slice(len(rows)) * options.rounds
+        window = sum(self._sizes(len(rows))) * options.rounds
+        if window > len(rows):
+            raise UnusableDeviceError(
+                f"{options.rounds} rounds need {window} minibatches, and an epoch has {len(rows)}"
+            )
         contender = make(name.lane, network, self._layers, self._digits, options.device)
         contender.prepare(self._tick)
         self._runs[name] = _run_of(name, contender, rows, window, network.rate(1), self._tick)
         self._reporter.send("rung_ready", rung=name.id, batch_size=network.batch_size)
 
-    def _slice(self, epoch: int) -> int:
-        """Return how many minibatches of an epoch a round trains."""
-        return max(1, epoch // _PART_OF_AN_EPOCH // self._options.rounds)
+    def _sizes(self, epoch: int) -> tuple[int, int]:
+        """Return how many minibatches of an epoch a round trains untimed, and with a clock around every step."""
+        both = max(2, epoch // _PART_OF_AN_EPOCH // self._options.rounds)
+        timed = min(_TIMED, both // 2)
+        return both - timed, timed
 
     def _sample(self, number: int, name: RungName) -> None:
-        size = self._slice(self._options.network.minibatches_per_epoch(self._options.training_samples) // name.times)
-        us = self._runs[name].slice(number * size, (number + 1) * size, self._tick)
-        self._reporter.send("rung_sample", rung=name.id, us=us)
+        epoch = self._options.network.minibatches_per_epoch(self._options.training_samples) // name.times
+        count, timed = self._sizes(epoch)
+        start = number * (count + timed)
+        run = self._runs[name]
+        us = run.slice(start, start + count, self._tick)
+        timed_us = run.timed_slice(start + count, start + count + timed)
+        self._reporter.send("rung_sample", rung=name.id, us=us, timed_us=timed_us)
 
     def _finish(self, name: RungName) -> None:
         run = self._runs[name]
         self._reporter.send("rung_loss", rung=name.id, loss=run.loss())
         if isinstance(run, InSlices):
-            from cudadoctor.dbn.recording import record
-
-            calls, timed_us = record(run.contender, self._kernels_us, self._tick)
-            told = msgspec.to_builtins(calls)
-            self._reporter.send("rung_calls", rung=name.id, calls=told, timed_us=timed_us)
+            calls = run.recording.calls(self._kernels_us, self._launches_us, self._tick)
+            self._launches_us |= {
+                name: us for name, us in run.recording.host_us().items() if name not in self._launches_us
+            }
+            self._reporter.send("rung_calls", rung=name.id, calls=msgspec.to_builtins(calls))
         elif isinstance(run, InEpochs) and (of_an_epoch := run.calls()) is not None and name.times == 1:
             self._reporter.send("epoch_calls", calls=msgspec.to_builtins(of_an_epoch))
 

@@ -144,12 +144,12 @@ class _Resident(Stepwise):
         self._rows[: len(rows)].copy_to_device(rows)
 
     def _make_steps(self) -> list[Step]:
-        arrays = self.arrays
+        arrays, stream = self.arrays, self.stream
 
         def run(step: int) -> None:
-            gather.launch(self._pixels, self._labels, self._rows, step, arrays.units[0], arrays.targets)
+            gather.launch(self._pixels, self._labels, self._rows, step, arrays.units[0], arrays.targets, stream=stream)
 
-        return [Step("gather", "launch", run), *launches(arrays, self.update, self.totals)]
+        return [Step("gather", "launch", run), *launches(arrays, self.update, self.totals, stream)]
 
 
 class ResidentReadBack(_ReadsBack, _Resident):
