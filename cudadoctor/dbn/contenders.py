@@ -34,6 +34,10 @@ class UnusableDeviceError(Exception):
     """The lane cannot run here: its device cannot be used, or cannot hold this network."""
 
 
+class UnsuitableLaneError(UnusableDeviceError):
+    """The device can be used, but this lane cannot take the network; another may."""
+
+
 class LaneKind(NamedTuple):
     """A lane: the module and class that make it, and what it is, in a phrase.
 
@@ -101,7 +105,7 @@ def make(name: str, network: Network, layers: Sequence[Layer], digits: Digits, i
         index: CUDA device of a GPU lane.
 
     Raises:
-        UnusableDeviceError: The lane cannot run, for the reason given.
+        UnusableDeviceError: The lane cannot run, for the reason given; `UnsuitableLaneError` if another might.
     """
     kind = LANE_KINDS[name]
     pixels, labels = digits.training_pixels, digits.training_labels
@@ -112,10 +116,12 @@ def make(name: str, network: Network, layers: Sequence[Layer], digits: Digits, i
     except Exception as error:  # numba refuses to import beside packages that it does not work with, and says so
         raise UnusableDeviceError(f"numba.cuda cannot be imported: {' '.join(str(error).split())}") from error
     reason = why_no_device(index)
-    if reason is None and kind.refusal:
-        reason = _named(kind.refusal)(network)
     if reason is not None:
         raise UnusableDeviceError(reason)
+    if kind.refusal:
+        reason = _named(kind.refusal)(network, index)
+        if reason is not None:
+            raise UnsuitableLaneError(reason)
     return _named(kind.maker)(network, layers, pixels, labels, index)  # type: ignore[no-any-return]
 
 
