@@ -6,7 +6,7 @@ import re
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from cudadoctor.attribution.decomposition import decompose
@@ -152,7 +152,12 @@ def test_the_advice_is_that_of_the_lead_cause() -> None:
     assert "launch-bound-small-work (70% of the time, proven): Launch less" in told
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=60,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(st.data())
 def test_no_explanation_breaks_the_report(data: st.DataObject) -> None:
     explained = data.draw(strategy_of(Explanation))

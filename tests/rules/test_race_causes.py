@@ -147,7 +147,8 @@ def test_a_clock_that_ramps_is_a_note() -> None:
 
 
 def test_a_gpu_that_loses_at_its_best_is_told_from_where_on_it_wins() -> None:
-    rungs = tuple(rung for rung in LADDER if rung.id in ("R1", "R4", "R5")) + (races.rung("C", 60.0, device="cpu"),)
+    kept = [rung for rung in LADDER if rung.id in ("R1", "R4", "R5")]
+    rungs = (*kept, races.rung("C", 60.0, device="cpu"))
     told = found(explanation(*rungs, break_even=explanation().break_even))["low-end-gpu"]
     assert "R5" in told.summary
     assert "wins from about 114 batch size on" in told.summary
