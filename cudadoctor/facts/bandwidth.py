@@ -19,7 +19,8 @@ class BandwidthResult(msgspec.Struct, frozen=True, kw_only=True):
     host, such as pageable ones). For `d2d_local` the bytes copied count once: the memory system moves twice as many.
     `verified` is True only if what arrived was compared with what was sent after every sample. `mover` is what moves
     the bytes: `copy engine` or `kernel` (threads of the GPU load and store them, as for mapped memory). A bidirectional
-    result is the rate of its own direction while the other one is busy.
+    result is the rate of its own direction while the other one is busy. `numa_node` is where the pages of the host's
+    memory were found, None where that was not asked.
     """
 
     key: str
@@ -32,6 +33,7 @@ class BandwidthResult(msgspec.Struct, frozen=True, kw_only=True):
     timer: str
     note: str = ""
     mover: str = "copy engine"
+    numa_node: int | None = None
 
 
 class SkippedMeasurement(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,9 +151,10 @@ class LinkUnderLoad(msgspec.Struct, frozen=True, kw_only=True):
 class Bandwidth(Section, frozen=True, kw_only=True):
     """One run of the bandwidth measurement on one GPU.
 
-    `cut_short` is the call in which the driver hung or died, if it did; what had been measured before stands.
-    `together` are pinned copies of this and the other GPUs made all at once, one result a GPU; `peers` copies between
-    GPUs. `near` and `far` are the pinned copies with host memory on the GPU's own NUMA node and on another one.
+    `cut_short` is the call in which the driver hung or died, if it did, and `interrupted` says whether Ctrl-C ended the
+    run; what had been measured before stands. `together` are pinned copies of this and the other GPUs made all at once,
+    one result a GPU; `peers` copies between GPUs. `near` and `far` are pinned copies with host memory on the GPU's own
+    NUMA node and on the one that is farthest from it: pages that were placed there, found there, and then registered.
     """
 
     device: int
@@ -164,6 +167,7 @@ class Bandwidth(Section, frozen=True, kw_only=True):
     link_under_load: LinkUnderLoad | None
     seconds: float
     cut_short: Step | None = None
+    interrupted: bool = False
     curves: tuple[SizeCurve, ...] = ()
     latencies: tuple[Latency, ...] = ()
     together: tuple[BandwidthResult, ...] = ()
