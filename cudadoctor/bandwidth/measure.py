@@ -13,15 +13,17 @@ from cudadoctor.bandwidth.events import (
     Event,
     Finished,
     Measured,
+    MeasuredOnNode,
     MeasuredPeer,
     MeasuredTogether,
+    NodesDone,
     Sampled,
     Skipped,
     Started,
     Timed,
 )
 from cudadoctor.bandwidth.expected import expected_link
-from cudadoctor.bandwidth.plan import KEYS, LATENCY_KEYS, Options, Plan, curve_name
+from cudadoctor.bandwidth.plan import KEYS, LATENCY_KEYS, NUMA, Options, Plan, curve_name
 from cudadoctor.facts.bandwidth import (
     Bandwidth,
     BandwidthResult,
@@ -69,7 +71,7 @@ def run(
         raise ValueError(f"no such measurement: {', '.join(options.plan.unknown)}; there are {', '.join(there)}")
     began = time.monotonic()
     record = _Record()
-    arguments = {"plan": msgspec.to_builtins(options.plan), "limit_s": limit_s}
+    arguments = {"plan": msgspec.to_builtins(options.plan), "limit_s": limit_s, "root": options.root}
     struck: KeyboardInterrupt | None = None
     with Worker(TASK, arguments, limit_s=limit_s, environment=environment) as worker:
         try:
@@ -111,6 +113,8 @@ def run(
             latencies=tuple(record.latencies),
             together=tuple(record.together),
             peers=tuple(record.peers),
+            near=tuple(record.nodes["near"]),
+            far=tuple(record.nodes["far"]),
             link_errors=record.errors,
             seconds=time.monotonic() - began,
             cut_short=None if struck is not None else _cut_short(worker.ending, reason),
@@ -130,6 +134,7 @@ class _Record:
         self.latencies: list[Latency] = []
         self.together: list[BandwidthResult] = []
         self.peers: list[PeerResult] = []
+        self.nodes: dict[str, list[BandwidthResult]] = {"near": [], "far": []}
         self.link: LinkUnderLoad | None = None
         self.errors: LinkErrors | None = None
         self._answered: set[str] = set()
@@ -137,11 +142,12 @@ class _Record:
     @property
     def measured(self) -> bool:
         """Whether there is anything to keep."""
-        return bool(self.results or self.curves or self.latencies or self.together or self.peers)
+        kept = (self.results, self.curves, self.latencies, self.together, self.peers, *self.nodes.values())
+        return any(kept)
 
     def unanswered(self, plan: Plan) -> list[str]:
         """Return what was planned and neither measured nor skipped."""
-        planned = (*plan.keys, *plan.latencies, *map(curve_name, plan.curves))
+        planned = (*plan.keys, *((NUMA,) if plan.numa else ()), *plan.latencies, *map(curve_name, plan.curves))
         return [key for key in planned if key not in self._answered]
 
     def take(self, message: dict[str, Any]) -> Event | None:
@@ -165,6 +171,10 @@ class _Record:
             self.together.append(event.result)
         elif isinstance(event, MeasuredPeer):
             self.peers.append(event.result)
+        elif isinstance(event, MeasuredOnNode):
+            self.nodes[event.where].append(event.result)
+        elif isinstance(event, NodesDone):
+            self._answered.add(NUMA)
         elif isinstance(event, LinkUnderLoad):
             self.link = event
             self.errors = msgspec.convert(message["errors"], LinkErrors)
@@ -188,6 +198,10 @@ def _event(message: dict[str, Any]) -> Event | LinkUnderLoad | None:
         return MeasuredTogether(msgspec.convert(message["result"], BandwidthResult))
     if kind == "peer":
         return MeasuredPeer(msgspec.convert(message["result"], PeerResult))
+    if kind == "node":
+        return MeasuredOnNode(message["where"], msgspec.convert(message["result"], BandwidthResult))
+    if kind == "nodes":
+        return NodesDone()
     if kind == "skipped":
         return Skipped(msgspec.convert(message["skipped"], SkippedMeasurement))
     if kind == "link":

@@ -70,6 +70,9 @@ CURVE_SIZES = tuple(4**power for power in range(1, 16))
 
 LATENCY_KEYS = ("pointer_chase_host", "submit", "h2d_small", "d2h_small")
 
+NUMA = "numa"
+"""What pinned copies with memory on the GPU's own and on the farthest NUMA node are called as a whole."""
+
 DEFAULT_SIZE_BYTES = 512 * MIB
 
 
@@ -80,6 +83,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     `pageable_copies` make one sample of copies of pageable, fresh and managed memory, which are slow; `copies` one of
     the others. Curves end at `curve_bytes`. Sizes become smaller where memory is short or the link is slow, and the
     results say so.
+
+    `numa` asks for pinned copies with host memory on the GPU's own NUMA node and on the farthest one.
 
     `gpus` are CUDA's indices of those that copy all at once, and to one another, if there are two or more; the buffers
     for it take `peer_bytes`.
@@ -92,6 +97,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...] = DEFAULT_KEYS
     curves: tuple[str, ...] = ()
     latencies: tuple[str, ...] = ()
+    numa: bool = False
     size_bytes: int = DEFAULT_SIZE_BYTES
     extra_bytes: int = 128 * MIB
     gpus: tuple[int, ...] = ()
@@ -106,6 +112,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """What is measured on this device, in its order, each with its bytes: they decide how long it takes."""
         extra = min(self.size_bytes, self.extra_bytes)
         copies = {key: float(self.size_bytes if key in MAIN_KEYS else extra) for key in KEYS if key in self.keys}
+        copies |= {NUMA: 4.0 * extra} if self.numa else {}
         latencies = dict.fromkeys(self.latencies, float(MIB))
         return copies | latencies | {curve_name(key): float(self.curve_bytes) for key in self.curves}
 
@@ -123,7 +130,7 @@ def curve_name(key: str) -> str:
 
 def default_plan(device: int | str = 0) -> Plan:
     """Return what fits into 15 s on one GPU."""
-    return Plan(device=device)
+    return Plan(device=device, numa=True)
 
 
 def quick_plan(device: int | str = 0) -> Plan:
@@ -138,6 +145,7 @@ def full_plan(device: int | str = 0, gpus: tuple[int, ...] = ()) -> Plan:
         keys=KEYS,
         curves=CURVE_KEYS,
         latencies=LATENCY_KEYS,
+        numa=True,
         gpus=gpus,
         extra_bytes=DEFAULT_SIZE_BYTES,
         samples=5,
@@ -145,7 +153,8 @@ def full_plan(device: int | str = 0, gpus: tuple[int, ...] = ()) -> Plan:
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """A plan, and what is known of the PCI bus, from which the expected rate follows."""
+    """A plan, and what is known of the PCI bus, from which the expected rate follows; `root` is where /sys is."""
 
     plan: Plan = Plan()
+    root: str = "/"
     pci: Pci | Missing = Missing("the PCI bus was not read")

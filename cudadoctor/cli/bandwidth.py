@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from cudadoctor.bandwidth.busy import idle_gpus, others_computing
-from cudadoctor.bandwidth.plan import Options, Plan, curve_name, default_plan, full_plan, quick_plan
+from cudadoctor.bandwidth.plan import NUMA, Options, Plan, curve_name, default_plan, full_plan, quick_plan
 from cudadoctor.cli import options as opt
 from cudadoctor.cli.delivery import RefusedError, check_writable, deliver, report_columns
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
@@ -139,7 +139,7 @@ def _why_nothing(machine: Machine, facts: str | None) -> str:
 
 def _measure(machine: Machine, plan: Plan, limit_s: float, tell: Callable[[str], None]) -> Machine:
     """Measure, and return the machine with the measurement among its facts."""
-    from cudadoctor.bandwidth.events import Curved, Finished, Measured, Sampled, Skipped, Timed
+    from cudadoctor.bandwidth.events import Curved, Finished, Measured, NodesDone, Sampled, Skipped, Timed
     from cudadoctor.bandwidth.measure import BandwidthError, run
 
     progress = Progress(plan.costs, plan.samples, time.monotonic())
@@ -161,6 +161,8 @@ def _measure(machine: Machine, plan: Plan, limit_s: float, tell: Callable[[str],
                     progress.ended(curve_name(event.curve.key))
                 elif isinstance(event, Timed):
                     progress.ended(event.latency.key)
+                elif isinstance(event, NodesDone):
+                    progress.ended(NUMA)
                 elif isinstance(event, Skipped):
                     progress.ended(event.skipped.key, measured=False)
                 tell(progress.line(time.monotonic()))

@@ -22,11 +22,14 @@ _MEMORY = {
     "managed": "managed",
     "registered": "registered",
     "bidirectional": "bidirectional",
+    "near": "near NUMA node",
+    "far": "far NUMA node",
 }
 _DIRECTION = {"h2d": "host to device", "d2h": "device to host"}
 _OTHER = {
     "d2d_local": "device to device, copied",
     "d2d_local_kernel": "device to device, by a kernel",
+    "numa": "near and far NUMA node",
     "p2p_read": "GPU to GPU, read",
     "p2p_write": "GPU to GPU, written",
     "pointer_chase_host": "GPU loads from host memory",
