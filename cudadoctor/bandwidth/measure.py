@@ -147,7 +147,7 @@ class _Record:
 
     def unanswered(self, plan: Plan) -> list[str]:
         """Return what was planned and neither measured nor skipped."""
-        planned = (*plan.keys, *((NUMA,) if plan.numa else ()), *plan.latencies, *map(curve_name, plan.curves))
+        planned = dict.fromkeys((*plan.keys, *plan.costs))
         return [key for key in planned if key not in self._answered]
 
     def take(self, message: dict[str, Any]) -> Event | None:

@@ -70,6 +70,10 @@ CURVE_SIZES = tuple(4**power for power in range(1, 16))
 
 LATENCY_KEYS = ("pointer_chase_host", "submit", "h2d_small", "d2h_small")
 
+NUMBA_KEYS = ("numba_h2d", "numba_d2h", "numba_h2d_pinned", "numba_d2h_pinned")
+NUMBA_LATENCY_KEYS = ("numba_h2d_small", "numba_d2h_small", "numba_launch")
+"""What is measured through numba's own calls."""
+
 NUMA = "numa"
 """What pinned copies with memory on the GPU's own and on the farthest NUMA node are called as a whole."""
 
@@ -86,6 +90,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     `numa` asks for pinned copies with host memory on the GPU's own NUMA node and on the farthest one.
 
+    `numba` asks for what a numba user gets, which takes the time of importing it.
+
     `gpus` are CUDA's indices of those that copy all at once, and to one another, if there are two or more; the buffers
     for it take `peer_bytes`.
 
@@ -98,6 +104,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     curves: tuple[str, ...] = ()
     latencies: tuple[str, ...] = ()
     numa: bool = False
+    numba: bool = False
     size_bytes: int = DEFAULT_SIZE_BYTES
     extra_bytes: int = 128 * MIB
     gpus: tuple[int, ...] = ()
@@ -110,11 +117,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def costs(self) -> dict[str, float]:
         """What is measured on this device, in its order, each with its bytes: they decide how long it takes."""
-        extra = min(self.size_bytes, self.extra_bytes)
-        copies = {key: float(self.size_bytes if key in MAIN_KEYS else extra) for key in KEYS if key in self.keys}
-        copies |= {NUMA: 4.0 * extra} if self.numa else {}
-        latencies = dict.fromkeys(self.latencies, float(MIB))
-        return copies | latencies | {curve_name(key): float(self.curve_bytes) for key in self.curves}
+        extra = float(min(self.size_bytes, self.extra_bytes))
+        costs = {key: float(self.size_bytes) if key in MAIN_KEYS else extra for key in KEYS if key in self.keys}
+        costs |= {NUMA: 4 * extra} if self.numa else {}
+        costs |= dict.fromkeys(self.latencies, float(MIB))
+        costs |= {curve_name(key): float(self.curve_bytes) for key in self.curves}
+        if self.numba:
+            costs |= dict.fromkeys(NUMBA_KEYS, extra) | dict.fromkeys(NUMBA_LATENCY_KEYS, float(MIB))
+        return costs
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -146,6 +156,7 @@ def full_plan(device: int | str = 0, gpus: tuple[int, ...] = ()) -> Plan:
         curves=CURVE_KEYS,
         latencies=LATENCY_KEYS,
         numa=True,
+        numba=True,
         gpus=gpus,
         extra_bytes=DEFAULT_SIZE_BYTES,
         samples=5,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cudadoctor.bandwidth.events import Started
-from cudadoctor.bandwidth.plan import KEYS, NUMA, Plan, curve_name
+from cudadoctor.bandwidth.plan import KEYS, Plan, curve_name
 from cudadoctor.facts.bandwidth import SkippedMeasurement
 from cudadoctor.gpu.child import Reporter
 from cudadoctor.gpu.driver_api import (
@@ -115,7 +115,7 @@ def _measure_all(driver: Driver, started: Started, plan: Plan, limit_s: float, r
             with reporter.step("cuMemAlloc and cuMemHostAlloc", limit_s=limit_s):
                 workspace = stack.enter_context(open_workspace(driver, plan.size_bytes, host_free=available_bytes()))
         except (DriverError, NoRoomError) as error:
-            for key in (*keys, *((NUMA,) if plan.numa else ()), *plan.latencies, *map(curve_name, plan.curves)):
+            for key in plan.costs:
                 skip(reporter, key, started.device, str(error))
             return
         if watch is not None:  # so that error counters are read before the first copy
@@ -132,6 +132,10 @@ def _measure_all(driver: Driver, started: Started, plan: Plan, limit_s: float, r
             _measure_latency(key, workspace, started.device, limit_s, reporter)
     if plan.curves:
         _measure_curves(driver, started.device, plan, limit_s, reporter)
+    if plan.numba:
+        from cudadoctor.bandwidth.numba_task import measure_numba
+
+        measure_numba(driver, started.device, plan, limit_s, reporter)
     if len(plan.gpus) > 1:
         from cudadoctor.bandwidth.several_task import measure_several
 

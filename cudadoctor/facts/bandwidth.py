@@ -19,8 +19,9 @@ class BandwidthResult(msgspec.Struct, frozen=True, kw_only=True):
     host, such as pageable ones). For `d2d_local` the bytes copied count once: the memory system moves twice as many.
     `verified` is True only if what arrived was compared with what was sent after every sample. `mover` is what moves
     the bytes: `copy engine` or `kernel` (threads of the GPU load and store them, as for mapped memory). A bidirectional
-    result is the rate of its own direction while the other one is busy. `numa_node` is where the pages of the host's
-    memory were found, None where that was not asked.
+    result is the rate of its own direction while the other one is busy. Keys that begin with `numba_` are copies by
+    numba's calls, with what each call costs: `cuda.to_device` takes device memory anew each time. `numa_node` is where
+    the pages of the host's memory were found, None where that was not asked.
     """
 
     key: str
@@ -81,8 +82,9 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     """One latency in seconds, median of its samples.
 
     Keys: `pointer_chase_host` (one dependent load by a GPU thread from pinned host memory), `submit` (queueing one
-    copy), `h2d_small`, `d2h_small` (a synchronous copy of 4 B from and to pinned memory), and what a numba user gets
-    for the same: `numba_h2d_small`, `numba_d2h_small`.
+    copy), `h2d_small`, `d2h_small` (a synchronous copy of 4 B from and to pinned memory), and what a numba user gets:
+    `numba_h2d_small` (`cuda.to_device` of 4 B, with taking the device memory for it), `numba_d2h_small`
+    (`copy_to_host`), `numba_launch` (launching an empty kernel, without waiting for it).
     """
 
     key: str

@@ -376,6 +376,24 @@ EXPORT CUresult cuCtxGetCurrent(CUcontext *context) {
     return SUCCESS;
 }
 
+/* numba pushes the primary context and pops it again; one place is enough for what it does. */
+static __thread CUcontext below;
+
+EXPORT CUresult cuCtxPushCurrent_v2(CUcontext context) {
+    ENTER(0);
+    below = current;
+    current = context;
+    return SUCCESS;
+}
+
+EXPORT CUresult cuCtxPopCurrent_v2(CUcontext *context) {
+    ENTER(1);
+    if (context) *context = current;
+    current = below;
+    below = NULL;
+    return SUCCESS;
+}
+
 EXPORT CUresult cuCtxGetDevice(CUdevice *device) {
     ENTER(1);
     for (int i = 0; i < visible_count; i++)

@@ -36,6 +36,11 @@ _OTHER = {
     "submit": "queueing one copy",
     "h2d_small": "4 B to the device",
     "d2h_small": "4 B from the device",
+    "numba_h2d": "to_device, pageable",
+    "numba_d2h": "copy_to_host, pageable",
+    "numba_h2d_pinned": "to_device, pinned",
+    "numba_d2h_pinned": "copy_to_host, pinned",
+    "numba_launch": "launch of a kernel by numba",
     "numba_h2d_small": "4 B to the device, by numba",
     "numba_d2h_small": "4 B from the device, by numba",
 }
