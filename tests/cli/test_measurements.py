@@ -130,7 +130,7 @@ def test_a_gpu_on_which_another_process_computes_is_left_alone_unless_forced(
 
 
 def test_a_slow_link_is_a_finding(doctor: Doctor, fake_driver: FakeDriver) -> None:
-    environment = fake_driver.scenario(memory_allocatable_bytes=2**25, h2d_pinned_gb_per_s=12, d2h_pinned_gb_per_s=12)
+    environment = fake_driver.scenario(memory_allocatable_bytes=2**26, h2d_pinned_gb_per_s=12, d2h_pinned_gb_per_s=12)
     run = doctor("bandwidth", "--quick", "--format", "json", env=environment)
     assert (run.code, run.ids) == (1, ["bandwidth-below-link"])
 
