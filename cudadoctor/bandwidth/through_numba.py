@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from cudadoctor.attribution.statistics import median
 from cudadoctor.bandwidth.latencies import SMALL_BYTES
 from cudadoctor.bandwidth.patterns import fill
-from cudadoctor.bandwidth.statistics import median
 from cudadoctor.bandwidth.transfers import POISON_SEED, TimingError, Transfer, VerificationError
 from cudadoctor.bandwidth.workspace import Workspace
 from cudadoctor.facts.bandwidth import Latency
