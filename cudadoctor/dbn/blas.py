@@ -24,10 +24,13 @@ class BlasThreads:
     @property
     def description(self) -> str:
         """Names, versions and threads of the libraries."""
-        return ", ".join(
-            f"{pool['internal_api']} {pool['version'] or '(version unknown)'}, {pool['num_threads']} threads"
-            for pool in self._controller.info()
-        ) or "no known library"
+        return (
+            ", ".join(
+                f"{pool['internal_api']} {pool['version'] or '(version unknown)'}, {pool['num_threads']} threads"
+                for pool in self._controller.info()
+            )
+            or "no known library"
+        )
 
     @contextmanager
     def limited(self, number: int) -> Iterator[None]:

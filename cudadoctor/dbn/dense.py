@@ -117,7 +117,8 @@ class DenseTrainer:
         self._deltas = [np.zeros_like(units) for units in self._units]
         self._blas = BlasThreads()
         self.most_threads = self._blas.most
-        self.description = f"matrix products in BLAS ({self._blas.description})"
+        self.name = f"dense kernels and BLAS ({self._blas.description})"
+        self.remark = ""
 
     def arrange(self, threads: int) -> None:
         """Do nothing: any number of threads works on the same arrays."""

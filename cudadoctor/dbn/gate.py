@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import llvmlite.binding
 import numpy as np
@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 
 from cudadoctor.dbn.jit import cpu_kernel
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 _ARRIVED, _STOPPED = 0, 16
 """Places in a gate, two cache lines apart."""
 
@@ -30,9 +28,7 @@ _PATIENCE = 4000
 
 _IS_X86 = platform.machine().lower() in ("x86_64", "amd64", "i386", "i686")
 
-_GIVE_WAY = next(
-    (name for name in ("sched_yield", "SwitchToThread") if llvmlite.binding.address_of_symbol(name)), None
-)
+_GIVE_WAY = next((name for name in ("sched_yield", "SwitchToThread") if llvmlite.binding.address_of_symbol(name)), None)
 
 CAN_WAIT = _GIVE_WAY is not None
 """Whether this system has a way to give a core away; without one, there should be one worker only."""
@@ -50,8 +46,8 @@ def stop(gate: NDArray[np.int64]) -> None:
     gate[_STOPPED] = 1
 
 
-def _typed(function: F) -> F:
-    return cast(F, intrinsic(function))
+def _typed(function: Callable[..., Any]) -> Any:
+    return intrinsic(function)
 
 
 @_typed
@@ -100,13 +96,13 @@ def wait(gate: NDArray[np.int64], expected: int) -> bool:
     Returns:
         False if the gate was stopped first: then whoever was waited for may never come.
     """
-    _count_in(gate, _ARRIVED)  # type: ignore[call-arg]
+    _count_in(gate, _ARRIVED)
     looks = 0
-    while _look(gate, _ARRIVED) < expected:  # type: ignore[call-arg]
-        _pause()  # type: ignore[call-arg]
+    while _look(gate, _ARRIVED) < expected:
+        _pause()
         looks += 1
         if looks > _PATIENCE:
-            if _look(gate, _STOPPED) != 0:  # type: ignore[call-arg]
+            if _look(gate, _STOPPED) != 0:
                 return False
             _give_way()
     return True

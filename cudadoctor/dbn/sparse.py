@@ -25,8 +25,9 @@ from cudadoctor.dbn.strips import LANES
 _AT_ONCE = 64
 """Minibatches of one call: some 10 ms, so that a race shows life and can be interrupted."""
 
-_WIDTHS = (5, 4, 3, 2, 1)
-"""Vectors that a strip may have: wider ones reuse what they load, narrower ones divide better among workers."""
+_WIDTHS = (5, 3, 2)
+"""Vectors that a strip may have: wider ones reuse what they load, narrower ones divide better among workers. Each
+width is compiled for itself."""
 
 _COST_OF_A_STRIP = 8
 """What going through the lists costs beside the arithmetic, in units of a hidden unit; chosen by trial."""
@@ -35,9 +36,9 @@ _COST_OF_A_STRIP = 8
 def why_not(network: Network) -> str | None:
     """Return why this network cannot be trained this way, as a phrase that completes "because ...", or None."""
     if len(network.layers) != 3:
-        return "the sparse kernels are written for one hidden layer"
+        return "they are written for one hidden layer"
     if max(network.layers[0], network.layers[2], network.batch_size) > np.iinfo(np.uint16).max:
-        return "the sparse kernels number pixels, classes and samples with 16 bits"
+        return "they number pixels, classes and samples with 16 bits"
     return None
 
 
@@ -70,10 +71,9 @@ class SparseTrainer:
         self._pixels = Pixels(first, index, shade, labels)
         megabytes = sum(part.nbytes for part in (first, index, shade)) / 1e6
         milliseconds = (time.perf_counter() - started) * 1e3
-        self.description = (
-            f"products of pixels that are not 0 ({megabytes:.1f} MB of lists, made once in {milliseconds:.0f} ms)"
-        )
-        self.most_threads = usable_cores()
+        self.name = "sparse kernels"
+        self.remark = f", listed once before the first epoch: {megabytes:.1f} MB in {milliseconds:.0f} ms"
+        self.most_threads = min(usable_cores(), _strips(network.layers[1], 1))
         self._network = network
         per_pixel = np.bincount(index[:total], minlength=network.layers[0])
         self._inked = np.concatenate([[0], np.cumsum(per_pixel)])
@@ -143,7 +143,7 @@ class SparseTrainer:
         strips = _strips(network.layers[1], self._parts)
         workers = min(workers, strips, weights.b2.shape[0])
         weights.b2[:], weights.vb2[:] = weights.b2[0], weights.vb2[0]
-        shared = Scratch(*scratch[:2], np.ascontiguousarray(scratch.outputs[:, :workers]), *scratch[3:])
+        shared = scratch._replace(outputs=np.ascontiguousarray(scratch.outputs[:, :workers]))
         ends = self._inked[-1] * np.arange(1, workers) // workers
         pixels = [0, *np.searchsorted(self._inked[1:], ends).tolist(), network.layers[0]]
         gate, totals = gates.new_gate(), np.zeros((workers, 2))

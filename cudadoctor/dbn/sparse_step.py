@@ -30,6 +30,9 @@ _PER_PIXEL = np.float32(1 / 255)
 _PIECES = 4
 """Parts of an image that go through a strip one after the other, so that their rows of weights stay in L1."""
 
+Parts = tuple[int, ...]
+"""As many numbers as a strip has vectors, whatever they are."""
+
 BUFFERS = 3
 """Lists of pixels: a worker may still read those of two minibatches while another makes the third."""
 
@@ -38,7 +41,7 @@ class Pixels(NamedTuple):
     """The pixels that are not 0, image by image: those of image i are at first[i] to first[i + 1]."""
 
     first: NDArray[np.int64]
-    index: NDArray[np.uint16]
+    pixel: NDArray[np.uint16]
     shade: NDArray[np.uint8]
     labels: NDArray[np.uint8]
 
@@ -62,8 +65,11 @@ class Strips(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """What workers share: hidden units and deltas (strip, sample, unit), flat; parts of the outputs (2, worker,
-    sample, class); and for each buffer and pixel how many images of a minibatch have it, which, and how dark.
+    """What the workers share.
+
+    `units` and `deltas` are (strip, sample, unit), flat; `outputs`, of which each worker has a part, (2, worker,
+    sample, class). For each buffer and pixel, `counts` (buffer, pixel) says how many images of a minibatch have it,
+    `samples` (buffer, pixel and place) which, and `shades` how dark it is there.
     """
 
     units: FloatArray
@@ -116,11 +122,11 @@ def _list_by_pixel(
     for s in range(m):
         begin, end = pixels.first[rows[s]], pixels.first[rows[s] + 1]
         if low > 0:
-            begin = _place(pixels.index, begin, end, low)
+            begin = _place(pixels.pixel, begin, end, low)
         if high < inputs:
-            end = _place(pixels.index, begin, end, high)
+            end = _place(pixels.pixel, begin, end, high)
         for i in range(begin, end):
-            k = np.int64(pixels.index[i])
+            k = np.int64(pixels.pixel[i])
             at = k * m + counts[k]
             samples[at], shades[at] = s, pixels.shade[i]
             counts[k] += 1
@@ -160,7 +166,14 @@ def _output_deltas(
 
 @cpu_kernel
 def _forward(
-    pixels: Pixels, rows: FloatArray, strip: int, inputs: int, a: FloatArray, b: FloatArray, h: FloatArray, like: tuple[int, ...]
+    pixels: Pixels,
+    rows: FloatArray,
+    strip: int,
+    inputs: int,
+    a: FloatArray,
+    b: FloatArray,
+    h: FloatArray,
+    like: tuple[int, ...],
 ) -> None:
     """Rectified hidden units of one strip: h = max(0, b + x A), x being shades / 255."""
     m, width = rows.shape[0], len(like) * LANES
@@ -171,7 +184,7 @@ def _forward(
             first = pixels.first[rows[s]]
             n = pixels.first[rows[s] + 1] - first
             begin, end = first + n * piece // _PIECES, first + n * (piece + 1) // _PIECES
-            add_rows(a, base, pixels.index, begin, pixels.shade, begin, end - begin, h, to + s * width, like)  # type: ignore[call-arg,arg-type]
+            add_rows(a, base, pixels.pixel, begin, pixels.shade, begin, end - begin, h, to + s * width, like)
     for s in range(m):
         for j in range(width):
             at = to + s * width + j
@@ -179,7 +192,16 @@ def _forward(
 
 
 @cpu_kernel
-def _catch_up(strip: int, inputs: int, width: int, stale: FloatArray, by: FloatArray, powers: FloatArray, a: FloatArray, v: FloatArray) -> None:
+def _catch_up(
+    strip: int,
+    inputs: int,
+    width: int,
+    stale: FloatArray,
+    by: FloatArray,
+    powers: FloatArray,
+    a: FloatArray,
+    v: FloatArray,
+) -> None:
     """Make up for the steps that rows of pixels were left out of: `by` of them each."""
     for i in range(stale.shape[0]):
         aa, av, va, vv = powers[by[i], 0], powers[by[i], 1], powers[by[i], 2], powers[by[i], 3]
@@ -204,8 +226,8 @@ def train(
     mu: np.float32,
     rate: np.float32,
     shrink: np.float32,
-    like: tuple[int, ...],
-    like_classes: tuple[int, ...],
+    like: Parts,
+    like_classes: Parts,
     totals: NDArray[np.float64],
 ) -> None:
     """Train one worker's strips on some minibatches (minibatches, m), all workers at once.
@@ -239,6 +261,7 @@ def train(
     in_turn, ones = np.arange(max(m, width, classes)).astype(np.uint16), np.ones(m, np.float32)
     touched, next_touched = np.zeros(inputs + 1, np.int64), np.zeros(inputs + 1, np.int64)
     stale, by, up_to = np.zeros(inputs + 1, np.int64), np.zeros(inputs + 1, np.int64), np.zeros(inputs, np.int64)
+    pixel_rate = rate * _PER_PIXEL
     totals[:] = 0.0
 
     _list_by_pixel(pixels, rows[0], low, high, scratch.counts[0], scratch.samples[0], scratch.shades[0])
@@ -257,19 +280,25 @@ def train(
         for strip in range(strips[0], strips[1]):
             for s in range(m):
                 start = (strip * m + s) * width
-                add_rows(w2, strip * width * padded, in_turn, 0, h, start, width, outputs, s * padded, like_classes)  # type: ignore[call-arg,arg-type]
+                add_rows(w2, strip * width * padded, in_turn, 0, h, start, width, outputs, s * padded, like_classes)
         this, following = step % BUFFERS, (step + 1) % BUFFERS
         if step + 1 < steps:
             _list_by_pixel(
-                pixels, rows[step + 1], low, high, scratch.counts[following], scratch.samples[following], scratch.shades[following]
+                pixels,
+                rows[step + 1],
+                low,
+                high,
+                scratch.counts[following],
+                scratch.samples[following],
+                scratch.shades[following],
             )
         if step + 2 < steps:
             for s in range(worker, m, workers):
                 begin, end = pixels.first[rows[step + 2, s]], pixels.first[rows[step + 2, s] + 1]
                 for i in range(begin, end, 32):
-                    prefetch(pixels.index, i)  # type: ignore[call-arg]
+                    prefetch(pixels.pixel, i)
                 for i in range(begin, end, 64):
-                    prefetch(pixels.shade, i)  # type: ignore[call-arg]
+                    prefetch(pixels.shade, i)
         if not wait(gate, (step + 2) * workers):
             return
 
@@ -299,17 +328,17 @@ def train(
             block = strip * m * width
             for s in range(m):
                 at = block + s * width
-                gate_rows(a2, strip * classes * width, in_turn, 0, flat_d2, s * padded, classes, h, d, at, like)  # type: ignore[call-arg,arg-type]
+                gate_rows(a2, strip * classes * width, in_turn, 0, flat_d2, s * padded, classes, h, d, at, like)
             for c in range(classes):
                 at = (strip * classes + c) * width
-                learn_rows(h, block, in_turn, 0, flat_by_class, c * m, m, a2, v2, at, mu, rate, shrink, like)  # type: ignore[call-arg,arg-type]
+                learn_rows(h, block, in_turn, 0, flat_by_class, c * m, m, a2, v2, at, mu, rate, shrink, like)
                 for j in range(width):
                     w2[(strip * width + j) * padded + c] = a2[at + j]
-            learn_rows(d, block, in_turn, 0, ones, 0, m, b1, vb1, strip * width, mu, rate, _F0, like)  # type: ignore[call-arg,arg-type]
+            learn_rows(d, block, in_turn, 0, ones, 0, m, b1, vb1, strip * width, mu, rate, _F0, like)
             for i in range(n_touched):
                 k = touched[i]
                 at = (strip * inputs + k) * width
-                learn_rows(d, block, samples, k * m, shades, k * m, counts[k], a1, v1, at, mu, rate * _PER_PIXEL, shrink, like)  # type: ignore[call-arg,arg-type]
+                learn_rows(d, block, samples, k * m, shades, k * m, counts[k], a1, v1, at, mu, pixel_rate, shrink, like)
             if step + 1 < steps:
                 _catch_up(strip, inputs, width, stale[:n_stale], by[:n_stale], powers, a1, v1)
                 _forward(pixels, rows[step + 1], strip, inputs, a1, b1, h, like)

@@ -11,14 +11,12 @@ differs in what it does with the sum. Arrays are flat; weights are float32, or u
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 LANES = 16
 """Units in a vector: 64 bytes of float32, one register of AVX-512, two of AVX2, four of NEON."""
@@ -36,8 +34,8 @@ _ROWS = (types.int64, types.int64, types.int64, types.int64)
 """Types of base, first, start and n."""
 
 
-def _typed(function: F) -> F:
-    return cast(F, intrinsic(function))
+def _typed(function: Callable[..., Any]) -> Any:
+    return intrinsic(function)
 
 
 @_typed

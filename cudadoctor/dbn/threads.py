@@ -21,7 +21,7 @@ _MOST_CONTENDERS = 3
 
 
 class Contenders(NamedTuple):
-    """Numbers of threads that were tried, those worth trying again in every epoch, smallest first, and the best time."""
+    """Numbers of threads that were tried, those worth trying in every epoch, smallest first, and the best time."""
 
     tried: tuple[int, ...]
     numbers: tuple[int, ...]
