@@ -50,6 +50,11 @@ class Trainer(Protocol):
         """Return look-ahead weights and velocities."""
 
 
+def why_not_fast(network: Network) -> str | None:
+    """Return why this lane cannot train a network, as a phrase that completes "because ...", or None if it can."""
+    return None if network.hidden == "relu" else "its compiled kernels are written for rectified hidden units"
+
+
 class CpuFast:
     """A contender on the host. `notes` say how it trains, and on how many threads."""
 
@@ -59,7 +64,14 @@ class CpuFast:
     def __init__(
         self, network: Network, layers: Sequence[Layer], pixels: NDArray[np.uint8], labels: NDArray[np.uint8]
     ) -> None:
-        """Take first weights, which are copied, and the training set, which is not."""
+        """Take first weights, which are copied, and the training set, which is not.
+
+        Raises:
+            ValueError: `why_not_fast` has a reason.
+        """
+        reason = why_not_fast(network)
+        if reason is not None:
+            raise ValueError(f"cpu-fast cannot train this network, because {reason}")
         self._network, self._layers = network, list(layers)
         self._pixels, self._labels = pixels, labels
         self.device_name = cpu_name()

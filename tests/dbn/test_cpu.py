@@ -94,3 +94,9 @@ def test_an_epoch_of_digits_ends_at_the_loss_of_the_reference() -> None:
     assert loss == pytest.approx(running.loss, abs=1e-3)
     assert err == pytest.approx(running.err, abs=2e-3)
     assert loss < 1.5
+
+
+def test_sigmoid_units_are_refused_with_the_reason() -> None:
+    network = Network(layers=(6, 5, 4), hidden="sigmoid")
+    with pytest.raises(ValueError, match="rectified hidden units"):
+        CpuFast(network, first_weights(network, 0), *small_set(network))
