@@ -2,9 +2,9 @@
 
     python tests/on_gpu.py OUTPUT_FOLDER [part ...]
 
-Parts: `check`, `devices`, `bandwidth`, `nvbandwidth`, `race`, `tests`, `startup`; all by default. Each command's output,
-exit code and seconds go to one file in the folder; the saved facts beside them become a machine under tests/machines/.
-The figures go into docs/measurements.md. Nothing on the machine is changed.
+Parts: `check`, `devices`, `bandwidth`, `nvbandwidth`, `race`, `tests`, `startup`; all by default. Each command's
+output, exit code and seconds go to one file in the folder; the saved facts beside them become a machine under
+tests/machines/. The figures go into docs/measurements.md. Nothing on the machine is changed.
 """
 
 from __future__ import annotations
