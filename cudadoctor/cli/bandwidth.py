@@ -34,7 +34,7 @@ from cudadoctor.report.bandwidth import (
 
 QuickOption = Annotated[bool, typer.Option("--quick", help="Pinned copies and the device's own alone, within 3 s.")]
 FullOption = Annotated[
-    bool, typer.Option("--full", help="Every kind of memory, sizes from 4 B to 1 GiB, and latencies.")
+    bool, typer.Option("--full", help="Every kind of memory, sizes from 4 B to 1 GiB, latencies, and numba's calls.")
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Measure though another process computes on the GPU.")]
 
@@ -61,7 +61,8 @@ def bandwidth(
     """Measure copies between host and device and compare them with what this link can carry.
 
     Pinned and pageable memory in both directions, one after the other and at once, and copies within the device. What
-    arrived is compared after every sample. Exit code 3: there is no GPU to measure, or another process computes on it.
+    arrived is compared after every sample. Exit code 3: there is no GPU to measure, another process computes on it, or
+    Ctrl-C ended the measurement; what was measured before is reported.
     """
     check_writable(output, save)
     if quick and full:
