@@ -234,4 +234,4 @@ def launch(monkeypatch: pytest.MonkeyPatch, divided: plan.Plan, arguments: tuple
             for name in list(vars(module)):
                 if name in names or name in functions:
                     patch.setattr(module, name, names.get(name) or functions[name])
-        emulator.run(functions["kernel"], (divided, *arguments))
+        emulator.run(functions["train"], (divided, *arguments))

@@ -17,7 +17,7 @@ import numpy as np
 
 from cudadoctor.dbn.persistent.fragments import PRODUCT_SCALE, SPLIT_SCALE, delta_index, part_index
 from cudadoctor.dbn.persistent.plan import ROWS, THREADS, TILE_UNITS, WARPS, part_words
-from cudadoctor.dbn.persistent.sums import complete, news, part, value
+from cudadoctor.dbn.persistent.sums import NO_NEWS, complete, news, part, value
 from cudadoctor.gpu.numba_cuda import cuda, gpu_function
 from cudadoctor.gpu.ptx import (
     add_to_sum,
@@ -37,7 +37,6 @@ _ALL = 0xFFFFFFFF
 _ZERO, _ONE = np.float32(0), np.float32(1)
 _LOWEST = np.float32(-np.inf)
 _PRODUCT_SCALE, _SPLIT_SCALE = np.float32(PRODUCT_SCALE), np.float32(SPLIT_SCALE)
-_NAN = np.float32(np.nan)
 
 _part_words = gpu_function(part_words)
 
@@ -63,8 +62,10 @@ def start_rows(plan: Any, base: Any, rows: Any, step: Any, thread: Any) -> None:
     """Start to copy the row numbers of a minibatch."""
     to = base + plan.rows + 4 * (step & 1) * ROWS * plan.groups
     start = rows + 4 * np.int64(step) * plan.batch
-    for sample in range(thread, plan.batch, THREADS):
-        copy_word(to + 4 * sample, start + 4 * sample)
+    for first in range(0, plan.batch, THREADS):
+        sample = first + thread
+        if sample < plan.batch:
+            copy_word(to + 4 * sample, start + 4 * sample)
 
 
 @gpu_function
@@ -74,13 +75,17 @@ def start_minibatch(plan: Any, base: Any, pixels: Any, labels: Any, step: Any, w
     to = base + plan.pixels
     if plan.buffers == 2:
         to += (step & 1) * ROWS * plan.groups * plan.stride
-    for sample in range(warp, plan.batch, WARPS):
-        row = np.int64(load_word(base + plan.rows + turn + 4 * sample))
-        start = pixels + row * 16 * plan.chunks
-        for chunk in range(lane, plan.chunks, 32):
-            copy_16_bytes(to + sample * plan.stride + 16 * chunk, start + 16 * chunk)
-        if lane == 31:
-            copy_word(base + plan.labels + turn + 4 * sample, labels + 4 * row)
+    for first in range(0, plan.batch, WARPS):
+        sample = first + warp
+        if sample < plan.batch:
+            row = np.int64(load_word(base + plan.rows + turn + 4 * sample))
+            start = pixels + row * (16 * plan.chunks)
+            for first_chunk in range(0, plan.chunks, 32):
+                chunk = first_chunk + lane
+                if chunk < plan.chunks:
+                    copy_16_bytes(to + sample * plan.stride + 16 * chunk, start + 16 * chunk)
+            if lane == 31:
+                copy_word(base + plan.labels + turn + 4 * sample, labels + 4 * row)
 
 
 @gpu_function
@@ -90,95 +95,121 @@ def add_outputs(plan: Any, base: Any, sums: Any, step: Any, warp: Any, lane: Any
     width = TILE_UNITS * plan.tiles
     samples = ROWS * plan.groups
     words = _part_words(plan.tiles, plan.groups)
-    for first in range(4 * warp, samples, 4 * WARPS):
-        row = first + (lane >> 3)
+    for first in range(0, samples, 4 * WARPS):
+        row = first + 4 * warp + (lane >> 3)
         line = base + plan.units + 4 * row * (width + 2)
         index = 256 * (row >> 6) + part_index(row & 63, sub & 3)
         for tile in range(plan.tiles):
             at = base + plan.parts + 4 * (words * (sub >> 2) + 256 * plan.groups * tile + index)
-            total = other = _ZERO
-            for _ in range((sub >> 2) + 2, plan.matrix_warps, 4):
-                total += load_float(at)
-                other += load_float(at + 8 * words)
-                at += 16 * words
-            if ((plan.matrix_warps - (sub >> 2) + 1) >> 1) & 1:
-                total += load_float(at)
-            total += other
+            total = _ZERO
+            for other in range(0, plan.matrix_warps, 2):
+                if other + (sub >> 2) < plan.matrix_warps:
+                    total += load_float(at + 4 * words * other)
             total += cuda.shfl_xor_sync(_ALL, total, 4)
             unit = TILE_UNITS * tile + (sub & 3)
             n = total * _PRODUCT_SCALE + load_float(base + plan.above + 4 * ((unit + 1) * (plan.classes + 1) - 1))
             if sub < TILE_UNITS:
-                store_float(line + 4 * unit, max(n, _ZERO))
+                store_float(line + 4 * unit, n if n > _ZERO else _ZERO)
         cuda.syncwarp()
-        if row < plan.batch:
-            to = sums + 8 * np.int64(((step & 1) * samples + row) * plan.sum_columns)
-            for start in range(2 * sub, plan.classes, 16):
-                for column in range(start, min(start + 2, plan.classes)):
-                    z = _ZERO
-                    at = base + plan.above + 4 * column
-                    for unit in range(width + 1):
-                        z += load_float(line + 4 * unit) * load_float(at)
-                        at += 4 * (plan.classes + 1)
-                    add_to_sum(to + 8 * column, part(z))
+        to = sums + 8 * ((step & 1) * samples + row) * plan.sum_columns
+        for start in range(0, plan.classes, 16):
+            column = start + 2 * sub
+            z0 = z1 = _ZERO
+            at = base + plan.above + 4 * column
+            if column < plan.classes:
+                for unit in range(width + 1):
+                    h = load_float(line + 4 * unit)
+                    z0 += h * load_float(at + 4 * unit * (plan.classes + 1))
+                    z1 += h * load_float(at + 4 * unit * (plan.classes + 1) + 4)  # a bias, if there is no such class
+                if row < plan.batch:
+                    add_to_sum(to + 8 * column, part(z0))
+                    if column + 1 < plan.classes:
+                        add_to_sum(to + 8 * column + 8, part(z1))
 
 
 @gpu_function
 def receive_outputs(plan: Any, seen: Any, sums: Any, line: Any, sub: Any, patience: Any) -> Any:
     """Wait for a sample's outputs and store them; return the largest of this lane and what is left of the patience."""
     top = _LOWEST
-    for column in range(2 * sub, plan.classes, 16):
-        first, second = load_long(seen + 8 * column), load_long(seen + 8 * column + 8)
-        both = column + 1 < plan.classes
-        while True:
-            now = read_2_sums(sums + 8 * column)
-            z0, z1 = news(now[0], first, plan.blocks), news(now[1], second, plan.blocks)
-            if complete(z0) and (complete(z1) or not both):
-                break
-            patience -= 1
-            if patience < 0:
-                z0 = z1 = np.int64(1) << np.int64(54)
-                break
-        store_long(seen + 8 * column, now[0])
-        n = value(z0)
-        store_float(line + 4 * column, n)
-        top = max(top, n)
-        if both:
-            store_long(seen + 8 * column + 8, now[1])
-            n = value(z1)
-            store_float(line + 4 * column + 4, n)
+    for start in range(0, plan.classes, 16):
+        column = start + 2 * sub
+        if column < plan.classes:
+            first, second = load_long(seen + 8 * column), load_long(seen + 8 * column + 8)
+            both = column + 1 < plan.classes
+            while True:
+                now = read_2_sums(sums + 8 * column)
+                z0, z1 = news(now[0], first, plan.blocks), news(now[1], second, plan.blocks)
+                if complete(z0) and (complete(z1) or not both):
+                    break
+                patience -= 1
+                if patience < 0:
+                    z0 = z1 = NO_NEWS
+                    break
+            store_long(seen + 8 * column, now[0])
+            n = value(z0)
+            store_float(line + 4 * column, n)
             top = max(top, n)
+            if both:
+                store_long(seen + 8 * column + 8, now[1])
+                n = value(z1)
+                store_float(line + 4 * column + 4, n)
+                top = max(top, n)
     return top, patience
 
 
 @gpu_function
-def score(plan: Any, line: Any, sub: Any, label: Any, target: Any) -> Any:
-    """Return 1 if an output of this lane is preferred to the label's, else 0; of equals the first is preferred."""
+def preferred(plan: Any, line: Any, column: Any, label: Any, target: Any) -> Any:
+    """Return whether a class is preferred to the label's; of equals the first is."""
+    if column >= plan.classes:
+        return False
+    n = load_float(line + 4 * column)
+    return n > target or (n == target and column < label)
+
+
+@gpu_function
+def mistake(plan: Any, line: Any, sub: Any, label: Any, target: Any) -> Any:
+    """Return 1 if a class of this lane is preferred to the label's, else 0."""
     wrong = _ZERO
-    for start in range(2 * sub, plan.classes, 16):
-        for column in range(start, min(start + 2, plan.classes)):
-            n = load_float(line + 4 * column)
-            if n > target or (n == target and column < label):
-                wrong = _ONE
+    for start in range(0, plan.classes, 16):
+        column = start + 2 * sub
+        if preferred(plan, line, column, label, target) or preferred(plan, line, column + 1, label, target):
+            wrong = _ONE
     return wrong
 
 
 @gpu_function
+def power(line: Any, column: Any, top: Any) -> Any:
+    """Replace an output by its exponential, and return that."""
+    result = math.exp(load_float(line + 4 * column) - top)
+    store_float(line + 4 * column, result)
+    return result
+
+
+@gpu_function
+def output_delta(line: Any, column: Any, label: Any, part_of_all: Any) -> None:
+    """Replace an exponential by the output's delta t - p."""
+    hit = _ONE if column == label else _ZERO
+    store_float(line + 4 * column, hit - load_float(line + 4 * column) * part_of_all)
+
+
+@gpu_function
 def softmax_delta(plan: Any, line: Any, sub: Any, label: Any, top: Any, live: Any) -> Any:
-    """Replace a sample's outputs by their deltas t - p; return the sum of the exponentials."""
+    """Replace a sample's outputs by their deltas; return the sum of the exponentials."""
     total = _ZERO
-    if live:
-        for start in range(2 * sub, plan.classes, 16):
-            for column in range(start, min(start + 2, plan.classes)):
-                power = math.exp(load_float(line + 4 * column) - top)
-                store_float(line + 4 * column, power)
-                total += power
+    for start in range(0, plan.classes, 16):
+        column = start + 2 * sub
+        if live and column < plan.classes:
+            total += power(line, column, top)
+        if live and column + 1 < plan.classes:
+            total += power(line, column + 1, top)
     total = over_8_lanes(total)
-    if live:
-        part_of_all = _ONE / total
-        for start in range(2 * sub, plan.classes, 16):
-            for column in range(start, min(start + 2, plan.classes)):
-                hit = _ONE if column == label else _ZERO
-                store_float(line + 4 * column, hit - load_float(line + 4 * column) * part_of_all)
+    part_of_all = _ONE / total
+    for start in range(0, plan.classes, 16):
+        column = start + 2 * sub
+        if live and column < plan.classes:
+            output_delta(line, column, label, part_of_all)
+        if live and column + 1 < plan.classes:
+            output_delta(line, column + 1, label, part_of_all)
     return total
 
 
@@ -188,11 +219,12 @@ def hidden_delta(plan: Any, base: Any, row: Any, line: Any, sub: Any) -> None:
     width = TILE_UNITS * plan.tiles
     for tile in range(plan.tiles):
         unit = TILE_UNITS * tile + (sub & 3)
-        at = base + plan.above + 4 * (unit * (plan.classes + 1) + (sub >> 2))
+        left = line + 4 * (sub >> 2)
+        right = base + plan.above + 4 * (unit * (plan.classes + 1) + (sub >> 2))
         d = _ZERO
-        for column in range(sub >> 2, plan.classes, 2):
-            d += load_float(line + 4 * column) * load_float(at)
-            at += 8
+        for column in range(0, plan.classes, 2):
+            if column + (sub >> 2) < plan.classes:
+                d += load_float(left + 4 * column) * load_float(right + 4 * column)
         d += cuda.shfl_xor_sync(_ALL, d, 4)
         if load_float(base + plan.units + 4 * (row * (width + 2) + unit)) <= _ZERO:
             d = _ZERO
@@ -213,8 +245,8 @@ def deltas(plan: Any, base: Any, sums: Any, step: Any, warp: Any, lane: Any, blo
     sub = lane & 7
     samples = ROWS * plan.groups
     turn = (step & 1) * samples
-    for first in range(4 * warp, samples, 4 * WARPS):
-        row = first + (lane >> 3)
+    for first in range(0, samples, 4 * WARPS):
+        row = first + 4 * warp + (lane >> 3)
         live = row < plan.batch
         label = load_word(base + plan.labels + 4 * (turn + row))
         line = base + plan.outputs + 4 * row * plan.classes
@@ -228,7 +260,7 @@ def deltas(plan: Any, base: Any, sums: Any, step: Any, warp: Any, lane: Any, blo
         if block == 0:
             if live:
                 target = load_float(line + 4 * label)
-                wrong = score(plan, line, sub, label, target)
+                wrong = mistake(plan, line, sub, label, target)
             wrong = largest_of_8_lanes(wrong)
         cuda.syncwarp()
         total = softmax_delta(plan, line, sub, label, top, live)
@@ -246,15 +278,16 @@ def train_above(
 ) -> None:
     """Train the second layer and the biases; `workers` warps divide it. A warp takes 2 units and 16 columns at a time."""
     width = TILE_UNITS * plan.tiles
-    unit = 2 * worker + (lane >> 4)
-    while unit <= width:  # not a range, for which numba would divide
-        for column in range(lane & 15, plan.classes + 1, 16):
-            left, left_step = base + plan.units + 4 * unit, 4 * (width + 2)
-            right, right_step = base + plan.outputs + 4 * column, 4 * plan.classes
-            if column == plan.classes:  # the unit's bias, of which the sample's input is 1
-                left = base + plan.units + 4 * (width + 1)
-                right, right_step = base + plan.unit_deltas + 4 * unit, 4 * width
-            if unit < width or column < plan.classes:
+    for first in range(0, width + 1, 2 * workers):
+        unit = first + 2 * worker + (lane >> 4)
+        for start in range(0, plan.classes + 1, 16):
+            column = start + (lane & 15)
+            if (unit < width and column <= plan.classes) or (unit == width and column < plan.classes):
+                left, left_step = base + plan.units + 4 * unit, 4 * (width + 2)
+                right, right_step = base + plan.outputs + 4 * column, 4 * plan.classes
+                if column == plan.classes:  # the unit's bias, of which the sample's input is 1
+                    left = base + plan.units + 4 * (width + 1)
+                    right, right_step = base + plan.unit_deltas + 4 * unit, 4 * width
                 g0 = g1 = g2 = g3 = _ZERO
                 for _ in range(16 * plan.groups):
                     g0 += load_float(left) * load_float(right)
@@ -263,15 +296,14 @@ def train_above(
                     g3 += load_float(left + 3 * left_step) * load_float(right + 3 * right_step)
                     left += 4 * left_step
                     right += 4 * right_step
-                index = 4 * (unit * (plan.classes + 1) + column)
-                a = load_float(base + plan.above + index)
+                at = base + 4 * (unit * (plan.classes + 1) + column)
+                a = load_float(at + plan.above)
                 change = rate * ((g0 + g1) + (g2 + g3))
                 if unit < width and column < plan.classes:
                     change -= shrink * a
-                speed = momentum * load_float(base + plan.above_velocities + index) + change
-                store_float(base + plan.above_velocities + index, speed)
-                store_float(base + plan.above + index, a + (momentum * speed + change))
-        unit += 2 * workers
+                speed = momentum * load_float(at + plan.above_velocities) + change
+                store_float(at + plan.above_velocities, speed)
+                store_float(at + plan.above, a + (momentum * speed + change))
 
 
 @gpu_function

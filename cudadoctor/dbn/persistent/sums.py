@@ -26,6 +26,9 @@ _NO_NUMBER_FROM = np.int64(2**20 << 26)
 _ONE_BLOCK = np.int64(1 << 56)
 _HALF_RANGE = np.int64(1 << 55)
 _COUNT_SHIFT = np.int64(56)
+NO_NEWS = np.int64(1 << 54)
+"""What is taken for the news of a sum that never was complete: not a number."""
+
 _NAN = np.float32(np.nan)
 
 
