@@ -55,7 +55,9 @@ _RUNGS = "cudadoctor.dbn.rungs"
 
 LANE_KINDS = {
     "cpu-reference": LaneKind("cudadoctor.dbn.cpu_reference:CpuReference", "NumPy as most people write it"),
-    "cpu-fast": LaneKind("cudadoctor.dbn.cpu:CpuFast", "the CPU at its best"),
+    "cpu-fast": LaneKind(
+        "cudadoctor.dbn.cpu:CpuFast", "the CPU at its best", "cudadoctor.dbn.cpu:why_not_fast", "cpu-reference"
+    ),
     "gpu-host-arrays": LaneKind(f"{_RUNGS}.per_operation:HostArrays", "NumPy arrays handed to every kernel"),
     "gpu-copied": LaneKind(
         f"{_RUNGS}.per_operation:Copied", "the GPU as most people write it: a kernel an operation, the loss read back"
@@ -75,9 +77,9 @@ LANE_KINDS = {
         "gpu-per-operation",
     ),
     "gpu-persistent": LaneKind(
-        "cudadoctor.dbn.persistent:GpuPersistent",
+        "cudadoctor.dbn.persistent.lane:GpuPersistent",
         "the GPU at its best: one kernel an epoch",
-        "cudadoctor.dbn.persistent:why_not_persistent",
+        "cudadoctor.dbn.persistent.lane:why_no_persistent_kernel",
         "gpu-graph",
     ),
     "gpu-2014": LaneKind("cudadoctor.dbn.style_2014:Style2014", "launches and waits as gnumpy and cudamat made them"),
@@ -110,6 +112,8 @@ def make(name: str, network: Network, layers: Sequence[Layer], digits: Digits, i
     kind = LANE_KINDS[name]
     pixels, labels = digits.training_pixels, digits.training_labels
     if not name.startswith("gpu"):
+        if kind.refusal and (reason := _named(kind.refusal)(network)) is not None:
+            raise UnsuitableLaneError(reason)
         return _named(kind.maker)(network, layers, pixels, labels)  # type: ignore[no-any-return]
     try:
         from cudadoctor.dbn.rungs.device import why_no_device
@@ -118,10 +122,12 @@ def make(name: str, network: Network, layers: Sequence[Layer], digits: Digits, i
     reason = why_no_device(index)
     if reason is not None:
         raise UnusableDeviceError(reason)
-    if kind.refusal:
-        reason = _named(kind.refusal)(network, index)
-        if reason is not None:
-            raise UnsuitableLaneError(reason)
+    if network.hidden != "relu":
+        raise UnsuitableLaneError(
+            f"the kernels of the GPU are written for rectified hidden units, not {network.hidden}"
+        )
+    if kind.refusal and (reason := _named(kind.refusal)(network, index)) is not None:
+        raise UnsuitableLaneError(reason)
     return _named(kind.maker)(network, layers, pixels, labels, index)  # type: ignore[no-any-return]
 
 
