@@ -13,8 +13,19 @@ def main() -> None:
 
         print(f"cudadoctor {__version__}")
         raise SystemExit(0)
-    from cudadoctor.cli.app import run
+    try:
+        import msgspec  # noqa: F401 - beside typer the one package that no command does without
 
+        from cudadoctor.cli.app import run
+    except ModuleNotFoundError as missing:
+        if (missing.name or "cudadoctor").partition(".")[0] == "cudadoctor":
+            raise
+        print(
+            f"cudadoctor: the Python package {missing.name} is not installed for {sys.executable}; in a checkout of "
+            "cudadoctor run: python -m pip install .",
+            file=sys.stderr,
+        )
+        raise SystemExit(2) from None
     raise SystemExit(run(sys.argv[1:]))
 
 

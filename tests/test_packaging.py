@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -42,3 +43,18 @@ def test_light_modules_import_nothing_heavy() -> None:
     code = f"import sys; sys.path[:] = {sys.path!r}; {code}"
     run = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=False)
     assert run.stdout == "[]\n", run.stderr
+
+
+def test_without_its_packages_it_says_in_a_line_what_to_install() -> None:
+    run = subprocess.run(
+        [sys.executable, "-S", "-m", "cudadoctor", "check"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 2
+    assert re.fullmatch(
+        r"cudadoctor: the Python package (typer|msgspec) is not installed .*pip install \.\n", run.stderr
+    )

@@ -77,6 +77,11 @@ def _explain(arguments: list[str], error: Exception) -> int:
         return refuse(arguments, text if not text else f"{text.rstrip('.')}. See `{help_command}`", 2) if text else 2
     if os.environ.get("CUDADOCTOR_TRACEBACK"):
         raise error
+    if isinstance(error, ModuleNotFoundError) and (error.name or "cudadoctor").partition(".")[0] != "cudadoctor":
+        text = (
+            f"the Python package {error.name} is not installed for {sys.executable}; install cudadoctor with its needs"
+        )
+        return refuse(arguments, f"{text}: python -m pip install . in a checkout", 2)
     return refuse(
         arguments,
         f"a defect of cudadoctor: {type(error).__name__}: {error}. "
