@@ -1,6 +1,6 @@
 """The lanes of fused kernels: five launches a minibatch, and one graph launch an epoch.
 
-`Fused` (R5) computes what sixteen kernels did in one forward kernel a hidden layer, one for the outputs, one for each
+`Fused` (R5) computes what fifteen kernels did in one forward kernel a hidden layer, one for the outputs, one for each
 delta of hidden units and one update a layer. `Graph` (R6) records all launches of an epoch once in a CUDA graph and
 then launches that graph.
 """
