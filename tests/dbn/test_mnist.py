@@ -117,7 +117,7 @@ def test_a_missing_file_is_named(forged: dict[str, bytes], tmp_path: Path) -> No
         (lambda data: b"", "does not begin with 00 00 08 03"),
         (lambda data: b"\x00\x00\x08\x01" + data[4:], "does not begin with 00 00 08 03"),
         (lambda data: b"<html>not found</html>", "does not begin with 00 00 08 03"),
-        (lambda data: data[:-1] + b"\xff", "damaged or another data set: its sha256 begins with "),
+        (lambda data: data[:-1] + b"\xff", "damaged or another data set: its sha256 is "),
     ],
 )
 def test_a_file_that_is_not_mnists_is_refused(
