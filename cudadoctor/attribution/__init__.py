@@ -8,7 +8,7 @@ All times are microseconds a minibatch. What the rooms above call:
   host and device.
 * `decomposition`: `decompose(rung, lane, calls, wall_us, dilation)` gives a `Decomposition` whose parts and residual
   sum to `wall_us`, or `Missing`; `why_no_what_if(decomposition)` says why nothing may be predicted from it, "" if
-  something may; `without_timer(calls, timer_us)` takes the timer's own cost out of what was recorded.
+  something may; `without_timer(calls, timer_us)` and `without_dilation(calls, dilation)` take what timing cost out.
 * `what_if`: edits of calls (`without_implicit_copies`, `with_pinned_copies`, `with_resident_data`,
   `without_read_back`, `with_fused_kernels`, `as_graph`), `predict(...)` which makes a `Prediction` of two call lists,
   `persistent_bound(...)`, `with_measured(predictions, rungs)` and `mean_absolute_error(predictions)`.

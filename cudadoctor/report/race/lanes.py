@@ -11,6 +11,9 @@ from cudadoctor.findings import Finding, Severity
 from cudadoctor.report.race.why import explanation_lines
 from cudadoctor.units import format_clock, format_seconds
 
+_LANES_BESIDE = 2
+"""Lanes whose scores fit beside each other into 80 columns."""
+
 
 def data_line(data: str, training_samples: int, test_samples: int) -> str:
     """Return the sentence that says what the race trains on."""
@@ -65,8 +68,8 @@ def race_result_lines(race: Race) -> list[str]:
     """Return what stands after the epochs: scores of each digit, lanes that did not start, and why it came so."""
     lines: list[str] = []
     scored = [lane for lane in race.lanes if lane.digits]
-    if scored:
-        lines += ["", *_score_lines(scored)]
+    for start in range(0, len(scored), _LANES_BESIDE):
+        lines += ["", *_score_lines(scored[start : start + _LANES_BESIDE])]
     lines += [""] if race.skipped else []
     lines += [f"{lane.name} did not start: {lane.reason}" for lane in race.skipped]
     return lines + explanation_lines(race)
