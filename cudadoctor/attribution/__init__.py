@@ -13,9 +13,9 @@ All times are microseconds a minibatch. What the rooms above call:
   `without_read_back`, `with_fused_kernels`, `as_graph`), `predict(...)` which makes a `Prediction` of two call lists,
   `persistent_bound(...)`, `with_measured(predictions, rungs)` and `mean_absolute_error(predictions)`.
 * `break_even`: `find_break_even(variable, cpu_lane, gpu_lane, points)`, `sizes_to_check`, `with_checks`, `faster_lane`.
-* `ladder`: rungs of an explanation by id, and what going from one to another was measured to save; `patterns`: what slow
-  calls look like; `circumstances`: clocks, limits, neighbours, warm-up and the CPU's effort.
+* `ladder`: rungs of an explanation by id, and what going from one to another was measured to save; `patterns`: what
+  slow calls look like; `circumstances`: clocks, limits, neighbours, warm-up and the CPU's effort.
 * `causes`: `judge(race)` says which causes clear the thresholds, by how much and how surely.
-* `cards`: `predicted_us(card, style, reference)` for a card of the table, with its range; `fitted(race, card)` takes the
-  constants from a recorded race. `of_2014`: the minibatch of 2014 as calls, and where its time went.
+* `cards`: `predicted_us(card, style, reference)` for a card of the table, with its range; `fitted(race, card)` takes
+  the constants from a recorded race. `of_2014`: the minibatch of 2014 as calls, and where its time went.
 """
