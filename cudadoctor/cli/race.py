@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -12,7 +13,6 @@ import typer
 from cudadoctor.cli import options as opt
 from cudadoctor.cli.delivery import check_writable, deliver
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
-from cudadoctor.cli.race_live import teller
 from cudadoctor.cli.race_options import Style, on_device, race_options, without_gpu
 from cudadoctor.cli.source import choose_device, examination, load_or_examine
 from cudadoctor.doctor import AREAS, diagnose, refusal, usable_gpu
@@ -49,6 +49,9 @@ def dbn_race(
         ),
     ] = None,
     repeat: Annotated[int, typer.Option("--repeat", min=3, max=100, help="Rounds of the ladder.")] = 12,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Show the race again, all lanes side by side; with --facts, a saved one.")
+    ] = False,
     require_gpu: Annotated[bool, typer.Option("--require-gpu", help="Exit with 3 if there is no GPU to race.")] = False,
     facts: opt.FactsOption = None,
     device: opt.DeviceOption = None,
@@ -65,6 +68,8 @@ def dbn_race(
 
     All lanes start from equal weights and see the same minibatches. Without a GPU the CPU runs alone.
     """
+    from cudadoctor.cli.race_live import replay as show_again
+    from cudadoctor.cli.race_live import watching
     from cudadoctor.report.race import race_lines, race_result_lines, race_sentence
 
     check_writable(output, save)
@@ -90,19 +95,23 @@ def dbn_race(
         if require_gpu and not gpu:
             why = "--require-gpu: there is no GPU here that a CUDA program can use"
             return deliver(refusal(machine, "dbn-race", why), report)
-        streamed = not quiet
         on_screen = format is Format.TEXT and output is None
-        tell = teller(sys.stdout if on_screen else sys.stderr, wanted) if streamed else _silent
         index = choose_device(machine, device) if gpu else None
-        raced = _race(machine, on_device(wanted, machine, index, explain), tell)
+        asked = on_device(wanted, machine, index, explain)
+        stream = sys.stdout if on_screen else sys.stderr
+        with nullcontext(_silent) if quiet else watching(stream, asked) as tell:
+            raced = _race(machine, asked, tell)
         if index is None and isinstance(raced.race, Race):
             raced = msgspec.structs.replace(raced, race=without_gpu(raced.race, wanted, machine))
         machine = raced
-        streamed = streamed and on_screen
+        # Bars are gone when the race is over; lines stay.
+        streamed = on_screen and not quiet and not stream.isatty()
     race = machine.race
     if isinstance(race, Missing):
         why = f"{facts} holds no race: {race.reason}" if facts is not None else f"The race did not start: {race.reason}"
         return deliver(refusal(machine, "dbn-race", why), report)
+    if replay:
+        show_again(sys.stdout if format is Format.TEXT and output is None else sys.stderr, race)
     diagnosis = diagnose(machine, "dbn-race")
     sentence = race_sentence(race, diagnosis.findings)
     missing = _what_is_missing(race, require_gpu)

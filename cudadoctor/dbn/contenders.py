@@ -34,6 +34,10 @@ class UnusableDeviceError(Exception):
     """The lane cannot run here: its device cannot be used, or cannot hold this network."""
 
 
+class UnsuitableLaneError(UnusableDeviceError):
+    """The device can be used, but this lane cannot take the network; another may."""
+
+
 class LaneKind(NamedTuple):
     """A lane: the module and class that make it, and what it is, in a phrase.
 
@@ -51,7 +55,9 @@ _RUNGS = "cudadoctor.dbn.rungs"
 
 LANE_KINDS = {
     "cpu-reference": LaneKind("cudadoctor.dbn.cpu_reference:CpuReference", "NumPy as most people write it"),
-    "cpu-fast": LaneKind("cudadoctor.dbn.cpu:CpuFast", "the CPU at its best"),
+    "cpu-fast": LaneKind(
+        "cudadoctor.dbn.cpu:CpuFast", "the CPU at its best", "cudadoctor.dbn.cpu:why_not_fast", "cpu-reference"
+    ),
     "gpu-host-arrays": LaneKind(f"{_RUNGS}.per_operation:HostArrays", "NumPy arrays handed to every kernel"),
     "gpu-copied": LaneKind(
         f"{_RUNGS}.per_operation:Copied", "the GPU as most people write it: a kernel an operation, the loss read back"
@@ -71,9 +77,9 @@ LANE_KINDS = {
         "gpu-per-operation",
     ),
     "gpu-persistent": LaneKind(
-        "cudadoctor.dbn.persistent:GpuPersistent",
+        "cudadoctor.dbn.persistent.lane:GpuPersistent",
         "the GPU at its best: one kernel an epoch",
-        "cudadoctor.dbn.persistent:why_not_persistent",
+        "cudadoctor.dbn.persistent.lane:why_no_persistent_kernel",
         "gpu-graph",
     ),
     "gpu-2014": LaneKind("cudadoctor.dbn.style_2014:Style2014", "launches and waits as gnumpy and cudamat made them"),
@@ -101,21 +107,27 @@ def make(name: str, network: Network, layers: Sequence[Layer], digits: Digits, i
         index: CUDA device of a GPU lane.
 
     Raises:
-        UnusableDeviceError: The lane cannot run, for the reason given.
+        UnusableDeviceError: The lane cannot run, for the reason given; `UnsuitableLaneError` if another might.
     """
     kind = LANE_KINDS[name]
     pixels, labels = digits.training_pixels, digits.training_labels
     if not name.startswith("gpu"):
+        if kind.refusal and (reason := _named(kind.refusal)(network)) is not None:
+            raise UnsuitableLaneError(reason)
         return _named(kind.maker)(network, layers, pixels, labels)  # type: ignore[no-any-return]
     try:
         from cudadoctor.dbn.rungs.device import why_no_device
     except Exception as error:  # numba refuses to import beside packages that it does not work with, and says so
         raise UnusableDeviceError(f"numba.cuda cannot be imported: {' '.join(str(error).split())}") from error
     reason = why_no_device(index)
-    if reason is None and kind.refusal:
-        reason = _named(kind.refusal)(network)
     if reason is not None:
         raise UnusableDeviceError(reason)
+    if network.hidden != "relu":
+        raise UnsuitableLaneError(
+            f"the kernels of the GPU are written for rectified hidden units, not {network.hidden}"
+        )
+    if kind.refusal and (reason := _named(kind.refusal)(network, index)) is not None:
+        raise UnsuitableLaneError(reason)
     return _named(kind.maker)(network, layers, pixels, labels, index)  # type: ignore[no-any-return]
 
 

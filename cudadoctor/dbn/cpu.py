@@ -1,107 +1,62 @@
-"""The lane `cpu-fast`: an honest CPU contender in NumPy's BLAS and compiled elementwise passes, float32.
+"""The lane `cpu-fast`: an honest CPU contender, float32.
 
-Two matrix products forward, three back, straight into buffers that are made once; what lies between them is one
-compiled pass each, on one thread. BLAS runs on as many threads as are fastest at the moment (see `blas`). Nesterov's
-method is kept in the form of one array: A = W + mu v is all that the step needs, so the update reads A, v and G once
-and writes A and v (4.8 MB for 784-300-10). W = A - mu v at the end.
-
-Napkin: 44.96 Gflop an epoch of 732 minibatches of 784-300-10; on two cores of 100 Gflop/s each 0.225 s is the floor.
+There are two ways to train: dense, in BLAS, and sparse, which skips pixels of 0 and is the faster one on handwritten
+digits. Both are timed on this machine and these data before the first epoch, on several numbers of threads, and the
+faster one trains.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cudadoctor.dbn.blas import BlasThreads, winner
-from cudadoctor.dbn.jit import cpu_kernel
+from cudadoctor.dbn.dense import DenseTrainer
 from cudadoctor.dbn.network import Layer, Network
-from cudadoctor.dbn.reference import FloatArray, Running
+from cudadoctor.dbn.reference import zero_velocities
+from cudadoctor.dbn.sparse import SparseTrainer, why_not
+from cudadoctor.dbn.threads import Contenders, compare, winner
 
-_F0 = np.float32(0)
-_F1 = np.float32(1)
-_PER_PIXEL = np.float32(1 / 255)
+_SPARSE_BELOW = 0.5
+"""Share of pixels that are not 0, above which the sparse way is not even tried: a product that is listed costs about
+twice one in BLAS."""
 
-_TRIAL = 8
-"""Minibatches of each epoch on which each number of BLAS threads is timed."""
+_RUN = 8
+"""Minibatches of a timed run before the first epoch, when nothing is learned yet."""
 
-
-@cpu_kernel
-def gather(pixels: FloatArray, rows: FloatArray, x: FloatArray) -> None:
-    """Copy rows of pixels (n, inputs), uint8, to x (m, inputs), float32, scaled to 0..1."""
-    for i in range(x.shape[0]):
-        row = pixels[rows[i]]
-        for j in range(x.shape[1]):
-            x[i, j] = np.float32(row[j]) * _PER_PIXEL
+_TRIAL = 16
+"""Minibatches of each epoch on which each number of threads that may win is timed."""
 
 
-@cpu_kernel
-def add_bias_and_rectify(h: FloatArray, biases: FloatArray) -> None:
-    """Rectify in place: h <- max(0, h + b)."""
-    for i in range(h.shape[0]):
-        for j in range(h.shape[1]):
-            h[i, j] = max(h[i, j] + biases[j], _F0)
+class Trainer(Protocol):
+    """A way to train. `remark` goes on from the share of pixels that are not 0."""
+
+    name: str
+    remark: str
+    most_threads: int
+
+    def arrange(self, threads: int) -> None:
+        """Prepare for a number of threads."""
+
+    def train(
+        self, rows: NDArray[np.uint32], learn_rate: float, threads: int, tick: Callable[[], None]
+    ) -> tuple[float, int]:
+        """Train on minibatches (minibatches, m); return cross-entropy and mistakes, summed."""
+
+    def state(self) -> tuple[list[Layer], list[Layer]]:
+        """Return look-ahead weights and velocities."""
 
 
-@cpu_kernel
-def softmax_step(
-    z: FloatArray, biases: FloatArray, labels: FloatArray, rows: FloatArray, q: FloatArray
-) -> tuple[float, int]:
-    """Turn outputs into deltas in place: z <- t - softmax(z + b), and q <- its column sums.
-
-    Returns:
-        Cross-entropy summed over the minibatch, and the number of mistakes.
-    """
-    loss, mistakes = 0.0, 0
-    q[:] = _F0
-    for i in range(z.shape[0]):
-        label = labels[rows[i]]
-        best = 0
-        for j in range(z.shape[1]):
-            z[i, j] += biases[j]
-            if z[i, j] > z[i, best]:
-                best = j
-        top, target, total = z[i, best], z[i, label], _F0
-        for j in range(z.shape[1]):
-            z[i, j] = np.exp(z[i, j] - top)
-            total += z[i, j]
-        loss -= target - top - np.log(total)
-        mistakes += best != label
-        for j in range(z.shape[1]):
-            z[i, j] = (_F1 if j == label else _F0) - z[i, j] / total
-            q[j] += z[i, j]
-    return loss, mistakes
-
-
-@cpu_kernel
-def rectified_delta(d: FloatArray, h: FloatArray, q: FloatArray) -> None:
-    """Keep the deltas of active units, in place: d <- d * (h > 0), and q <- its column sums."""
-    q[:] = _F0
-    for i in range(d.shape[0]):
-        for j in range(d.shape[1]):
-            value = d[i, j] if h[i, j] > _F0 else _F0
-            d[i, j] = value
-            q[j] += value
-
-
-@cpu_kernel
-def nesterov(a: FloatArray, v: FloatArray, g: FloatArray, mu: np.float32, rate: np.float32, shrink: np.float32) -> None:
-    """Update in one pass: g' = rate G - shrink A; v <- mu v + g'; A <- A + mu v + g'.
-
-    The rate is lr/m, and shrink is lr lambda.
-    """
-    for i in range(a.size):
-        change = rate * g[i] - shrink * a[i]
-        speed = mu * v[i] + change
-        v[i] = speed
-        a[i] += mu * speed + change
+def why_not_fast(network: Network) -> str | None:
+    """Return why this lane cannot train a network, as a phrase that completes "because ...", or None if it can."""
+    return None if network.hidden == "relu" else "its compiled kernels are written for rectified hidden units"
 
 
 class CpuFast:
-    """A contender on the host. `notes` name the BLAS and its threads."""
+    """A contender on the host. `notes` say how it trains, and on how many threads."""
 
     name = "cpu-fast"
     device = "cpu"
@@ -109,87 +64,78 @@ class CpuFast:
     def __init__(
         self, network: Network, layers: Sequence[Layer], pixels: NDArray[np.uint8], labels: NDArray[np.uint8]
     ) -> None:
-        """Take first weights, which are copied, and the training set, which is not."""
-        self._network = network
+        """Take first weights, which are copied, and the training set, which is not.
+
+        Raises:
+            ValueError: `why_not_fast` has a reason.
+        """
+        reason = why_not_fast(network)
+        if reason is not None:
+            raise ValueError(f"cpu-fast cannot train this network, because {reason}")
+        self._network, self._layers = network, list(layers)
         self._pixels, self._labels = pixels, labels
-        self._ahead = [Layer(weights.astype(np.float32), biases.astype(np.float32)) for weights, biases in layers]
-        self._velocity = [Layer(np.zeros_like(a.weights), np.zeros_like(a.biases)) for a in self._ahead]
-        self._gradient = [Layer(np.zeros_like(a.weights), np.zeros_like(a.biases)) for a in self._ahead]
-        self._units = [np.zeros((network.batch_size, n), np.float32) for n in network.layers]
-        self._deltas = [np.zeros_like(units) for units in self._units]
         self.device_name = cpu_name()
-        self._threads = BlasThreads()
-        self.notes = self._threads.notes
+        self.notes: tuple[str, ...] = ()
 
     def prepare(self, tick: Callable[[], None]) -> float:
-        """Compile or load the kernels, and choose the number of BLAS threads; return the seconds that took.
-
-        A step at learning rate 0 with velocities of 0 changes no weight.
-        """
+        """Compile or load the kernels, choose how to train and on how many threads; return the seconds that took."""
         started = time.perf_counter()
         tick()
-        rows = np.zeros(self._network.batch_size, np.uint32)
-        self._step(rows, 0.0)
-        self._threads.compare(lambda: self._step(rows, 0.0), tick)
-        self.notes = self._threads.notes
+        network, tried = self._network, list[tuple[Trainer, Contenders]]()
+        first = self._layers, zero_velocities(self._layers), self._pixels, self._labels
+        dense = DenseTrainer(network, *first)
+        tried.append((dense, self._compare(dense, tick)))
+        share = float(np.count_nonzero(self._pixels) / max(1, self._pixels.size))
+        reason = why_not(network) or ("most pixels are not 0" if share > _SPARSE_BELOW else None)
+        if reason is None:
+            sparse = SparseTrainer(network, *first)
+            tried.append((sparse, self._compare(sparse, tick)))
+        tried.sort(key=lambda pair: pair[1].seconds)
+        self._trainer, self._contenders = tried[0]
+        self.notes = (
+            f"{self._trainer.name}; {share:.1%} of the pixels are not 0{self._trainer.remark}",
+            f"threads: {self._contenders}",
+            "a minibatch took "
+            + " and ".join(f"{found.seconds / _RUN * 1e3:.2f} ms with {trainer.name}" for trainer, found in tried)
+            + " before the first epoch",
+            *((f"no sparse kernels, because {reason}",) if reason is not None else ()),
+        )
         return time.perf_counter() - started
 
     def train_epoch(self, rows: NDArray[np.uint32], learn_rate: float, tick: Callable[[], None]) -> tuple[float, float]:
         """Train on all minibatches of an epoch; return running loss and error."""
-        running = Running()
-        threads, seconds, done = self._threads, dict[int, float](), 0
-        for number in threads.contenders if len(threads.contenders) > 1 else ():
-            with threads.limited(number):
-                seconds[number] = self._train(rows[done : done + _TRIAL], learn_rate, running, tick)
-            done += _TRIAL
-        with threads.limited(winner(seconds) if seconds else threads.contenders[0]):
-            self._train(rows[done:], learn_rate, running, tick)
-        return running.loss, running.err
-
-    def _train(self, rows: NDArray[np.uint32], learn_rate: float, running: Running, tick: Callable[[], None]) -> float:
-        """Train on some minibatches; return the seconds of the fastest."""
-        fastest = float("inf")
-        for minibatch in rows:
+        trainer, numbers = self._trainer, self._contenders.numbers
+        loss, mistakes, done, seconds = 0.0, 0, 0, dict[int, float]()
+        for number in numbers if len(numbers) > 1 else ():
+            trial = rows[done : done + _TRIAL]
+            trainer.arrange(number)
             started = time.perf_counter()
-            loss, mistakes = self._step(minibatch, learn_rate)
-            fastest = min(fastest, time.perf_counter() - started)
-            running.add(loss, mistakes, len(minibatch))
-            tick()
-        return fastest
+            more_loss, more_mistakes = trainer.train(trial, learn_rate, number, tick)
+            seconds[number] = time.perf_counter() - started
+            loss, mistakes, done = loss + more_loss, mistakes + more_mistakes, done + len(trial)
+        number = winner(seconds) if seconds else numbers[0]
+        trainer.arrange(number)
+        more_loss, more_mistakes = trainer.train(rows[done:], learn_rate, number, tick)
+        return (loss + more_loss) / rows.size, (mistakes + more_mistakes) / rows.size
 
     def layers(self) -> list[Layer]:
         """Return the weights W = A - mu v, as a copy."""
         mu = np.float32(self._network.momentum)
+        ahead, velocity = self._trainer.state()
         return [
-            Layer(a.weights - mu * v.weights, a.biases - mu * v.biases)
-            for a, v in zip(self._ahead, self._velocity, strict=True)
+            Layer(a.weights - mu * v.weights, a.biases - mu * v.biases) for a, v in zip(ahead, velocity, strict=True)
         ]
 
-    def _step(self, rows: NDArray[np.uint32], learn_rate: float) -> tuple[float, int]:
-        units, deltas, ahead, gradient = self._units, self._deltas, self._ahead, self._gradient
-        last = len(ahead) - 1
-        gather(self._pixels, rows, units[0])
-        for i, (weights, biases) in enumerate(ahead):
-            np.matmul(units[i], weights, out=units[i + 1])
-            if i < last:
-                add_bias_and_rectify(units[i + 1], biases)
-        d = units[-1]  # the outputs become their own deltas
-        result = softmax_step(d, ahead[-1].biases, self._labels, rows, gradient[-1].biases)
-        for i in range(last, -1, -1):
-            np.matmul(units[i].T, d, out=gradient[i].weights)
-            if i > 0:
-                d = np.matmul(d, ahead[i].weights.T, out=deltas[i])
-                rectified_delta(d, units[i], gradient[i - 1].biases)
-        self._update(learn_rate)
-        return result
+    def _compare(self, trainer: Trainer, tick: Callable[[], None]) -> Contenders:
+        """Time a trainer on several numbers of threads, at learning rate 0 and velocities of 0: no weight changes."""
+        m, samples = self._network.batch_size, len(self._pixels)
+        rows = (np.arange(_RUN * m) * samples // (_RUN * m)).astype(np.uint32).reshape(_RUN, m)
 
-    def _update(self, learn_rate: float) -> None:
-        mu = np.float32(self._network.momentum)
-        rate = np.float32(learn_rate / self._network.batch_size)
-        shrink = np.float32(learn_rate * self._network.l2)
-        for a, v, g in zip(self._ahead, self._velocity, self._gradient, strict=True):
-            nesterov(a.weights.reshape(-1), v.weights.reshape(-1), g.weights.reshape(-1), mu, rate, shrink)
-            nesterov(a.biases, v.biases, g.biases, mu, rate, _F0)
+        def run(threads: int) -> None:
+            trainer.arrange(threads)
+            trainer.train(rows, 0.0, threads, tick)
+
+        return compare(run, trainer.most_threads, tick)
 
 
 def cpu_name() -> str:

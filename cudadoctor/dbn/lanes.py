@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cudadoctor.dbn.contenders import LANE_KINDS, UnusableDeviceError, device_of, is_lost, make
+from cudadoctor.dbn.contenders import LANE_KINDS, UnsuitableLaneError, UnusableDeviceError, device_of, is_lost, make
 from cudadoctor.dbn.events import Options
 from cudadoctor.dbn.network import Layer, first_weights, minibatches
 from cudadoctor.facts.race import Epoch
@@ -60,7 +60,7 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
             _run_lane(name, options, layers, digits, reporter, tick)
         except UnusableDeviceError as error:
             reporter.send("lane_skipped", reason=str(error))
-            stand_in = LANE_KINDS[name].stand_in
+            stand_in = LANE_KINDS[name].stand_in if isinstance(error, UnsuitableLaneError) else ""
             if options.stand_ins and stand_in and stand_in not in task.lanes:
                 waiting.insert(0, stand_in)
         except NothingLearnedError as error:

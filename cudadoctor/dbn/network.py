@@ -7,7 +7,7 @@ rectified hidden units and a softmax output, trained by Nesterov's method on min
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -19,14 +19,19 @@ if TYPE_CHECKING:
 _WEIGHTS, _MINIBATCHES = 0, 1
 
 
+Hidden = Literal["relu", "sigmoid"]
+
+
 class Network(msgspec.Struct, frozen=True, kw_only=True):
     """Hyperparameters; the defaults are those that nolearn 0.5 had in force for `DBN([784, 300, 10], ...)`.
 
-    `layers` are the numbers of units, input first. `l2` applies to weights and never to biases. `weight_scale` is
-    the standard deviation of the first weights; biases and velocities start at 0.
+    `layers` are the numbers of units, input first; `hidden` says what the hidden ones compute. `l2` applies to
+    weights and never to biases. `weight_scale` is the standard deviation of the first weights; biases and velocities
+    start at 0.
     """
 
     layers: tuple[int, ...] = (784, 300, 10)
+    hidden: Hidden = "relu"
     batch_size: int = 64
     learn_rate: float = 0.3
     learn_rate_decay: float = 0.9

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cudadoctor.dbn.network import Layer, Network
+from cudadoctor.dbn.network import Hidden, Layer, Network
 
 FloatArray = NDArray[Any]
 
@@ -29,12 +29,28 @@ def one_hot(labels: NDArray[Any], classes: int, dtype: str) -> FloatArray:
     return np.asarray(np.eye(classes, dtype=dtype)[labels])
 
 
-def forward(x: FloatArray, layers: Sequence[Layer]) -> list[FloatArray]:
-    """Return the units of all layers for inputs x (samples, inputs): rectified hidden units, then raw outputs z."""
+def sigmoid(n: FloatArray) -> FloatArray:
+    """Return 1 / (1 + exp(-n)), without overflow for any n."""
+    small = np.exp(-np.abs(n))
+    return np.asarray(np.where(n >= 0, 1 / (1 + small), small / (1 + small)), n.dtype)
+
+
+def activate(n: FloatArray, hidden: Hidden) -> FloatArray:
+    """Return hidden units for their inputs n."""
+    return n * (n > 0) if hidden == "relu" else sigmoid(n)
+
+
+def slope(units: FloatArray, hidden: Hidden) -> FloatArray:
+    """Return the derivative of `activate`, given what it returned."""
+    return units > 0 if hidden == "relu" else units * (1 - units)
+
+
+def forward(x: FloatArray, layers: Sequence[Layer], hidden: Hidden = "relu") -> list[FloatArray]:
+    """Return the units of all layers for inputs x (samples, inputs): hidden units, then raw outputs z."""
     units = [x]
     for number, (weights, biases) in enumerate(layers, start=1):
         n = units[-1] @ weights + biases
-        units.append(n if number == len(layers) else n * (n > 0))
+        units.append(n if number == len(layers) else activate(n, hidden))
     return units
 
 
@@ -55,7 +71,7 @@ def step(
     """Train on one minibatch, changing `layers` and `velocities` in place.
 
     Args:
-        network: Momentum and L2 cost are taken from it.
+        network: Kind of hidden units, momentum and L2 cost are taken from it.
         layers: W and b.
         velocities: vW and vb.
         x: Inputs (m, inputs).
@@ -71,7 +87,7 @@ def step(
     velocities[:] = [Layer(mu * v.weights, mu * v.biases) for v in velocities]
     ahead = [Layer(w.weights + v.weights, w.biases + v.biases) for w, v in zip(layers, velocities, strict=True)]
 
-    units = forward(x, ahead)
+    units = forward(x, ahead, network.hidden)
     log_p = log_softmax(units[-1])
     loss = -float((t * log_p).sum())
     mistakes = int((log_p.argmax(axis=1) != t.argmax(axis=1)).sum())
@@ -79,7 +95,8 @@ def step(
     d = t - np.exp(log_p)
     for i in reversed(range(len(layers))):
         gradient, q = units[i].T @ d, d.sum(axis=0)
-        d = (d @ ahead[i].weights.T) * (units[i] > 0)
+        if i > 0:
+            d = (d @ ahead[i].weights.T) * slope(units[i], network.hidden)
         # v <- v + lr (G/m - lambda A): the L2 cost is taken at the look-ahead weights, and never on biases.
         v = Layer(
             velocities[i].weights + learn_rate * (gradient / m - network.l2 * ahead[i].weights),
@@ -95,12 +112,17 @@ def zero_velocities(layers: Sequence[Layer]) -> list[Layer]:
     return [Layer(np.zeros_like(weights), np.zeros_like(biases)) for weights, biases in layers]
 
 
-def predict(layers: Sequence[Layer], pixels: NDArray[np.uint8], tick: Callable[[], None] | None = None) -> NDArray[Any]:
+def predict(
+    layers: Sequence[Layer],
+    pixels: NDArray[np.uint8],
+    tick: Callable[[], None] | None = None,
+    hidden: Hidden = "relu",
+) -> NDArray[Any]:
     """Return the most probable class of each row of pixels, at the weights W themselves and not the look-ahead."""
     dtype = str(layers[0].weights.dtype)
     answers = []
     for start in range(0, len(pixels), _ROWS_AT_ONCE):
-        z = forward(scaled(pixels[start : start + _ROWS_AT_ONCE], dtype), layers)[-1]
+        z = forward(scaled(pixels[start : start + _ROWS_AT_ONCE], dtype), layers, hidden)[-1]
         answers.append(z.argmax(axis=1))
         if tick is not None:
             tick()

@@ -7,6 +7,7 @@ one that fails is left out; if it took the device with it, the parent begins ane
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from cudadoctor.dbn.contenders import UnusableDeviceError, is_lost, make
+from cudadoctor.dbn.effort import measure as measure_effort
 from cudadoctor.dbn.events import Options
 from cudadoctor.dbn.network import Layer, minibatches
 from cudadoctor.dbn.rung_runs import ByRows, InEpochs, InSlices, RungRun
@@ -30,6 +32,7 @@ _TIMED = 6
 """Minibatches of each round with a clock around every step."""
 
 _ORDER_SEED = 20
+_CPU_LANE = "cpu-fast"
 
 _IN_EPOCHS = ("gpu-graph", "gpu-persistent")
 
@@ -55,6 +58,7 @@ class Study:
         self._runs: dict[RungName, RungRun] = {}
         self._kernels_us: dict[str, float] = {}
         self._launches_us: dict[str, float] = {}
+        self._cpu_us: list[float] = []
 
     def run(self, without: Sequence[str]) -> None:
         """Run the ladder without some rungs, by id.
@@ -77,8 +81,17 @@ class Study:
         for name in sorted(self._runs, key=lambda name: name.id == "R0"):
             self._guarded(name, self._finish)
         self._runs.clear()
+        self._tell_effort()
         for variable in ("batch_size", "hidden_units"):
             self._break_even(variable)
+
+    def _tell_effort(self) -> None:
+        """Say how near its peak the CPU was, if the lane was sampled."""
+        if not self._cpu_us:
+            return
+        with self._reporter.step("matrix product on the CPU"):
+            effort = measure_effort(_CPU_LANE, self._options.network, statistics.median(self._cpu_us))
+        self._reporter.send("cpu_effort", effort=msgspec.to_builtins(effort))
 
     def _break_even(self, variable: Literal["batch_size", "hidden_units"]) -> None:
         from cudadoctor.dbn.break_even import measure
@@ -141,6 +154,8 @@ class Study:
         start = number * (count + timed)
         run = self._runs[name]
         us = run.slice(start, start + count, self._tick)
+        if name.lane == _CPU_LANE:
+            self._cpu_us.append(us)
         timed_us = run.timed_slice(start + count, start + count + timed)
         self._reporter.send("rung_sample", rung=name.id, us=us, timed_us=timed_us)
 

@@ -11,13 +11,32 @@ from numba import cuda as _cuda
 cuda: Any = _cuda
 
 
-def gpu_kernel(function: Callable[..., None]) -> Any:
+def gpu_kernel(function: Callable[..., None] | None = None, **options: Any) -> Any:
     """Compile with numba for the types of the first launch and keep the result on disk, if there is a place for it.
 
     There is no signature, so nothing is compiled, and no driver asked, while the kernel's module is imported. Index the
-    result with [grid, block] to launch.
+    result with [grid, block] to launch. Options of `cuda.jit` can be given in brackets.
     """
+    if function is None:
+        return lambda kernel: gpu_kernel(kernel, **options)
     try:
-        return cuda.jit(cache=True)(function)
+        return cuda.jit(cache=True, **options)(function)
     except RuntimeError:  # numba found no folder that it may write to
-        return cuda.jit(function)
+        return cuda.jit(**options)(function) if options else cuda.jit(function)
+
+
+def gpu_function(function: Callable[..., Any]) -> Any:
+    """Make a function part of the kernels that call it."""
+    return cuda.jit(device=True, forceinline=True)(function)
+
+
+def allow_shared_memory(compiled: Any, size_bytes: int) -> None:
+    """Let a compiled kernel be launched with more dynamic shared memory than 48 KiB, which numba does not ask for.
+
+    `compiled` is what a kernel's `compile` returned for the current device.
+    """
+    from numba.cuda.cudadrv.driver import binding, driver
+
+    function = compiled._codelibrary.get_cufunc()
+    attribute = binding.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+    driver.cuKernelSetAttribute(attribute, size_bytes, function.handle, cuda.get_current_device().id)

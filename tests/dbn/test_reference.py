@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cudadoctor.dbn import reference
-from cudadoctor.dbn.network import Layer, Network
+from cudadoctor.dbn.network import Hidden, Layer, Network
 
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text())["steps"]
 
@@ -88,3 +88,48 @@ def test_running_averages_weigh_cases() -> None:
 def test_prediction_of_no_rows_is_empty() -> None:
     layers = [Layer(np.zeros((4, 2), np.float32), np.zeros(2, np.float32))]
     assert reference.predict(layers, np.zeros((0, 4), np.uint8)).tolist() == []
+
+
+@pytest.mark.parametrize("hidden", ["relu", "sigmoid"])
+def test_a_step_goes_down_the_slope_that_differences_show(hidden: Hidden) -> None:
+    """Without momentum and L2 a step is -lr times the gradient of the mean loss; central differences measure it."""
+    network = Network(layers=(5, 4, 3, 3), batch_size=6, momentum=0.0, l2=0.0, hidden=hidden)
+    draw = np.random.default_rng(2)
+    layers = [Layer(draw.normal(size=(n, m)), draw.normal(size=m)) for n, m in ((5, 4), (4, 3), (3, 3))]
+    x, t = draw.random((6, 5)), np.eye(3)[draw.integers(0, 3, 6)]
+
+    def loss_at(number: int, place: tuple[int, int], shift: float) -> float:
+        moved = [Layer(w.copy(), b) for w, b in layers]
+        moved[number].weights[place] += shift
+        z = reference.forward(x, moved, hidden)[-1]
+        return -float((t * reference.log_softmax(z)).sum()) / 6
+
+    after = list(layers)
+    reference.step(network, after, reference.zero_velocities(layers), x, t, 0.5)
+    for number, (weights, _) in enumerate(layers):
+        slopes = np.array(
+            [
+                (loss_at(number, place, 1e-6) - loss_at(number, place, -1e-6)) / 2e-6
+                for place in np.ndindex(*weights.shape)
+            ]
+        )
+        assert abs(slopes).max() > 1e-3
+        np.testing.assert_allclose((after[number].weights - weights).reshape(-1), -0.5 * slopes, rtol=1e-4, atol=1e-8)
+
+
+def test_the_sigmoid_neither_overflows_nor_changes_precision() -> None:
+    with np.errstate(over="raise", invalid="raise"):
+        got = reference.sigmoid(np.array([-1000, -1, 0, 1, 1000], "float32"))
+    assert got.dtype == np.float32
+    assert got.tolist() == pytest.approx([0, 1 / (1 + np.e), 0.5, np.e / (1 + np.e), 1])
+
+
+def test_prediction_uses_the_hidden_units_asked_for() -> None:
+    """One hidden unit with input -1: rectified it is 0, so class 0 wins by its bias; as a sigmoid it is 0.27."""
+    layers = [
+        Layer(np.array([[-1.0]], "float32"), np.zeros(1, "float32")),
+        Layer(np.array([[0.0, 1.0]], "float32"), np.array([0.1, 0.0], "float32")),
+    ]
+    pixels = np.array([[255]], np.uint8)
+    assert reference.predict(layers, pixels).tolist() == [0]
+    assert reference.predict(layers, pixels, hidden="sigmoid").tolist() == [1]

@@ -25,8 +25,8 @@ _PER_PIXEL = np.float32(1 / 255)
 _AS_THEY_ARE = np.float32(1)
 
 
-def why_not_fused(network: Network) -> str | None:
-    """Return why the fused kernels cannot train a network, as a phrase, or None if they can."""
+def why_not_fused(network: Network, index: int = 0) -> str | None:
+    """Return why the fused kernels cannot train a network on any device, as a phrase, or None if they can."""
     if len(network.layers) < 3:
         return "the fused kernels need a hidden layer"
     if network.classes > BLOCK:

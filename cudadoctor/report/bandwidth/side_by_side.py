@@ -43,10 +43,17 @@ def numa_lines(bandwidth: Bandwidth) -> list[str]:
     if not near and not far:
         return []
     rates = [_by_key(near), _by_key(far)]
-    lines = [f"{'NUMA NODE OF THE MEMORY, GB/s':{LABEL}}{'near':>10}{'far':>10}{'kept':>8}"]
+    heads = f"{_head('near', near):>10}{_head('far', far):>10}{'kept':>8}"
+    lines = [f"{'NUMA NODE OF THE MEMORY, GB/s':{LABEL}}{heads}"]
     return lines + [
         _pair(kind(key), rates[0].get(key), rates[1].get(key)) for key in dict.fromkeys([*rates[0], *rates[1]])
     ]
+
+
+def _head(where: str, results: Sequence[BandwidthResult]) -> str:
+    """Return `near (0)` where the number of the node is known."""
+    nodes = {result.numa_node for result in results}
+    return f"{where} ({node})" if len(nodes) == 1 and (node := nodes.pop()) is not None else where
 
 
 def _by_key(results: Sequence[BandwidthResult]) -> dict[str, float]:

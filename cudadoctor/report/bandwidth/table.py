@@ -14,9 +14,10 @@ _GROUPS = (
     ("OTHER HOST MEMORY", ("write_combined", "mapped", "managed", "registered")),
     ("BOTH DIRECTIONS AT ONCE", ("bidirectional",)),
     ("WITHIN THE DEVICE", ("local",)),
+    ("BY NUMBA'S CALLS, AND WITH THEIR COST", ("h2d", "d2h", "h2d_pinned", "d2h_pinned")),
 )
 _REST = "OTHER COPIES"
-_ON_THE_LINK = ("h2d_", "d2h_")
+_ON_THE_LINK = ("h2d_", "d2h_", "numba_")
 
 
 def table_lines(bandwidth: Bandwidth, width: int) -> list[str]:
@@ -79,6 +80,8 @@ def _how(results: Sequence[BandwidthResult], width: int) -> list[str]:
         how += " Of a sum, the share is that of the link's rate in both directions."
     if any(result.mover == "kernel" for result in results):
         how += " By kernel: threads of the GPU moved the bytes; elsewhere a copy engine did."
+    if any(result.key.startswith("numba_") for result in results):
+        how += " By numba: numba.cuda's to_device takes device memory anew for each copy."
     lines = wrapped(how, width)
     notes: dict[str, list[str]] = {}
     for result in results:

@@ -6,14 +6,11 @@ from collections.abc import Sequence
 from statistics import median
 
 from cudadoctor.facts.base import Missing
-from cudadoctor.facts.race import DigitScore, Epoch, Lane, Race
+from cudadoctor.facts.race import Epoch, Lane, Race
 from cudadoctor.findings import Finding, Severity
+from cudadoctor.report.race.scores import score_lines
 from cudadoctor.report.race.why import explanation_lines
 from cudadoctor.units import format_clock, format_seconds
-
-_LANES_BESIDE = 2
-"""Lanes whose scores fit beside each other into 80 columns."""
-
 
 def data_line(data: str, training_samples: int, test_samples: int) -> str:
     """Return the sentence that says what the race trains on."""
@@ -68,35 +65,11 @@ def race_result_lines(race: Race) -> list[str]:
     """Return what stands after the epochs: scores of each digit, lanes that did not start, and why it came so."""
     lines: list[str] = []
     scored = [lane for lane in race.lanes if lane.digits]
-    for start in range(0, len(scored), _LANES_BESIDE):
-        lines += ["", *_score_lines(scored[start : start + _LANES_BESIDE])]
+    if scored:
+        lines += ["", *score_lines(scored)]
     lines += [""] if race.skipped else []
     lines += [f"{lane.name} did not start: {lane.reason}" for lane in race.skipped]
     return lines + explanation_lines(race)
-
-
-def _score_lines(lanes: list[Lane]) -> list[str]:
-    columns = "".join(f"  {lane.name:^24}" for lane in lanes)
-    lines = [f"{'on the test set':16}{columns}".rstrip()]
-    lines.append(
-        f"{'digit':>5} {'support':>9} "
-        + "".join(f"  {'precision':>9} {'recall':>6} {'f1':>6} " for _ in lanes).rstrip()
-    )
-    for row, score in enumerate(lanes[0].digits):
-        cells = "".join(_score_cells(lane.digits[row]) for lane in lanes)
-        lines.append(f"{score.digit:5d} {score.support:9,d} {cells}".rstrip())
-    total = sum(score.support for score in lanes[0].digits)
-    accuracies = "".join(f"  {_ratio(lane.test_accuracy, 4):>9} {'':6} {'':6} " for lane in lanes)
-    lines.append(f"{'accuracy':8} {total:6,d} {accuracies}".rstrip())
-    return lines
-
-
-def _score_cells(score: DigitScore) -> str:
-    return f"  {_ratio(score.precision):>9} {_ratio(score.recall):>6} {_ratio(score.f1):>6} "
-
-
-def _ratio(value: float | None, digits: int = 3) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def seconds_per_epoch(lane: Lane) -> float | None:
