@@ -12,6 +12,7 @@ from cudadoctor.report.race.scores import score_lines
 from cudadoctor.report.race.why import explanation_lines
 from cudadoctor.units import format_clock, format_seconds
 
+
 def data_line(data: str, training_samples: int, test_samples: int) -> str:
     """Return the sentence that says what the race trains on."""
     what = "procedural digits (made here, not MNIST)" if data == "procedural" else data
