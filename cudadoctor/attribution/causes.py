@@ -128,7 +128,7 @@ def _judged(explanation: Explanation, lane: Lane, id: str, pattern: Pattern) -> 
     if step is not None and not step.seen:
         return None  # it was taken away, and nothing was gained
     confidence: Confidence = "supported"
-    if step is not None and step.saving_us > 0 and ladder.agrees(explanation.predictions, step):
+    if step is not None and step.saving_us > 0 and ladder.agrees(explanation.predictions, lane.rungs, id):
         confidence = "proven"
     elif step is not None and step.saving_us <= 0:
         confidence = "possible"

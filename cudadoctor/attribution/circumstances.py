@@ -91,6 +91,11 @@ def held_down(explanation: Explanation, *words: str) -> tuple[str, float] | None
     return worst.policy, worst.seconds / window
 
 
+def is_want_of_work(policy: str) -> bool:
+    """Say whether NVML's policy means that there was too little to do, which is no limit but an observation."""
+    return "utilization" in policy.lower()
+
+
 def neighbours(explanation: Explanation) -> tuple[int, int, int]:
     """Return the most processes of others that a reading saw, how many readings saw any, and how many told."""
     told = [reading.other_processes for reading in explanation.readings if reading.other_processes is not None]

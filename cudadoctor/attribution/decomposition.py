@@ -82,6 +82,14 @@ def without_timer(calls: Sequence[Call], timer_us: float) -> tuple[Call, ...]:
     return tuple(msgspec.structs.replace(call, host_us=max(0.0, call.host_us - timer_us)) for call in calls)
 
 
+def without_dilation(calls: Sequence[Call], dilation: float) -> tuple[Call, ...]:
+    """Return the calls with the host's times as they would be if the timed minibatches had taken as long as the others.
+
+    For timers whose cost is spread over all calls; where they slowed down one kind of call more, the replay tells.
+    """
+    return tuple(msgspec.structs.replace(call, host_us=call.host_us / dilation) for call in calls)
+
+
 def parts_of(played: Replay) -> tuple[Part, ...]:
     """Return the parts of a replayed minibatch, which sum to its period."""
     sums: dict[tuple[str, str], float] = {}

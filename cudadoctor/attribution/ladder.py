@@ -99,10 +99,18 @@ def effect(rungs: Sequence[Rung], cause: str) -> Effect | None:
     return Effect(before, after, saving, off, has_effect(Interval(saving - off, saving + off, 0.0)))
 
 
-def agrees(predictions: Sequence[Prediction], step: Effect) -> bool:
-    """Say whether a rung measured what was predicted of it, within the errors of both."""
-    return any(
-        abs(each.predicted_us - (step.to_rung.median_us or 0.0)) <= each.error_us + half_width(step.to_rung)
-        for each in predictions
-        if each.to_rung == step.to_rung.id and not each.bound
-    )
+def agrees(predictions: Sequence[Prediction], rungs: Sequence[Rung], cause: str) -> bool:
+    """Say whether a rung that does without a cause measured what was predicted of it, within the errors of both.
+
+    A prediction that is so uncertain that it would agree with anything does not count: what it says is saved must be
+    more than twice its error.
+    """
+    for each in predictions:
+        before, after = measured(rungs, each.from_rung), measured(rungs, each.to_rung)
+        if each.bound or each.to_rung not in STEPS[cause][1] or before is None or after is None:
+            continue
+        saved = (before.median_us or 0.0) - each.predicted_us
+        off = abs(each.predicted_us - (after.median_us or 0.0))
+        if saved > 2 * each.error_us and off <= each.error_us + half_width(after):
+            return True
+    return False

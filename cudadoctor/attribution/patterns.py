@@ -148,7 +148,7 @@ def _host_bound(lane: Lane) -> Seen | None:
 
 
 def _launches(lane: Lane) -> Seen | None:
-    launches = [call for call in lane.rung.calls if call.kind == "launch" and call.device_us > 0]
+    launches = [call for call in lane.rung.calls if call.kind == "launch"]
     if len(launches) < 2:
         return None
     kernel, host = median(c.device_us for c in launches), median(c.host_us for c in launches)

@@ -93,6 +93,14 @@ def test_what_a_rung_agrees_with_is_proven_and_otherwise_supported() -> None:
     assert causes(*KERNELS) == ["launch-bound-small-work"]
 
 
+def test_a_prediction_that_agrees_with_anything_proves_nothing() -> None:
+    told = explanation()
+    vague = tuple(msgspec.structs.replace(each, error_us=each.error_us + 300) for each in told.predictions)
+    found = judge(race(msgspec.structs.replace(told, predictions=vague)))
+    assert found is not None
+    assert [cause.confidence for cause in found.causes] == ["supported"]
+
+
 def test_what_was_taken_away_without_an_effect_is_no_cause() -> None:
     calls = (*KERNELS, read_back(60, 2))
     same = (recorded("R3", calls), races.rung("R4", recorded("R3", calls).median_us or 0.0))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cudadoctor.attribution.decomposition import decompose, parts_of, why_no_what_if, without_timer
+from cudadoctor.attribution.decomposition import decompose, parts_of, why_no_what_if, without_dilation, without_timer
 from cudadoctor.attribution.replay import replay
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.explanation import Call, Decomposition
@@ -90,3 +90,8 @@ def test_what_cannot_be_taken_apart_says_why(calls: tuple, wall: float, dilation
 
 def test_the_timer_is_taken_out_of_each_call() -> None:
     assert [call.host_us for call in without_timer([python(5), launch(0.1, 3)], 0.2)] == [4.8, 0.0]
+
+
+def test_dilation_is_taken_out_of_the_host_s_times_alone() -> None:
+    (call,) = without_dilation([launch(30, 3)], 1.5)
+    assert (call.host_us, call.device_us) == (20, 3)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 
 from cudadoctor.attribution.statistics import has_effect, paired_difference
 from cudadoctor.facts.explanation import Decomposition, Explanation, Part, Prediction, Rung
-from cudadoctor.report.race.words import IDLE_WORDS, error, us, wrapped
+from cudadoctor.report.race.words import IDLE_WORDS, WIDTH, error, us, wrapped
 from cudadoctor.text import printable
 
 _KERNELS_SHOWN = 3
+_NUMBERS = 53
+"""Columns of a row of the ladder that hold numbers."""
 
 
 def ladder_lines(explanation: Explanation) -> list[str]:
@@ -19,9 +22,9 @@ def ladder_lines(explanation: Explanation) -> list[str]:
     first = next((r for r in explanation.rungs if r.device.startswith("gpu") and r.median_us), None)
     lines = [
         "the ladder: each rung removes one cause (µs a minibatch, 95 % interval)",
-        f"{'rung':4} {'without':25} {'µs':>8} {'interval':>15} {'factor':>7} {'predicted':>15}",
+        f"{'rung':5} {'µs':>8} {'interval':>15} {'factor':>6} {'predicted':>15}  without",
     ]
-    lines += [_row(rung, first, _prediction(explanation, rung)) for rung in explanation.rungs]
+    lines += [line for rung in explanation.rungs for line in _row(rung, first, _prediction(explanation, rung))]
     lines += wrapped(f"factor: times as fast as {first.id}. {_how_good(explanation)}".strip()) if first else []
     for line in _without_effect(explanation.rungs):
         lines += wrapped(line)
@@ -29,7 +32,8 @@ def ladder_lines(explanation: Explanation) -> list[str]:
         lines.append("*: trains on other minibatches, so it learns something else.")
     for rung in explanation.rungs:
         if rung.state != "measured":
-            lines += wrapped(f"{rung.id} was {rung.state}: {rung.reason or 'no reason was given'}")
+            ended = "failed" if rung.state == "failed" else "was skipped"
+            lines += wrapped(f"{rung.id} {ended}: {rung.reason or 'no reason was given'}", hang="  ")
     return lines
 
 
@@ -55,8 +59,7 @@ def decomposition_lines(made: Decomposition) -> list[str]:
     return lines
 
 
-def _row(rung: Rung, first: Rung | None, prediction: Prediction | None) -> str:
-    what = f"{rung.removes or rung.lane}{'*' if rung.changes_training else ''}"
+def _row(rung: Rung, first: Rung | None, prediction: Prediction | None) -> list[str]:
     interval = "" if rung.low_us is None or rung.high_us is None else f"{us(rung.low_us)} to {us(rung.high_us)}"
     factor = f"{first.median_us / rung.median_us:.2f}" if first and first.median_us and rung.median_us else ""
     if prediction is None:
@@ -66,7 +69,10 @@ def _row(rung: Rung, first: Rung | None, prediction: Prediction | None) -> str:
     else:
         told = f"{us(prediction.predicted_us)} ± {error(prediction.error_us)}"
     shown = us(rung.median_us) if rung.state == "measured" else rung.state
-    return f"{printable(rung.id):4.4} {printable(what):25.25} {shown:>8} {interval:>15} {factor:>7} {told:>15}".rstrip()
+    numbers = f"{printable(rung.id):5.5} {shown:>8} {interval:>15} {factor:>6} {told:>15}"
+    what = f"{rung.removes or rung.lane}{'*' if rung.changes_training else ''}"
+    words = textwrap.wrap(printable(what), WIDTH - _NUMBERS - 2) or [""]
+    return [f"{numbers}  {words[0]}".rstrip(), *(f"{'':{_NUMBERS}}  {more}" for more in words[1:])]
 
 
 def _prediction(explanation: Explanation, rung: Rung) -> Prediction | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cudadoctor.attribution.causes import judge
-from cudadoctor.attribution.circumstances import VIOLATION_SHARE, neighbours
-from cudadoctor.facts.explanation import BreakEven, BreakEvenPoint, ClockReading, CpuEffort, Explanation
+from cudadoctor.attribution.circumstances import VIOLATION_SHARE, is_want_of_work, neighbours
+from cudadoctor.facts.explanation import BreakEven, BreakEvenPoint, ClockReading, CpuEffort, Explanation, Line
 from cudadoctor.facts.race import Race
 from cudadoctor.report.race.words import us, wrapped
 
@@ -36,8 +36,8 @@ def break_even_lines(found: BreakEven) -> list[str]:
         lines += wrapped(f"{found.reason[:1].upper()}{found.reason[1:]}.", "  ") if found.reason else []
     if found.points and (found.cpu.fixed_us or found.cpu.each_us):
         lines += wrapped(
-            f"fitted, µs a minibatch of n {unit}: {found.cpu_lane} {us(found.cpu.fixed_us)} + "
-            f"{found.cpu.each_us:.3g} n, {found.gpu_lane} {us(found.gpu.fixed_us)} + {found.gpu.each_us:.3g} n.",
+            f"fitted, µs a minibatch of n {unit}: {found.cpu_lane} {_line(found.cpu)}, "
+            f"{found.gpu_lane} {_line(found.gpu)}.",
             "  ",
         )
     lines += [line for check in found.checks for line in wrapped(_check(check, unit), "  ")]
@@ -90,6 +90,10 @@ def cpu_lines(effort: CpuEffort) -> list[str]:
     )
 
 
+def _line(line: Line) -> str:
+    return f"{us(line.fixed_us)} {'-' if line.each_us < 0 else '+'} {abs(line.each_us):.3g} n"
+
+
 def _check(check: BreakEvenPoint, unit: str) -> str:
     if check.winner is None:
         outcome = "their times overlap"
@@ -112,8 +116,12 @@ def _range(name: str, unit: str, values: list[int | None]) -> str:
 def _limits(explanation: Explanation, readings: tuple[ClockReading, ...]) -> str:
     window = explanation.window_s or 0.0
     held = [v for v in explanation.violations if window > 0 and v.seconds / window >= VIOLATION_SHARE]
-    if held:
-        return "held down by " + ", ".join(f"{v.policy} for {v.seconds / window:.0%} of the time" for v in held)
+    idle = [v for v in held if is_want_of_work(v.policy)]
+    limits = [v for v in held if v not in idle]
+    if limits:
+        return "held down by " + ", ".join(f"{v.policy} for {v.seconds / window:.0%} of the time" for v in limits)
+    if idle:
+        return f"below their most for want of work for {idle[0].seconds / window:.0%} of the time, and by no limit"
     bits = 0
     for reading in readings:
         bits |= max(reading.reasons or 0, 0)
