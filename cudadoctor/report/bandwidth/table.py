@@ -28,14 +28,15 @@ def table_lines(bandwidth: Bandwidth, width: int) -> list[str]:
     kernels = any(result.mover == "kernel" for result in results)
     heads = f"{'GB/s':>9}{'lowest':>11}{'highest':>10}{'of link' if link > 0 else '':>9}{'  by' if kernels else ''}"
     lines = [f"{'':{LABEL}}{heads}".rstrip()]
-    for title, group in _grouped(results):
+    for title, group in grouped(results):
         lines.append(title)
         lines += [line for result in group for line in _rows(result, link, bandwidth.device)]
         lines += _sums(group, link)
-    return [*lines, "", *_how(results, width)]
+    return [*lines, "", *(line for text in how_sentences(results) for line in wrapped(text, width))]
 
 
-def _grouped(results: Sequence[BandwidthResult]) -> list[tuple[str, list[BandwidthResult]]]:
+def grouped(results: Sequence[BandwidthResult]) -> list[tuple[str, list[BandwidthResult]]]:
+    """Return the results by the kind of memory, each group with its title, in capitals."""
     titles = {memory: title for title, memories in _GROUPS for memory in memories}
     groups: dict[str, list[BandwidthResult]] = {title: [] for title in (*(title for title, _ in _GROUPS), _REST)}
     for result in results:
@@ -70,7 +71,8 @@ def _share(rate: float, link: float) -> str:
     return f"{100 * rate / link:.0f} %" if link > 0 else ""
 
 
-def _how(results: Sequence[BandwidthResult], width: int) -> list[str]:
+def how_sentences(results: Sequence[BandwidthResult]) -> list[str]:
+    """Return how the figures were measured, and what is to be said of some of them."""
     samples = min(len(result.samples_gb_per_s) for result in results)
     sizes = [format_size(size) for size in sorted({result.size_bytes for result in results}, reverse=True)]
     listed = " and ".join(sizes) if len(sizes) < 4 else f"{sizes[-1]} to {sizes[0]}"
@@ -79,12 +81,12 @@ def _how(results: Sequence[BandwidthResult], width: int) -> list[str]:
         how += " Of a sum, the share is that of the link's rate in both directions."
     if any(result.mover == "kernel" for result in results):
         how += " By kernel: threads of the GPU moved the bytes; elsewhere a copy engine did."
-    lines = wrapped(how, width)
+    told = [how]
     notes: dict[str, list[str]] = {}
     for result in results:
         if result.note:
             notes.setdefault(result.note, []).append(kind(result.key))
     for note, names in notes.items():
         whose = "" if len(names) == len(results) else f" ({'; '.join(dict.fromkeys(names))})"
-        lines += wrapped(f"Note{whose}: {note}", width)
-    return lines
+        told.append(f"Note{whose}: {note}")
+    return told
