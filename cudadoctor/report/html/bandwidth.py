@@ -19,7 +19,11 @@ from cudadoctor.report.html.parts import Cell, Figure, Part, Row, Table, charts,
 from cudadoctor.units import format_size
 
 _RATE = Scale(label="GB/s", show=lambda value: f"{value:.3g}")
-_FIGURE = Scale(label="GB/s", show=lambda value: f"{value:.2f}" if value < 1000 else f"{value:.0f}")
+_FIGURE = Scale(
+    label="GB/s",
+    show=lambda value: f"{value:.2f}" if value < 1000 else f"{value:.0f}",
+    tick=lambda value: f"{value:g}",
+)
 _SIZE = Scale(label="size of one copy", show=lambda value: format_size(round(value)), log=True, base=2)
 _ON_THE_LINK = ("h2d_", "d2h_")
 _MODEL_POINTS = 60
@@ -57,13 +61,13 @@ def _copies(bandwidth: Bandwidth) -> list[Figure]:
         ),
         bars_with_intervals("Copies within the device", _bars(within, bandwidth.device), _FIGURE),
     )
-    heads = ("copy", "size", "GB/s", "lowest", "highest", "of link", "moved by")
+    heads = ("copy", "moved by", "size", "GB/s", "lowest", "highest", "of link")
     rows: list[Row | Sequence[str]] = []
     for title, members in grouped(results):
         rows.append(group(title.capitalize(), len(heads)))
         rows += [_copy_row(result, link, bandwidth.device) for result in members]
-    table = numbers("Copies", heads, rows)
-    return [Figure(title="Copies", charts=drawn, notes=tuple(how_sentences(results)), tables=(table,))]
+    table = numbers("Copies", heads, rows, texts=2)
+    return [Figure(title="Copies", charts=drawn, notes=tuple(map(_closed, how_sentences(results))), tables=(table,))]
 
 
 def _bars(results: Sequence[BandwidthResult], device: int) -> list[Bar]:
@@ -91,7 +95,7 @@ def _copy_row(result: BandwidthResult, link: float, device: int) -> tuple[str, .
     on_link = link > 0 and result.key.startswith(_ON_THE_LINK)
     share = f"{100 * result.gb_per_s / link:.0f} %" if on_link else "-"
     rates = (f"{rate:.2f}" for rate in (result.gb_per_s, low, high))
-    return (_name(result, device), format_size(result.size_bytes), *rates, share, result.mover)
+    return (_name(result, device), result.mover, format_size(result.size_bytes), *rates, share)
 
 
 def _curves(curves: Sequence[Measured]) -> list[Figure]:

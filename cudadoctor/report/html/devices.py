@@ -12,20 +12,22 @@ from cudadoctor.report.devices import LEGEND, device_title, keys_of, peer_notes,
 from cudadoctor.report.html.parts import Cell, Figure, Part, Row, Table, group, numbers
 
 
-def devices_parts(devices: Devices, *, only: Device | None = None, everything: bool = False) -> list[Part]:
+def devices_parts(
+    devices: Devices, *, only: Device | None = None, everything: bool = False, folded: bool = False
+) -> list[Part]:
     """Return the table of all GPUs, or of one; or the comparison, where one was asked for."""
     if devices.comparison is not None:
         return _comparison(devices.comparison)
     shown = [only] if only is not None else list(devices.devices)
     if not shown:
         return []
-    figures = [Figure(title="Properties", notes=(LEGEND,), tables=(_table(shown, devices, everything),))]
+    figures = [Figure(title="Properties", notes=(LEGEND,), tables=(_table(shown, devices, everything, folded),))]
     if only is None and devices.peers:
         figures.append(_peers(devices))
     return [Part(title="Devices", figures=tuple(figures))]
 
 
-def _table(shown: Sequence[Device], devices: Devices, everything: bool) -> Table:
+def _table(shown: Sequence[Device], devices: Devices, everything: bool, folded: bool) -> Table:
     columns = [rows_of(device, devices, everything=everything) for device in shown]
     found = [{(row.group, row.name): row for row in rows} for rows in columns]
     heads = ("", *(device_title(device) for device in shown), "source")
@@ -42,7 +44,7 @@ def _table(shown: Sequence[Device], devices: Devices, everything: bool) -> Table
         alike = len(set(texts)) == 1
         cells = [Cell(texts[0], span=len(texts))] if alike else [Cell(text) for text in texts]
         rows.append(Row((Cell(key[1]), *cells, Cell("; ".join(sources)))))
-    return numbers("Properties of each GPU", heads, rows, texts=len(heads), folds=False)
+    return numbers("Properties of each GPU", heads, rows, texts=len(heads), folds=folded)
 
 
 def _text(row: DeviceRow | None) -> str:

@@ -138,7 +138,7 @@ def _parts(diagnosis: Diagnosis, only_device: int | None, everything: bool) -> l
         parts += bandwidth_parts(facts.bandwidth, diagnosis.compare)
     if command in ("check", "devices") and isinstance(facts.devices, Devices):
         only = facts.devices.devices[only_device] if only_device is not None else None
-        parts += devices_parts(facts.devices, only=only, everything=everything)
+        parts += devices_parts(facts.devices, only=only, everything=everything, folded=command == "check")
     return parts
 
 

@@ -36,6 +36,11 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[Row, ...]
     folded: bool = False
 
+    @property
+    def stacks(self) -> bool:
+        """Whether its cells may stand below each other on a narrow page: a few columns of text."""
+        return len(self.heads) <= 3 and all(align == "text" for align in self.aligned)
+
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
     """Something to look at: charts side by side where there is room, then what they say, then the numbers."""
@@ -54,7 +59,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     figures: tuple[Figure, ...] = ()
 
 
-MOST_ROWS = 16
+MOST_ROWS = 24
 """Rows of numbers that stand open below a chart; more are folded."""
 
 

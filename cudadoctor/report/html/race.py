@@ -20,7 +20,6 @@ def race_parts(race: Race) -> list[Part]:
     ]
     lead += [f"{lane.name} did not start: {lane.reason}." for lane in race.skipped]
     lead += [f"{lane.name}: {lane.state}: {lane.reason}." for lane in race.lanes if lane.state != "finished"]
-    lead += [f"{lane.name}: {note}." for lane in race.lanes for note in lane.notes]
     figures = [*_times(race.lanes), *_learning(race.lanes), *_digits(race.lanes)]
     return [Part(title="The race", lead=tuple(lead), figures=tuple(figures))]
 
@@ -40,23 +39,24 @@ def _times(lanes: Sequence[Lane]) -> list[Figure]:
     if not bars:
         return []
     heads = ("lane", "device", "median", "fastest", "slowest", "all epochs", "compiling")
-    scale = Scale(label="seconds an epoch", show=_seconds)
-    chart = bars_with_intervals("Seconds an epoch", bars, scale)
-    note = "Median over the epochs, with the fastest and the slowest. Compiling is never inside an epoch."
-    table = numbers("Seconds an epoch", heads, rows, texts=2)
-    return [Figure(title="How long an epoch took", charts=charts(chart), notes=(note,), tables=(table,))]
+    scale = Scale(label="time of an epoch", show=_seconds)
+    chart = bars_with_intervals("Time of an epoch", bars, scale)
+    notes = ["Median over the epochs, with the fastest and the slowest. Compiling is never inside an epoch."]
+    notes += [f"{lane.name}: {note}." for lane in lanes for note in lane.notes]
+    table = numbers("Time of an epoch", heads, rows, texts=2)
+    return [Figure(title="How long an epoch took", charts=charts(chart), notes=tuple(notes), tables=(table,))]
 
 
 def _learning(lanes: Sequence[Lane]) -> list[Figure]:
     run = [lane for lane in lanes if lane.epochs]
     if not run:
         return []
-    across = Scale(label="epoch", show=_figure, from_zero=False)
+    across = Scale(label="epoch", show=_figure, from_zero=False, tight=True, whole=True)
     drawn = charts(
         curve("Loss", [_series(lane, "loss") for lane in run], across, Scale(label="loss, nats", show=_figure)),
         curve("Error", [_series(lane, "err") for lane in run], across, Scale(label="err, fraction", show=_figure)),
         curve(
-            "Time of each epoch", [_series(lane, "seconds") for lane in run], across, Scale(label="s", show=_seconds)
+            "Time of each epoch", [_series(lane, "seconds") for lane in run], across, Scale(label="time", show=_seconds)
         ),
     )
     note = (

@@ -11,7 +11,7 @@ from cudadoctor.report.frameworks import rows as framework_rows
 from cudadoctor.report.html.parts import Cell, Figure, Part, Row, Table, numbers
 from cudadoctor.report.road import rows
 
-_STATE = {"passed": "ok", "failed": "error", "timed out": "error", "crashed": "error", "not reached": ""}
+_STATE = {"passed": "ok", "failed": "error", "timed out": "error", "crashed": "error", "not reached": "later"}
 _WORD = {"passed": "ok", "timed out": "hung"}
 
 

@@ -38,12 +38,16 @@ def drawable(value: float | None, *, log: bool = False) -> bool:
     return value >= _LEAST if log else True
 
 
-def linear_axis(values: Iterable[float], *, from_zero: bool = True, at_most: int = 6) -> Axis | None:
+def linear_axis(
+    values: Iterable[float], *, from_zero: bool = True, tight: bool = False, whole: bool = False, at_most: int = 6
+) -> Axis | None:
     """Return an axis that holds all values, with round ticks (1, 2 or 5 times a power of ten); None without values.
 
     Args:
         values: What is to be drawn; what has no place on an axis is passed over.
         from_zero: The axis holds zero too.
+        tight: It begins at the lowest value and ends at the highest, instead of at a tick.
+        whole: Ticks stand at whole numbers alone, as for epochs.
         at_most: No more ticks than this, 3 or more.
     """
     kept = [value for value in values if drawable(value)]
@@ -55,16 +59,23 @@ def linear_axis(values: Iterable[float], *, from_zero: bool = True, at_most: int
     if high - low <= _ALIKE * max(abs(low), abs(high)):
         margin = max(abs(low), abs(high)) * 0.1 or 1.0
         low, high = (low if from_zero and low == 0 else low - margin), high + margin
-    step = _round_step((high - low) / (at_most - 2))
-    first, last = math.floor(low / step), math.ceil(high / step)
-    ticks = tuple(number * step for number in range(first, last + 1))
+    ticks = _round_ticks(low, high, at_most, 1.0 if whole else 0.0)
+    if tight:
+        return Axis(low=low, high=high, ticks=tuple(tick for tick in ticks if low <= tick <= high))
     return Axis(low=min(ticks[0], low), high=max(ticks[-1], high), ticks=ticks)
 
 
-def _round_step(least: float) -> float:
-    """Return the smallest of 1, 2 and 5 times a power of ten that is not below `least`."""
-    power = 10.0 ** math.floor(math.log10(least)) if least > _LEAST else _LEAST
-    return next((factor * power for factor in (1, 2, 5) if factor * power >= least), 10 * power)
+def _round_ticks(low: float, high: float, at_most: int, least: float) -> tuple[float, ...]:
+    """Return the closest round ticks that are no more than `at_most`; the first is not above `low`."""
+    finest = max((high - low) / at_most, least, _LEAST)
+    start = math.floor(math.log10(finest) + _ALIKE)
+    for power in range(start, start + 4):
+        for factor in (1, 2, 5):
+            step = factor * 10.0**power
+            first, last = math.floor(low / step), math.ceil(high / step)
+            if step >= least and last - first < at_most:
+                return tuple(number * step for number in range(first, last + 1))
+    raise AssertionError("a step of a thousand times the range holds it in two ticks")
 
 
 def log_axis(values: Iterable[float], *, base: int = 10, at_most: int = 6) -> Axis | None:

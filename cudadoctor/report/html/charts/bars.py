@@ -51,7 +51,7 @@ def bars_with_intervals(
     top = 18.0 if references else 4.0
     bottom = top + _ROW * len(kept) + 4
     flat = Axis(low=0, high=1, ticks=())
-    plot = Plot(left=2, top=top, right=WIDTH - 8, bottom=bottom, x=axis, y=flat)
+    plot = Plot(left=2, top=top, right=WIDTH - 14, bottom=bottom, x=axis, y=flat)
     drawing = Drawing(WIDTH, bottom + 40, title, _told(title, kept, scale))
     draw_bottom_axis(drawing, plot, scale)
     for place, bar in enumerate(kept):
@@ -63,7 +63,7 @@ def bars_with_intervals(
 
 def _draw(drawing: Drawing, plot: Plot, bar: Bar, top: float, scale: Scale) -> None:
     colour, figure = f"s{bar.style % STYLES}", scale.show(bar.value)
-    room = WIDTH - 16 - (len(figure) + 2) * CHARACTER
+    room = WIDTH - 22 - (len(figure) + 2) * CHARACTER
     drawing.add("text", fitted(bar.label, room), x=plot.left + 3, y=top + 14, kind="label halo")
     drawing.add("text", figure, x=plot.right - 3, y=top + 14, kind="figure end halo")
     upper, middle = top + 19, top + 19 + _BAR / 2

@@ -65,9 +65,9 @@ def curve(
     if not flat or across is None or upward is None:
         return None
     top = legend_height(len(drawn)) + 26
-    widest = max(len(y.show(tick)) for tick in upward.ticks)
+    widest = max(len(y.at_tick(tick)) for tick in upward.ticks)
     left = max(34.0, widest * CHARACTER + 12)
-    plot = Plot(left=left, top=top, right=WIDTH - 10, bottom=top + _HEIGHT, x=across, y=upward)
+    plot = Plot(left=left, top=top, right=WIDTH - 14, bottom=top + _HEIGHT, x=across, y=upward)
     drawing = Drawing(WIDTH, plot.bottom + 40, title, _told(title, drawn, x, y))
     draw_legend(drawing, [each.name for each, _ in drawn])
     draw_axes(drawing, plot, x, y)

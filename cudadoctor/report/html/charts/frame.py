@@ -22,7 +22,9 @@ _ROW = 18.0
 class Scale(msgspec.Struct, frozen=True, kw_only=True):
     """What an axis measures and how its figures are written.
 
-    `base` is that of a log axis: 2 for sizes. `holds` are values that the axis must hold besides the data.
+    `base` is that of a log axis: 2 for sizes. `holds` are values that the axis must hold besides the data. `tick`
+    writes the figures at the ticks, where they are not to be written as the data are. `from_zero`, `tight` and `whole`
+    are those of a linear axis.
     """
 
     label: str
@@ -30,14 +32,21 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     log: bool = False
     base: int = 10
     from_zero: bool = True
+    tight: bool = False
+    whole: bool = False
     holds: tuple[float, ...] = ()
+    tick: Callable[[float], str] | None = None
+
+    def at_tick(self, value: float) -> str:
+        """Return the figure at a tick."""
+        return (self.tick or self.show)(value)
 
     def axis(self, values: Iterable[float], at_most: int = 6) -> Axis | None:
         """Return the axis for these values, None if none can be drawn."""
         held = [*values, *self.holds]
         if self.log:
             return log_axis(held, base=self.base, at_most=at_most)
-        return linear_axis(held, from_zero=self.from_zero, at_most=at_most)
+        return linear_axis(held, from_zero=self.from_zero, tight=self.tight, whole=self.whole, at_most=at_most)
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -85,7 +94,7 @@ def draw_legend(drawing: Drawing, names: Sequence[str], *, blocks: bool = False)
 
 def draw_marker(drawing: Drawing, x: float, y: float, style: int, told: str = "") -> None:
     """Mark a point, with the shape of its series."""
-    kind = f"mark s{style % STYLES}"
+    kind = f"point s{style % STYLES}"
     shape = MARKERS[style % len(MARKERS)]
     if shape == "circle":
         drawing.add("circle", cx=x, cy=y, r=3.2, kind=kind, told=told)
@@ -102,14 +111,14 @@ def draw_axes(drawing: Drawing, plot: Plot, x: Scale, y: Scale) -> None:
     for tick in plot.y.ticks:
         height = plot.up(tick)
         drawing.line(plot.left, height, plot.right, height, "grid")
-        drawing.add("text", y.show(tick), x=plot.left - 6, y=height + 4, kind="tick end")
+        drawing.add("text", y.at_tick(tick), x=plot.left - 6, y=height + 4, kind="tick end")
     drawing.add("text", y.label, x=2, y=plot.top - 10, kind="label")
     draw_bottom_axis(drawing, plot, x)
 
 
 def draw_bottom_axis(drawing: Drawing, plot: Plot, x: Scale) -> None:
     """Draw the lower axis alone, its ticks and its name; of figures that would touch, every second is left out."""
-    labels = [x.show(tick) for tick in plot.x.ticks]
+    labels = [x.at_tick(tick) for tick in plot.x.ticks]
     apart = (plot.right - plot.left) / max(1, len(labels) - 1)
     step = 2 if max(map(len, labels), default=0) * CHARACTER + 8 > apart else 1
     for place, (tick, label) in enumerate(zip(plot.x.ticks, labels, strict=True)):

@@ -55,7 +55,7 @@ def stacked_bar(title: str, stacks: Sequence[Stack], scale: Scale) -> Svg | None
     names = list(dict.fromkeys(name for stack in kept for name, value in stack.parts if drawable(value) and value > 0))
     top = legend_height(len(names))
     bottom = top + _ROW * len(kept) + 4
-    plot = Plot(left=2, top=top, right=WIDTH - 8, bottom=bottom, x=axis, y=Axis(low=0, high=1, ticks=()))
+    plot = Plot(left=2, top=top, right=WIDTH - 14, bottom=bottom, x=axis, y=Axis(low=0, high=1, ticks=()))
     drawing = Drawing(WIDTH, bottom + 40, title, _told(title, kept, scale))
     draw_legend(drawing, names, blocks=True)
     draw_bottom_axis(drawing, plot, scale)
@@ -66,7 +66,7 @@ def stacked_bar(title: str, stacks: Sequence[Stack], scale: Scale) -> Svg | None
 
 def _draw(drawing: Drawing, plot: Plot, stack: Stack, names: list[str], top: float, scale: Scale) -> None:
     figure = scale.show(stack.total)
-    room = WIDTH - 16 - (len(figure) + 2) * CHARACTER
+    room = WIDTH - 22 - (len(figure) + 2) * CHARACTER
     drawing.add("text", fitted(stack.label, room), x=plot.left + 3, y=top + 14, kind="label halo")
     drawing.add("text", figure, x=plot.right - 3, y=top + 14, kind="figure end halo")
     before = 0.0

@@ -8,8 +8,8 @@ import msgspec
 
 from cudadoctor.text import printable
 
-CHARACTER = 6.7
-"""Width of an average character of chart text, in units of the drawing; 12 units high, sans serif."""
+CHARACTER = 7.3
+"""Width of a character of chart text, in units of the drawing: 12 units high, in the widest of common fonts."""
 
 
 class Svg(msgspec.Struct, frozen=True):
