@@ -30,7 +30,7 @@ _MODEL_POINTS = 60
 
 
 def bandwidth_parts(bandwidth: Bandwidth, comparison: BandwidthComparison | None = None) -> list[Part]:
-    """Return the measurement, and what changed since another one."""
+    """Return the measurement, and before it what changed since another one, where one was asked for."""
     figures = [
         *_copies(bandwidth),
         *_curves(bandwidth.curves),
@@ -43,7 +43,7 @@ def bandwidth_parts(bandwidth: Bandwidth, comparison: BandwidthComparison | None
     where = f"{bandwidth.device_name}, GPU {bandwidth.device}, {bandwidth.pci_address}."
     lead = (where, *(_closed(text) for text in link_sentences(bandwidth)))
     parts = [Part(title="Bandwidth", lead=lead, figures=tuple(figures))]
-    return parts if comparison is None else [*parts, _comparison(comparison)]
+    return parts if comparison is None else [_comparison(comparison), *parts]
 
 
 def _copies(bandwidth: Bandwidth) -> list[Figure]:
@@ -224,10 +224,11 @@ def _comparison(comparison: BandwidthComparison) -> Part:
     for word, names in (("now", comparison.only_now), ("then", comparison.only_then)):
         notes += [f"Measured only {word}: {'; '.join(names)}."] if names else []
     notes += [MARKED] if any(change.marked for change in comparison.changes) else []
-    figure = Figure(title="What changed", notes=tuple(notes), tables=(numbers("Now and then", heads, rows),))
+    figure = Figure(title="", notes=tuple(notes), tables=(numbers("Now and then", heads, rows, folds=False),))
     lead = tuple(_closed(note) for note in comparison.notes)
     return Part(title=f"Compared with {comparison.file}", lead=lead, figures=(figure,) if rows else ())
 
 
 def _closed(text: str) -> str:
-    return text if text.endswith(".") else f"{text}."
+    """Return a phrase as a sentence."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"

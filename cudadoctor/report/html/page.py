@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +28,8 @@ from cudadoctor.report.html.road import framework_parts, road_parts
 from cudadoctor.report.markdown import machine_rows
 from cudadoctor.report.plan import wants_check
 from cudadoctor.text import printable
+
+_SENTENCES = re.compile(r"(?<=\.)\s+(?=[A-Z0-9])")
 
 
 class Anchored(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +63,7 @@ def render_html(
         version=diagnosis.version,
         schema_version=diagnosis.schema_version,
         status=diagnosis.status,
-        sentence=sentence,
+        answer=_SENTENCES.split(sentence, maxsplit=1),
         machine=machine_rows(diagnosis.facts),
         findings=_anchored(diagnosis.findings) if diagnosis.plan is None else [],
         explanations={id: explanation(id, page) for id, page in (pages or {}).items()},
@@ -90,6 +94,13 @@ def render_list(causes: Sequence[tuple[str, str, str]], version: str) -> str:
 
 
 def _rendered(template: str, **values: Any) -> str:
+    environment, policy = _environment()
+    return environment.get_template(template).render(policy=policy, **values).strip() + "\n"
+
+
+@functools.cache
+def _environment() -> tuple[Environment, str]:
+    """Return the templates, and the policy that lets nothing but their own style and script work."""
     environment = Environment(
         loader=PackageLoader("cudadoctor.report.html"),
         autoescape=True,
@@ -99,11 +110,10 @@ def _rendered(template: str, **values: Any) -> str:
         finalize=_visible,
     )
     hashes = {name: _digest(environment.get_template(name).render()) for name in ("style.css", "copy.js")}
-    policy = (
+    return environment, (
         f"default-src 'none'; style-src 'sha256-{hashes['style.css']}'; script-src 'sha256-{hashes['copy.js']}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    return environment.get_template(template).render(policy=policy, **values).strip() + "\n"
 
 
 def _visible(value: Any) -> Any:
