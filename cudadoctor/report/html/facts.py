@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from html import escape
 from typing import Any
 
 import msgspec
 
 from cudadoctor.facts.base import Known, Missing
 from cudadoctor.facts.machine import Machine
+from cudadoctor.text import printable
 
-MOST_CHARACTERS = 700_000
-"""Of all rows together, so that a page stays below 2 MB with its markup; a node with 16 GPUs has more."""
+MOST_BYTES = 1_300_000
+"""Of all rows with their markup, so that a page stays below 2 MB; a node with 16 GPUs may have more."""
+
+_MARKUP_BYTES = 90
 
 
 class FactRow(msgspec.Struct, frozen=True):
@@ -37,7 +41,7 @@ def fact_sections(machine: Machine) -> list[FactSection]:
     sections = [(field, getattr(machine, field)) for field in machine.__struct_fields__]
     if all(isinstance(section, Missing) for _, section in sections):
         return []
-    room = MOST_CHARACTERS
+    room = MOST_BYTES
     made = []
     for name, section in sections:
         if isinstance(section, Missing):
@@ -46,13 +50,18 @@ def fact_sections(machine: Machine) -> list[FactSection]:
         kept: list[FactRow] = []
         left_out = 0
         for row in rows_of(section):
-            room -= len(row.name) + len(row.value) + len(row.source)
+            room -= _size(row)
             if room > 0:
                 kept.append(row)
             else:
                 left_out += 1
         made.append(FactSection(name=name.replace("_", " "), rows=tuple(kept), left_out=left_out))
     return made
+
+
+def _size(row: FactRow) -> int:
+    texts = (printable(text) for text in (row.name, row.value, row.source))
+    return _MARKUP_BYTES + sum(len(escape(text).encode()) for text in texts)
 
 
 def rows_of(section: msgspec.Struct) -> list[FactRow]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,17 @@ from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _LIMIT_S = 60.0
+# The browser reads from descriptor 3 and writes to 4, and either may be taken by the other's pipe.
+_ON_3_AND_4 = (
+    "import fcntl, os, sys;"
+    "ends = [fcntl.fcntl(int(each), fcntl.F_DUPFD, 10) for each in sys.argv[1:3]];"
+    "[os.dup2(end, place) for place, end in enumerate(ends, 3)];"
+    "os.execv(sys.argv[3], sys.argv[3:])"
+)
+
+
+class BrowserError(Exception):
+    """The browser does not start, does not answer, or has gone."""
 
 
 def executable() -> str | None:
@@ -52,8 +65,11 @@ class Browser:
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
+            if not select.select([self._from], [], [], _LIMIT_S)[0]:
+                raise BrowserError("the browser does not answer")
             data = os.read(self._from, 1 << 20)
-            assert data, "the browser has gone"
+            if not data:
+                raise BrowserError("the browser has gone")
             self._buffer += data
         message, _, self._buffer = self._buffer.partition(b"\0")
         return json.loads(message)
@@ -81,11 +97,8 @@ class Browser:
 
     def complaints(self) -> list[str]:
         """Return what the page logged, what it threw, and what the browser logged about it."""
-        found = []
-        for event in self.events:
-            if event.get("method") in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"):
-                found.append(json.dumps(event["params"]))
-        return found
+        told = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded")
+        return [json.dumps(event["params"]) for event in self.events if event.get("method") in told]
 
     def requests(self) -> list[str]:
         """Return the addresses that the page asked for, itself included."""
@@ -115,10 +128,10 @@ def started(path: str, profile: Path) -> Iterator[Browser]:
         "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
         "--hide-scrollbars", f"--user-data-dir={profile}",
     ]  # fmt: skip
-    # The browser reads from descriptor 3 and writes to 4.
-    shell = ["sh", "-c", f'exec "$0" "$@" 3<&{to_read} 4>&{from_write}', path, *arguments]
     process = subprocess.Popen(
-        shell, pass_fds=(to_read, from_write), stdin=subprocess.DEVNULL,
+        [sys.executable, "-S", "-c", _ON_3_AND_4, str(to_read), str(from_write), path, *arguments],
+        pass_fds=(to_read, from_write),
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     os.close(to_read)

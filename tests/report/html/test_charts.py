@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
@@ -76,7 +77,7 @@ def test_the_parts_of_a_stacked_bar_touch_and_sum_to_the_whole() -> None:
     root = tree(svg)
     bars = [each for each in of_class(root, "area") if each.get("height") == "20"]
     spans = [(float(each.get("x", "")), float(each.get("width", ""))) for each in bars]
-    for (x, wide), (after, _) in zip(spans[:2], spans[1:3], strict=True):
+    for (x, wide), (after, _) in pairwise(spans[:3]):
         assert x + wide == pytest.approx(after, abs=0.02)
     whole = sum(wide for _, wide in spans[:3])
     assert spans[3][1] == pytest.approx(whole / 2, abs=0.05)
