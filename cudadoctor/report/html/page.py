@@ -136,10 +136,13 @@ def _anchored(findings: Sequence[Finding]) -> list[Anchored]:
 
 
 def _parts(diagnosis: Diagnosis, only_device: int | None, everything: bool) -> list[Part]:
-    """Return the parts that belong to the command: its own measurement, or all that is known for `check`."""
+    """Return the parts that belong to the command: its own measurement, and for `check` all that is known.
+
+    Where a command could not do what was asked, the road shows how far the machine got.
+    """
     facts, command = diagnosis.facts, diagnosis.command
     parts: list[Part] = []
-    if command == "check":
+    if command == "check" or diagnosis.error is not None:
         parts += road_parts(facts.ladder) if isinstance(facts.ladder, Ladder) else []
         parts += framework_parts(facts.frameworks) if isinstance(facts.frameworks, Frameworks) else []
     if command in ("check", "dbn-race") and isinstance(facts.race, Race):

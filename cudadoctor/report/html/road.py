@@ -23,7 +23,14 @@ def road_parts(ladder: Ladder) -> list[Part]:
 
 def framework_parts(frameworks: Frameworks) -> list[Part]:
     """Return what each framework said."""
-    table = _table("Frameworks", framework_rows(frameworks))
+    told: list[tuple[str, str, str]] = []
+    for name, state, text in framework_rows(frameworks):
+        # What follows the first row of a framework belongs to it, and stands in its cell.
+        if name or state or not told:
+            told.append((name, state, text))
+        else:
+            told[-1] = (*told[-1][:2], f"{told[-1][2]}\n{text}")
+    table = _table("Frameworks", told)
     return [Part(title=FRAMEWORKS_TITLE, figures=(Figure(title="", tables=(table,)),))]
 
 
