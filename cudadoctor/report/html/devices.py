@@ -44,7 +44,7 @@ def _table(shown: Sequence[Device], devices: Devices, everything: bool, folded: 
         alike = len(set(texts)) == 1
         cells = [Cell(texts[0], span=len(texts))] if alike else [Cell(text) for text in texts]
         rows.append(Row((Cell(key[1]), *cells, Cell("; ".join(sources)))))
-    return numbers("Properties of each GPU", heads, rows, texts=len(heads), folds=folded)
+    return numbers("Properties of each GPU", heads, rows, texts=len(heads), folds=folded, sourced=True)
 
 
 def _text(row: DeviceRow | None) -> str:

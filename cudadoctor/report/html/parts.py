@@ -9,7 +9,8 @@ import msgspec
 
 from cudadoctor.report.html.charts import Svg
 
-Align = Literal["text", "number"]
+Align = Literal["text", "number", "source"]
+"""What a column holds: text, figures, or where the row comes from."""
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -39,7 +40,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def stacks(self) -> bool:
         """Whether its cells may stand below each other on a narrow page: a few columns of text."""
-        return len(self.heads) <= 3 and all(align == "text" for align in self.aligned)
+        return len(self.heads) <= 3 and all(align != "number" for align in self.aligned)
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +71,7 @@ def numbers(
     *,
     texts: int = 1,
     folds: bool = True,
+    sourced: bool = False,
 ) -> Table:
     """Return a table of figures.
 
@@ -79,9 +81,12 @@ def numbers(
         rows: Texts, or whole rows.
         texts: How many columns from the left hold text; the others are numbers and stand to the right.
         folds: Whether it is folded if it is long.
+        sourced: The last column says where the row comes from.
     """
     made = tuple(row if isinstance(row, Row) else Row(tuple(Cell(text) for text in row)) for row in rows)
     aligned: tuple[Align, ...] = tuple("text" if place < texts else "number" for place in range(len(heads)))
+    if sourced:
+        aligned = (*aligned[:-1], "source")
     return Table(
         caption=caption, heads=tuple(heads), aligned=aligned, rows=made, folded=folds and len(made) > MOST_ROWS
     )
