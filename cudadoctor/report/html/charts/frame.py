@@ -141,10 +141,10 @@ def draw_reference(drawing: Drawing, plot: Plot, reference: Reference, *, uprigh
         across = plot.across(reference.value)
         drawing.line(across, plot.top, across, plot.bottom, "reference")
         late = axis.place(reference.value) > 0.5
-        kind = "label end" if late else "label"
+        kind = "label halo end" if late else "label halo"
         drawing.add("text", reference.label, x=across + (-5 if late else 5), y=plot.top + 11, kind=kind)
     else:
         height = plot.up(reference.value)
         drawing.line(plot.left, height, plot.right, height, "reference")
         below = height + 13 if height - plot.top < 14 else height - 5
-        drawing.add("text", reference.label, x=plot.right - 3, y=below, kind="label end")
+        drawing.add("text", reference.label, x=plot.right - 3, y=below, kind="label halo end")

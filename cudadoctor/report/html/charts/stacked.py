@@ -76,11 +76,11 @@ def _draw(drawing: Drawing, plot: Plot, stack: Stack, names: list[str], top: flo
         style = names.index(name)
         start, end = plot.across(before), plot.across(before + value)
         told = f"{name}: {scale.show(value)}, {100 * value / stack.total:.0f} %"
-        kind = f"area s{style % STYLES}"
+        kind = f"area part s{style % STYLES}"
         drawing.add("rect", x=start, y=top + 19, width=max(0.5, end - start), height=_BAR, kind=kind, told=told)
         share = f"{100 * value / stack.total:.0f} %"
         if end - start > len(share) * CHARACTER + 6:
-            drawing.add("text", share, x=(start + end) / 2, y=top + 33, kind=f"inside i{style % STYLES} middle")
+            drawing.add("text", share, x=(start + end) / 2, y=top + 33, kind="inside middle")
         before += value
 
 
