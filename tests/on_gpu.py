@@ -2,9 +2,9 @@
 
     python tests/on_gpu.py OUTPUT_FOLDER [part ...]
 
-Parts: `check`, `devices`, `bandwidth`, `race`, `tests`, `startup`; all by default. Each command's output, exit code and
-seconds go to one file in the folder; the saved facts beside them become a machine under tests/machines/. The figures
-go into docs/measurements.md. Nothing on the machine is changed.
+Parts: `check`, `devices`, `bandwidth`, `nvbandwidth`, `race`, `tests`, `startup`; all by default. Each command's
+output, exit code and seconds go to one file in the folder; the saved facts beside them become a machine under
+tests/machines/. The figures go into docs/measurements.md. Nothing on the machine is changed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def parts(out: Path) -> dict[str, list[tuple[str, list[str]]]]:
                 for n in (1, 2, 3)
             ),
             ("bandwidth-json", [*DOCTOR, "bandwidth", "--format", "json"]),
+            ("bandwidth-full", [*DOCTOR, "bandwidth", "--full", "--save", str(out / "bandwidth-full.json")]),
         ],
+        "nvbandwidth": [("side-by-side", [sys.executable, "-m", "tests.benchmarks.nvbandwidth_side_by_side"])],
         "race": [
             ("race-cold", [*DOCTOR, "dbn-race", "--epochs", "10"]),
             ("race", [*DOCTOR, "dbn-race", "--epochs", "10", "--save", str(out / "race.json")]),

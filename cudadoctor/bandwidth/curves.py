@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from cudadoctor.attribution.statistics import median
 from cudadoctor.bandwidth.patterns import Words, fill, first_difference
 from cudadoctor.bandwidth.plan import CURVE_SIZES
-from cudadoctor.bandwidth.statistics import median
 from cudadoctor.bandwidth.transfers import POISON_WORD, Step, TimingError, VerificationError
 from cudadoctor.bandwidth.workspace import Workspace
 from cudadoctor.facts.bandwidth import CurvePoint, SizeCurve

@@ -54,6 +54,17 @@ class MeasuredPeer(msgspec.Struct, frozen=True):
     result: PeerResult
 
 
+class MeasuredOnNode(msgspec.Struct, frozen=True):
+    """Copies with host memory on one NUMA node, `near` or `far`, are done in one direction."""
+
+    where: str
+    result: BandwidthResult
+
+
+class NodesDone(msgspec.Struct, frozen=True):
+    """Near and far have been measured, as far as they could be."""
+
+
 class Skipped(msgspec.Struct, frozen=True):
     """One kind of copy has no result."""
 
@@ -66,4 +77,16 @@ class Finished(msgspec.Struct, frozen=True):
     bandwidth: Bandwidth
 
 
-Event = Started | Sampled | Measured | Curved | Timed | MeasuredTogether | MeasuredPeer | Skipped | Finished
+Event = (
+    Started
+    | Sampled
+    | Measured
+    | Curved
+    | Timed
+    | MeasuredTogether
+    | MeasuredPeer
+    | MeasuredOnNode
+    | NodesDone
+    | Skipped
+    | Finished
+)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from cudadoctor.attribution.statistics import median
 from cudadoctor.bandwidth.kernels import open_kernels
-from cudadoctor.bandwidth.statistics import median
 from cudadoctor.bandwidth.transfers import POISON_WORD, TimingError, VerificationError
 from cudadoctor.bandwidth.workspace import Workspace
 from cudadoctor.facts.bandwidth import Latency

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import msgspec
@@ -13,15 +13,17 @@ from cudadoctor.bandwidth.events import (
     Event,
     Finished,
     Measured,
+    MeasuredOnNode,
     MeasuredPeer,
     MeasuredTogether,
+    NodesDone,
     Sampled,
     Skipped,
     Started,
     Timed,
 )
 from cudadoctor.bandwidth.expected import expected_link
-from cudadoctor.bandwidth.plan import KEYS, LATENCY_KEYS, Options, curve_name
+from cudadoctor.bandwidth.plan import KEYS, LATENCY_KEYS, NUMA, Options, Plan, curve_name
 from cudadoctor.facts.bandwidth import (
     Bandwidth,
     BandwidthResult,
@@ -39,6 +41,7 @@ from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S, Ending, Worker
 from cudadoctor.text import printable
 
 TASK = "cudadoctor.bandwidth.task:work"
+_INTERRUPTED = "the measurement was interrupted"
 
 
 class BandwidthError(Exception):
@@ -47,10 +50,11 @@ class BandwidthError(Exception):
 
 def run(
     options: Options, *, environment: Mapping[str, str] | None = None, limit_s: float = DRIVER_CALL_LIMIT_S
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Measure, and yield what happens; the last event is `Finished`.
 
-    What was measured before a crash or a hang is kept, and the rest is skipped with the reason.
+    What was measured before a crash, a hang or Ctrl-C is kept, and the rest is skipped with the reason. A caller that
+    catches KeyboardInterrupt itself, between two events, hands it over with `throw` and goes on reading.
 
     Args:
         options: What to measure.
@@ -60,58 +64,33 @@ def run(
     Raises:
         BandwidthError: There is no GPU to measure, or nothing was measured before the driver hung or died.
         ValueError: The plan asks for a kind of copy that does not exist.
+        KeyboardInterrupt: Ctrl-C, before anything was measured.
     """
     if options.plan.unknown:
         there = (*KEYS, *LATENCY_KEYS)
         raise ValueError(f"no such measurement: {', '.join(options.plan.unknown)}; there are {', '.join(there)}")
     began = time.monotonic()
-    started: Started | None = None
-    results: list[BandwidthResult] = []
-    skipped: list[SkippedMeasurement] = []
-    curves: list[SizeCurve] = []
-    latencies: list[Latency] = []
-    together: list[BandwidthResult] = []
-    peers: list[PeerResult] = []
-    link: LinkUnderLoad | None = None
-    errors: LinkErrors | None = None
-    arguments = {"plan": msgspec.to_builtins(options.plan), "limit_s": limit_s}
-    answered: set[str] = set()
+    record = _Record()
+    arguments = {"plan": msgspec.to_builtins(options.plan), "limit_s": limit_s, "root": options.root}
+    struck: KeyboardInterrupt | None = None
     with Worker(TASK, arguments, limit_s=limit_s, environment=environment) as worker:
-        for message in worker:
-            event = _event(message)
-            if isinstance(event, Started):
-                started = event
-            elif isinstance(event, Measured):
-                results.append(event.result)
-                answered.add(message["asked"])
-            elif isinstance(event, Skipped):
-                skipped.append(event.skipped)
-                answered.add(event.skipped.key)
-            elif isinstance(event, Curved):
-                curves.append(event.curve)
-                answered.add(curve_name(event.curve.key))
-            elif isinstance(event, Timed):
-                latencies.append(event.latency)
-                answered.add(event.latency.key)
-            elif isinstance(event, MeasuredTogether):
-                together.append(event.result)
-            elif isinstance(event, MeasuredPeer):
-                peers.append(event.result)
-            elif isinstance(event, LinkUnderLoad):
-                link = event
-                errors = msgspec.convert(message["errors"], LinkErrors)
-                continue
-            if event is not None:
-                yield event
-    reason = _reason(worker.ending)
-    if started is None or (not results and worker.ending.state != "finished"):
+        try:
+            for message in worker:
+                event = record.take(message)
+                if event is not None:
+                    yield event
+        except KeyboardInterrupt as error:
+            struck = error
+    started, reason = record.started, _INTERRUPTED if struck is not None else _reason(worker.ending)
+    if struck is not None and (started is None or not record.measured):
+        raise struck
+    if started is None or (not record.results and worker.ending.state != "finished" and struck is None):
         raise BandwidthError(reason)
-    plan = options.plan
-    for key in (*plan.keys, *plan.latencies, *map(curve_name, plan.curves)):
-        if key not in answered:
-            skip = SkippedMeasurement(key=key, device=started.device, reason=reason)
-            skipped.append(skip)
-            yield Skipped(skip)
+    for key in record.unanswered(options.plan):
+        skip = SkippedMeasurement(key=key, device=started.device, reason=reason)
+        record.skipped.append(skip)
+        yield Skipped(skip)
+    results, link = record.results, record.link
     to_host = [result.gb_per_s for result in results if result.key != "d2d_local"]
     expected = expected_link(
         _on_bus(options.pci, started.pci_address),
@@ -127,18 +106,80 @@ def run(
             device_uuid=started.uuid,
             pci_address=started.pci_address,
             results=tuple(results),
-            skipped=tuple(skipped),
+            skipped=tuple(record.skipped),
             expected=expected,
             link_under_load=link,
-            curves=tuple(curves),
-            latencies=tuple(latencies),
-            together=tuple(together),
-            peers=tuple(peers),
-            link_errors=errors,
+            curves=tuple(record.curves),
+            latencies=tuple(record.latencies),
+            together=tuple(record.together),
+            peers=tuple(record.peers),
+            near=tuple(record.nodes["near"]),
+            far=tuple(record.nodes["far"]),
+            link_errors=record.errors,
             seconds=time.monotonic() - began,
-            cut_short=_cut_short(worker.ending, reason),
+            cut_short=None if struck is not None else _cut_short(worker.ending, reason),
+            interrupted=struck is not None,
         )
     )
+
+
+class _Record:
+    """What the child has sent so far."""
+
+    def __init__(self) -> None:
+        self.started: Started | None = None
+        self.results: list[BandwidthResult] = []
+        self.skipped: list[SkippedMeasurement] = []
+        self.curves: list[SizeCurve] = []
+        self.latencies: list[Latency] = []
+        self.together: list[BandwidthResult] = []
+        self.peers: list[PeerResult] = []
+        self.nodes: dict[str, list[BandwidthResult]] = {"near": [], "far": []}
+        self.link: LinkUnderLoad | None = None
+        self.errors: LinkErrors | None = None
+        self._answered: set[str] = set()
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is anything to keep."""
+        kept = (self.results, self.curves, self.latencies, self.together, self.peers, *self.nodes.values())
+        return any(kept)
+
+    def unanswered(self, plan: Plan) -> list[str]:
+        """Return what was planned and neither measured nor skipped."""
+        planned = dict.fromkeys((*plan.keys, *plan.costs))
+        return [key for key in planned if key not in self._answered]
+
+    def take(self, message: dict[str, Any]) -> Event | None:
+        """Keep what a message says, and return its event, if it is one."""
+        event = _event(message)
+        if isinstance(event, Started):
+            self.started = event
+        elif isinstance(event, Measured):
+            self.results.append(event.result)
+            self._answered.add(message["asked"])
+        elif isinstance(event, Skipped):
+            self.skipped.append(event.skipped)
+            self._answered.add(event.skipped.key)
+        elif isinstance(event, Curved):
+            self.curves.append(event.curve)
+            self._answered.add(curve_name(event.curve.key))
+        elif isinstance(event, Timed):
+            self.latencies.append(event.latency)
+            self._answered.add(event.latency.key)
+        elif isinstance(event, MeasuredTogether):
+            self.together.append(event.result)
+        elif isinstance(event, MeasuredPeer):
+            self.peers.append(event.result)
+        elif isinstance(event, MeasuredOnNode):
+            self.nodes[event.where].append(event.result)
+        elif isinstance(event, NodesDone):
+            self._answered.add(NUMA)
+        elif isinstance(event, LinkUnderLoad):
+            self.link = event
+            self.errors = msgspec.convert(message["errors"], LinkErrors)
+            return None
+        return event
 
 
 def _event(message: dict[str, Any]) -> Event | LinkUnderLoad | None:
@@ -157,6 +198,10 @@ def _event(message: dict[str, Any]) -> Event | LinkUnderLoad | None:
         return MeasuredTogether(msgspec.convert(message["result"], BandwidthResult))
     if kind == "peer":
         return MeasuredPeer(msgspec.convert(message["result"], PeerResult))
+    if kind == "node":
+        return MeasuredOnNode(message["where"], msgspec.convert(message["result"], BandwidthResult))
+    if kind == "nodes":
+        return NodesDone()
     if kind == "skipped":
         return Skipped(msgspec.convert(message["skipped"], SkippedMeasurement))
     if kind == "link":

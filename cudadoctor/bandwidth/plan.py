@@ -49,14 +49,33 @@ DEFAULT_KEYS = (
 
 QUICK_KEYS = ("h2d_pinned", "d2h_pinned", "d2d_local")
 
-MAIN_KEYS = ("h2d_pinned", "d2h_pinned", "h2d_pageable", "d2h_pageable", "d2d_local")
-"""The kinds that are measured at full size; what is only compared with them takes `Plan.extra_bytes`."""
+MAIN_KEYS = (
+    "h2d_pinned",
+    "d2h_pinned",
+    "h2d_bidirectional",
+    "d2h_bidirectional",
+    "h2d_pageable",
+    "d2h_pageable",
+    "d2d_local",
+)
+"""The kinds that are measured at full size; what is only compared with them takes `Plan.extra_bytes`.
+
+With opposite traffic the size counts: buffers that fit the host's last cache, which may be 300 MiB large, come out a
+tenth faster than those that do not.
+"""
 
 CURVE_KEYS = ("h2d_pinned", "d2h_pinned")
 CURVE_SIZES = tuple(4**power for power in range(1, 16))
 """4 B to 1 GiB."""
 
 LATENCY_KEYS = ("pointer_chase_host", "submit", "h2d_small", "d2h_small")
+
+NUMBA_KEYS = ("numba_h2d", "numba_d2h", "numba_h2d_pinned", "numba_d2h_pinned")
+NUMBA_LATENCY_KEYS = ("numba_h2d_small", "numba_d2h_small", "numba_launch")
+"""What is measured through numba's own calls."""
+
+NUMA = "numa"
+"""What pinned copies with memory on the GPU's own and on the farthest NUMA node are called as a whole."""
 
 DEFAULT_SIZE_BYTES = 512 * MIB
 
@@ -69,6 +88,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     the others. Curves end at `curve_bytes`. Sizes become smaller where memory is short or the link is slow, and the
     results say so.
 
+    `numa` asks for pinned copies with host memory on the GPU's own NUMA node and on the farthest one.
+
+    `numba` asks for what a numba user gets, which takes the time of importing it.
+
     `gpus` are CUDA's indices of those that copy all at once, and to one another, if there are two or more; the buffers
     for it take `peer_bytes`.
 
@@ -80,6 +103,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...] = DEFAULT_KEYS
     curves: tuple[str, ...] = ()
     latencies: tuple[str, ...] = ()
+    numa: bool = False
+    numba: bool = False
     size_bytes: int = DEFAULT_SIZE_BYTES
     extra_bytes: int = 128 * MIB
     gpus: tuple[int, ...] = ()
@@ -92,10 +117,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def costs(self) -> dict[str, float]:
         """What is measured on this device, in its order, each with its bytes: they decide how long it takes."""
-        extra = min(self.size_bytes, self.extra_bytes)
-        copies = {key: float(self.size_bytes if key in MAIN_KEYS else extra) for key in KEYS if key in self.keys}
-        latencies = dict.fromkeys(self.latencies, float(MIB))
-        return copies | latencies | {curve_name(key): float(self.curve_bytes) for key in self.curves}
+        extra = float(min(self.size_bytes, self.extra_bytes))
+        costs = {key: float(self.size_bytes) if key in MAIN_KEYS else extra for key in KEYS if key in self.keys}
+        costs |= {NUMA: 4 * extra} if self.numa else {}
+        costs |= dict.fromkeys(self.latencies, float(MIB))
+        costs |= {curve_name(key): float(self.curve_bytes) for key in self.curves}
+        if self.numba:
+            costs |= dict.fromkeys(NUMBA_KEYS, extra) | dict.fromkeys(NUMBA_LATENCY_KEYS, float(MIB))
+        return costs
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -111,7 +140,7 @@ def curve_name(key: str) -> str:
 
 def default_plan(device: int | str = 0) -> Plan:
     """Return what fits into 15 s on one GPU."""
-    return Plan(device=device)
+    return Plan(device=device, numa=True)
 
 
 def quick_plan(device: int | str = 0) -> Plan:
@@ -126,6 +155,8 @@ def full_plan(device: int | str = 0, gpus: tuple[int, ...] = ()) -> Plan:
         keys=KEYS,
         curves=CURVE_KEYS,
         latencies=LATENCY_KEYS,
+        numa=True,
+        numba=True,
         gpus=gpus,
         extra_bytes=DEFAULT_SIZE_BYTES,
         samples=5,
@@ -133,7 +164,8 @@ def full_plan(device: int | str = 0, gpus: tuple[int, ...] = ()) -> Plan:
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """A plan, and what is known of the PCI bus, from which the expected rate follows."""
+    """A plan, and what is known of the PCI bus, from which the expected rate follows; `root` is where /sys is."""
 
     plan: Plan = Plan()
+    root: str = "/"
     pci: Pci | Missing = Missing("the PCI bus was not read")

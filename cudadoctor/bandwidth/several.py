@@ -12,9 +12,9 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import msgspec
 
+from cudadoctor.attribution.statistics import median
 from cudadoctor.bandwidth.patterns import fill
 from cudadoctor.bandwidth.plan import Plan
-from cudadoctor.bandwidth.statistics import median
 from cudadoctor.bandwidth.transfers import WARM_UPS, Step, Transfer, rate
 from cudadoctor.bandwidth.workspace import Workspace, open_workspace
 from cudadoctor.facts.bandwidth import BandwidthResult, PeerResult

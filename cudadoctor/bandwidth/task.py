@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -35,7 +36,7 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
     """Open the device of a `Plan`, measure each kind of copy, and send what happens.
 
     Args:
-        arguments: `plan`, and `limit_s` as for `run`.
+        arguments: `plan`, `limit_s` as for `run`, and `root`, where /sys is.
         reporter: Where to send.
 
     Raises:
@@ -57,7 +58,7 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
         with reporter.step("cuDevicePrimaryCtxRetain"):
             stack.enter_context(driver.primary_context(device))
         reporter.send("started", device=msgspec.to_builtins(started))
-        _measure_all(driver, started, plan, limit_s, reporter)
+        _measure_all(driver, started, plan, limit_s, reporter, Path(arguments.get("root", "/")))
 
 
 def find_device(driver: Driver, wanted: int | str) -> int:
@@ -99,7 +100,7 @@ def _attribute(driver: Driver, number: int, device: int) -> int | None:
         return None
 
 
-def _measure_all(driver: Driver, started: Started, plan: Plan, limit_s: float, reporter: Reporter) -> None:
+def _measure_all(driver: Driver, started: Started, plan: Plan, limit_s: float, reporter: Reporter, root: Path) -> None:
     """Measure with buffers that last for all kinds of copy, and with NVML watched while the link is loaded."""
     # numpy is for the child only: the parent must stay light.
     from cudadoctor.bandwidth.host_memory import available_bytes
@@ -114,7 +115,7 @@ def _measure_all(driver: Driver, started: Started, plan: Plan, limit_s: float, r
             with reporter.step("cuMemAlloc and cuMemHostAlloc", limit_s=limit_s):
                 workspace = stack.enter_context(open_workspace(driver, plan.size_bytes, host_free=available_bytes()))
         except (DriverError, NoRoomError) as error:
-            for key in (*keys, *plan.latencies, *map(curve_name, plan.curves)):
+            for key in plan.costs:
                 skip(reporter, key, started.device, str(error))
             return
         if watch is not None:  # so that error counters are read before the first copy
@@ -123,10 +124,18 @@ def _measure_all(driver: Driver, started: Started, plan: Plan, limit_s: float, r
             _measure_one(key, workspace, started.device, plan, watch, limit_s, reporter)
             if watch is not None and key == loading[-1]:
                 _send_link(workspace, started.device, watch, reporter)
+        if plan.numa:
+            from cudadoctor.bandwidth.numa_task import measure_nodes
+
+            measure_nodes(workspace, started.device, started.pci_address, plan, limit_s, reporter, root)
         for key in plan.latencies:
             _measure_latency(key, workspace, started.device, limit_s, reporter)
     if plan.curves:
         _measure_curves(driver, started.device, plan, limit_s, reporter)
+    if plan.numba:
+        from cudadoctor.bandwidth.numba_task import measure_numba
+
+        measure_numba(driver, started.device, plan, limit_s, reporter)
     if len(plan.gpus) > 1:
         from cudadoctor.bandwidth.several_task import measure_several
 

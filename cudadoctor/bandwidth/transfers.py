@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
+from cudadoctor.attribution.statistics import median
 from cudadoctor.bandwidth.patterns import Words, fill, first_difference
-from cudadoctor.bandwidth.plan import KEYS, Plan
-from cudadoctor.bandwidth.statistics import median
+from cudadoctor.bandwidth.plan import KEYS, NUMBA_KEYS, Plan
 from cudadoctor.bandwidth.workspace import SMALLEST_BYTES, Workspace, round_down
 from cudadoctor.facts.bandwidth import BandwidthResult
 from cudadoctor.units import format_size
@@ -22,7 +22,7 @@ WARM_UPS = 4
 KEY_BUDGET_S = 4.0
 """About how long the copies of one kind may take together; on a slow link they get smaller, not fewer."""
 
-_SEEDS = {key: (index + 1) * 0x0100_0000_01B3 for index, key in enumerate(KEYS)}
+_SEEDS = {key: (index + 1) * 0x0100_0000_01B3 for index, key in enumerate((*KEYS, *NUMBA_KEYS))}
 POISON_SEED = 0xDEAD_BEEF_0BAD_F00D
 POISON_WORD = 0xDEAD_BEEF
 

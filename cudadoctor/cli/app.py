@@ -48,6 +48,8 @@ def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     try:
         result: Any = typer.main.get_command(app).main(arguments, prog_name="cudadoctor", standalone_mode=False)
+        if result == 130:  # typer makes this of Ctrl-C, and says nothing
+            return refuse(arguments, "interrupted", 130)
         if sys.stdout is not None:
             sys.stdout.flush()
         return result if isinstance(result, int) else 0

@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from cudadoctor.bandwidth.busy import idle_gpus, others_computing
-from cudadoctor.bandwidth.plan import Options, Plan, curve_name, default_plan, full_plan, quick_plan
+from cudadoctor.bandwidth.plan import NUMA, Options, Plan, curve_name, default_plan, full_plan, quick_plan
 from cudadoctor.cli import options as opt
 from cudadoctor.cli.delivery import RefusedError, check_writable, deliver, report_columns
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
@@ -102,6 +102,9 @@ def bandwidth(
         reasons = dict.fromkeys(item.reason for item in machine.bandwidth.skipped)
         error = Refusal(f"Nothing could be measured: {'; '.join(reasons)}", 3)
         diagnosis = msgspec.structs.replace(diagnosis, status="unknown", error=error)
+    elif machine.bandwidth.interrupted and facts is None:
+        error = Refusal("The measurement was interrupted; what was measured before stands", 3)
+        diagnosis = msgspec.structs.replace(diagnosis, error=error)
     sentence = bandwidth_sentence(machine.bandwidth, diagnosis.findings)
     width = report_columns(format)
     lines = bandwidth_lines(machine.bandwidth, width)
@@ -136,29 +139,38 @@ def _why_nothing(machine: Machine, facts: str | None) -> str:
 
 def _measure(machine: Machine, plan: Plan, limit_s: float, tell: Callable[[str], None]) -> Machine:
     """Measure, and return the machine with the measurement among its facts."""
-    from cudadoctor.bandwidth.events import Curved, Finished, Measured, Sampled, Skipped, Timed
+    from cudadoctor.bandwidth.events import Curved, Finished, Measured, NodesDone, Sampled, Skipped, Timed
     from cudadoctor.bandwidth.measure import BandwidthError, run
 
     progress = Progress(plan.costs, plan.samples, time.monotonic())
     tell(progress.line(time.monotonic()))
+    events = run(Options(plan=plan, pci=machine.pci), limit_s=limit_s)
+    struck: KeyboardInterrupt | None = None
     try:
-        for event in run(Options(plan=plan, pci=machine.pci), limit_s=limit_s):
-            if isinstance(event, Finished):
-                return msgspec.structs.replace(machine, bandwidth=event.bandwidth)
-            if isinstance(event, Sampled):
-                progress.sampled(event.key)
-            elif isinstance(event, Measured):
-                progress.ended()
-            elif isinstance(event, Curved):
-                progress.ended(curve_name(event.curve.key))
-            elif isinstance(event, Timed):
-                progress.ended(event.latency.key)
-            elif isinstance(event, Skipped):
-                progress.ended(event.skipped.key, measured=False)
-            tell(progress.line(time.monotonic()))
+        while True:
+            event = next(events) if struck is None else events.throw(struck)
+            struck = None
+            try:
+                if isinstance(event, Finished):
+                    return msgspec.structs.replace(machine, bandwidth=event.bandwidth)
+                if isinstance(event, Sampled):
+                    progress.sampled(event.key)
+                elif isinstance(event, Measured):
+                    progress.ended()
+                elif isinstance(event, Curved):
+                    progress.ended(curve_name(event.curve.key))
+                elif isinstance(event, Timed):
+                    progress.ended(event.latency.key)
+                elif isinstance(event, NodesDone):
+                    progress.ended(NUMA)
+                elif isinstance(event, Skipped):
+                    progress.ended(event.skipped.key, measured=False)
+                tell(progress.line(time.monotonic()))
+            except KeyboardInterrupt as error:
+                # Ctrl-C while a line was shown: the measurement must hear of it too, to keep what was measured.
+                struck = error
     except BandwidthError as error:
         return msgspec.structs.replace(machine, bandwidth=Missing(str(error)))
-    return machine
 
 
 def _progress(quiet: bool) -> Callable[[str], None]:

@@ -12,23 +12,43 @@ import typer
 from cudadoctor.cli import options as opt
 from cudadoctor.cli.delivery import check_writable, deliver
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
+from cudadoctor.cli.race_live import teller
+from cudadoctor.cli.race_options import Style, on_device, race_options, without_gpu
 from cudadoctor.cli.source import choose_device, examination, load_or_examine
 from cudadoctor.doctor import AREAS, diagnose, refusal, usable_gpu
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.machine import Machine
-from cudadoctor.facts.race import Race, SkippedLane
+from cudadoctor.facts.race import Race
 from cudadoctor.findings import Refusal
 from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
 
 if TYPE_CHECKING:
-    from cudadoctor.dbn.events import Event
-
-GPU_LANE = "gpu-per-operation"
+    from cudadoctor.dbn.events import Event, Options
 
 
 def dbn_race(
     epochs: Annotated[int, typer.Option("--epochs", min=1, max=1000, help="Epochs to train.")] = 10,
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Draws weights and minibatches.")] = 0,
+    layers: Annotated[
+        str, typer.Option("--layers", metavar="N-N-N", help="Units of the layers, inputs first.")
+    ] = "784-300-10",
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=46_900, help="Samples a minibatch.")] = 64,
+    lanes: Annotated[
+        str | None,
+        typer.Option("--lanes", metavar="NAME,NAME", help="The lanes to run, in order; `all` for all of them."),
+    ] = None,
+    style: Annotated[
+        Style, typer.Option("--style", help="2014: launches and waits as gnumpy and cudamat made them.")
+    ] = Style.DEFAULT,
+    explain: Annotated[
+        bool | None,
+        typer.Option(
+            "--explain/--no-explain",
+            help="Measure why: the ladder from R0 to R8, with predictions. On where there is a GPU.",
+            show_default=False,
+        ),
+    ] = None,
+    repeat: Annotated[int, typer.Option("--repeat", min=3, max=100, help="Rounds of the ladder.")] = 12,
     require_gpu: Annotated[bool, typer.Option("--require-gpu", help="Exit with 3 if there is no GPU to race.")] = False,
     facts: opt.FactsOption = None,
     device: opt.DeviceOption = None,
@@ -41,9 +61,9 @@ def dbn_race(
     verbose: opt.VerboseOption = 0,
     quiet: opt.QuietOption = False,
 ) -> int:
-    """Train the network of 2014 (784-300-10) on the CPU and on the GPU, and say who won and by what factor.
+    """Train the network of 2014 (784-300-10) on the CPU and on the GPU, and say who won and why.
 
-    Both start from equal weights and see the same minibatches. Without a GPU the CPU runs alone.
+    All lanes start from equal weights and see the same minibatches. Without a GPU the CPU runs alone.
     """
     from cudadoctor.report.race import race_lines, race_result_lines, race_sentence
 
@@ -58,6 +78,9 @@ def dbn_race(
         verbose=verbose,
         quiet=quiet,
     )
+    wanted = race_options(
+        epochs=epochs, seed=seed, layers=layers, batch_size=batch_size, lanes=lanes, style=style, repeat=repeat
+    )
     areas = frozenset(AREAS) - {"kernel"}
     what = examination(sysroot=None, live=False, limit_s=timeout, areas=areas, left_out="the race runs its own kernels")
     machine = load_or_examine(facts, what, device)
@@ -69,8 +92,12 @@ def dbn_race(
             return deliver(refusal(machine, "dbn-race", why), report)
         streamed = not quiet
         on_screen = format is Format.TEXT and output is None
-        tell = _teller(sys.stdout if on_screen else sys.stderr, seed) if streamed else _silent
-        machine = _race(machine, epochs, seed, choose_device(machine, device) if gpu else None, tell)
+        tell = teller(sys.stdout if on_screen else sys.stderr, wanted) if streamed else _silent
+        index = choose_device(machine, device) if gpu else None
+        raced = _race(machine, on_device(wanted, machine, index, explain), tell)
+        if index is None and isinstance(raced.race, Race):
+            raced = msgspec.structs.replace(raced, race=without_gpu(raced.race, wanted, machine))
+        machine = raced
         streamed = streamed and on_screen
     race = machine.race
     if isinstance(race, Missing):
@@ -84,14 +111,12 @@ def dbn_race(
     return deliver(diagnosis, report, sentence, race_result_lines(race) if streamed else race_lines(race))
 
 
-def _race(machine: Machine, epochs: int, seed: int, device: int | None, tell: Callable[[Event], None]) -> Machine:
+def _race(machine: Machine, options: Options, tell: Callable[[Event], None]) -> Machine:
     """Run the race and return the machine with it among its facts."""
-    from cudadoctor.dbn.events import LANES, Options
     from cudadoctor.dbn.race import run
 
-    lanes = tuple(lane for lane in LANES if device is not None or not lane.startswith("gpu"))
     result: Race | Missing = Missing("it ended early")
-    events = run(Options(epochs=epochs, seed=seed, lanes=lanes, device=device or 0))
+    events = run(options)
     struck: KeyboardInterrupt | None = None
     while True:
         try:
@@ -107,16 +132,7 @@ def _race(machine: Machine, epochs: int, seed: int, device: int | None, tell: Ca
         except KeyboardInterrupt as error:
             # Ctrl-C while a line was printed: the race must hear of it too, to keep what was measured.
             struck = error
-    if isinstance(result, Race) and device is None:
-        skipped = SkippedLane(name=GPU_LANE, device="gpu:0", reason=_why_no_gpu(machine))
-        result = msgspec.structs.replace(result, skipped=(*result.skipped, skipped))
     return msgspec.structs.replace(machine, race=result)
-
-
-def _why_no_gpu(machine: Machine) -> str:
-    found = diagnose(machine).findings
-    why = found[0].title if found else "no GPU that a CUDA program can use"
-    return f"{why[0].lower() + why[1:] if why[:2] != why[:2].upper() else why} (`cudadoctor check` says more)"
 
 
 def _what_is_missing(race: Race, require_gpu: bool) -> str | None:
@@ -127,33 +143,6 @@ def _what_is_missing(race: Race, require_gpu: bool) -> str | None:
     if require_gpu and not any(lane.state == "finished" for lane in race.lanes if lane.device != "cpu"):
         return "--require-gpu: no GPU lane finished"
     return None
-
-
-def _teller(stream: object, seed: int) -> Callable[[Event], None]:
-    """Return what prints a race line by line while it runs."""
-    from cudadoctor.dbn.events import DataReady, EpochDone, LaneDone, LaneReady, LaneStarted
-    from cudadoctor.dbn.network import Network
-    from cudadoctor.report.race import data_line, epoch_line, lane_line, network_line
-    from cudadoctor.text import printable
-
-    def say(text: str) -> None:
-        print(printable(text), file=stream, flush=True)  # type: ignore[call-overload]
-
-    def tell(event: Event) -> None:
-        if isinstance(event, DataReady):
-            say(data_line(event.data, event.training_samples, event.test_samples))
-            network = Network()
-            say(network_line(network.layers, network.batch_size, event.minibatches_per_epoch, seed))
-        elif isinstance(event, LaneStarted):
-            say("")
-        elif isinstance(event, LaneReady):
-            say(lane_line(event.name, event.device_name, event.compile_seconds))
-        elif isinstance(event, EpochDone):
-            say("  " + epoch_line(event.epoch))
-        elif isinstance(event, LaneDone) and event.lane.state != "finished":
-            say(f"  {event.lane.state}: {event.lane.reason}")
-
-    return tell
 
 
 def _silent(event: Event) -> None:

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import msgspec
 
+from cudadoctor.dbn.contenders import DEFAULT_LANES, LANE_KINDS
 from cudadoctor.dbn.network import Network
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.race import Epoch, Lane, Race, SkippedLane
-
-LANES = ("cpu-fast", "gpu-per-operation")
-"""The contenders, in the order in which they run."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """A race. The digits are always the same ones; the seed draws the weights and the minibatches.
 
-    `silence_limit_s` is how long the race may go without any sign of progress before it is taken for hung.
+    `silence_limit_s` is how long the race may go without any sign of progress before it is taken for hung. With
+    `stand_ins` a lane that cannot take the network or the card is followed by the next best. `explain` adds the ladder,
+    each rung sampled in `rounds`; the GPU's clocks are read beside it at `pci_address`.
     """
 
     network: Network = Network()
     epochs: int = 10
     seed: int = 0
-    lanes: tuple[str, ...] = LANES
+    lanes: tuple[str, ...] = DEFAULT_LANES
     device: int = 0
     training_samples: int = 46_900
     test_samples: int = 23_100
     silence_limit_s: float = 30.0
+    stand_ins: bool = True
+    explain: bool = False
+    rounds: int = 12
+    pci_address: str | None = None
 
     def __post_init__(self) -> None:
         layers = self.network.layers
@@ -33,12 +37,16 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"the digits need 784 inputs and 10 outputs, not {layers[0]} and {layers[-1]}")
         if self.epochs < 1:
             raise ValueError(f"a race needs at least one epoch, not {self.epochs}")
+        if self.rounds < 3:
+            raise ValueError(f"an interval needs at least three rounds, not {self.rounds}")
         if self.seed < 0:
             raise ValueError(f"a seed is 0 or more, not {self.seed}")
         if self.training_samples < self.network.batch_size or self.test_samples < 0:
             raise ValueError(f"a minibatch of {self.network.batch_size} needs at least as many training samples")
-        if not self.lanes or set(self.lanes) - set(LANES):
-            raise ValueError(f"lanes are {', '.join(LANES)}; not {', '.join(self.lanes) or 'none'}")
+        if not self.lanes or set(self.lanes) - set(LANE_KINDS):
+            raise ValueError(f"lanes are {', '.join(LANE_KINDS)}; not {', '.join(self.lanes) or 'none'}")
+        if len(set(self.lanes)) < len(self.lanes):
+            raise ValueError(f"each lane runs once; {', '.join(self.lanes)} names one twice")
 
 
 class DataReady(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,9 +94,11 @@ class LaneSkipped(msgspec.Struct, frozen=True, kw_only=True):
     skipped: SkippedLane
 
 
-Event = DataReady | LaneStarted | LaneReady | EpochDone | LaneDone | LaneSkipped | Race | Missing
+class RungSampled(msgspec.Struct, frozen=True, kw_only=True):
+    """A rung of the ladder was sampled; `us` is microseconds a minibatch."""
+
+    rung: str
+    us: float
 
 
-def device_of(lane: str, index: int) -> str:
-    """Return the device that a lane runs on: `cpu` or `gpu:N`."""
-    return f"gpu:{index}" if lane.startswith("gpu") else "cpu"
+Event = DataReady | LaneStarted | LaneReady | EpochDone | LaneDone | LaneSkipped | RungSampled | Race | Missing

@@ -9,19 +9,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cudadoctor.dbn.events import Options, device_of
+from cudadoctor.dbn.contenders import LANE_KINDS, UnsuitableLaneError, UnusableDeviceError, device_of, is_lost, make
+from cudadoctor.dbn.events import Options
 from cudadoctor.dbn.network import Layer, first_weights, minibatches
 from cudadoctor.facts.race import Epoch
 from cudadoctor.gpu.child import Reporter
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from cudadoctor.dbn.digits import Digits
 
 _HEARTBEAT_S = 1.0
@@ -30,33 +28,22 @@ _LEARNED_BELOW = 0.95
 """Part of ln(classes), the loss of guessing: after one epoch any learning network is far below it (0.29 of 2.30)."""
 
 
-class Contender(Protocol):
-    """What a lane must offer."""
-
-    device_name: str
-    notes: tuple[str, ...]
-
-    def prepare(self, tick: Callable[[], None]) -> float:
-        """Compile or load what it needs; return the seconds that took."""
-
-    def train_epoch(self, rows: NDArray[np.uint32], learn_rate: float, tick: Callable[[], None]) -> tuple[float, float]:
-        """Train on all minibatches of an epoch; return running loss and error."""
-
-    def layers(self) -> list[Layer]:
-        """Return the weights W."""
-
-
 class NothingLearnedError(Exception):
     """The loss is what guessing gives, or not a number."""
 
 
-class UnusableDeviceError(Exception):
-    """The lane's device cannot be used at all, so the lane does not run."""
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """What a child is to do of a race: these lanes, and then the ladder without these rungs; None for no ladder."""
+
+    options: Options
+    lanes: tuple[str, ...]
+    ladder_without: tuple[str, ...] | None = None
 
 
 def work(arguments: dict[str, Any], reporter: Reporter) -> None:
-    """Run a race; `arguments` are `Options` as JSON."""
-    options = msgspec.convert(arguments, Options)
+    """Run a race, or what is left of it; `arguments` are a `Task` as JSON."""
+    task = msgspec.convert(arguments, Task)
+    options = task.options
     tick = _heartbeat(reporter)
     with reporter.step("making the digits"):
         started = time.perf_counter()
@@ -65,16 +52,42 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
         digits = procedural(options.training_samples, options.test_samples, tick=tick)
         reporter.send("data", seconds=time.perf_counter() - started)
     layers = first_weights(options.network, options.seed)
-    for name in options.lanes:
+    waiting = list(task.lanes)
+    while waiting:
+        name = waiting.pop(0)
         reporter.send("lane_started", name=name, device=device_of(name, options.device))
         try:
             _run_lane(name, options, layers, digits, reporter, tick)
         except UnusableDeviceError as error:
             reporter.send("lane_skipped", reason=str(error))
+            stand_in = LANE_KINDS[name].stand_in if isinstance(error, UnsuitableLaneError) else ""
+            if options.stand_ins and stand_in and stand_in not in task.lanes:
+                waiting.insert(0, stand_in)
         except NothingLearnedError as error:
             reporter.send("lane_failed", reason=str(error))
         except Exception as error:  # noqa: BLE001 - one lane's failure is its own; the others go on
             reporter.send("lane_failed", reason=f"{type(error).__name__}: {' '.join(str(error).split())}")
+            if name.startswith("gpu") and is_lost(error):
+                return  # and the parent starts another process for the rest
+    if task.ladder_without is not None:
+        _climb(options, layers, digits, task.ladder_without, reporter, tick)
+
+
+def _climb(
+    options: Options,
+    layers: Sequence[Layer],
+    digits: Digits,
+    without: Sequence[str],
+    reporter: Reporter,
+    tick: Callable[[], None],
+) -> None:
+    from cudadoctor.dbn.study import LostDeviceError, Study
+
+    try:
+        Study(options, digits, layers, reporter, tick).run(without)
+    except LostDeviceError:
+        return
+    reporter.send("ladder_done")
 
 
 def why_nothing_was_learned(loss: float, classes: int) -> str | None:
@@ -101,7 +114,7 @@ def _run_lane(
     network = options.network
     # A driver that wakes several GPUs without persistence mode takes its time.
     with reporter.step(f"{name}: starting", limit_s=2 * options.silence_limit_s):
-        contender = _contender(name, options, layers, digits)
+        contender = make(name, options.network, layers, digits, options.device)
     with reporter.step(f"{name}: compiling", limit_s=2 * options.silence_limit_s):
         compile_seconds = contender.prepare(tick)
     reporter.send(
@@ -130,23 +143,6 @@ def _run_lane(
         test_accuracy=accuracy(digits.test_labels, answers),
         digits=msgspec.to_builtins(scores(digits.test_labels, answers, network.classes)),
     )
-
-
-def _contender(name: str, options: Options, layers: Sequence[Layer], digits: Digits) -> Contender:
-    pixels, labels = digits.training_pixels, digits.training_labels
-    if name == "cpu-fast":
-        from cudadoctor.dbn.cpu import CpuFast
-
-        return CpuFast(options.network, layers, pixels, labels)
-    try:
-        from cudadoctor.dbn.gpu import GpuPerOperation, why_no_device
-    except Exception as error:  # numba refuses to import beside packages that it does not work with, and says so
-        raise UnusableDeviceError(f"numba.cuda cannot be imported: {' '.join(str(error).split())}") from error
-
-    reason = why_no_device(options.device)
-    if reason is not None:
-        raise UnusableDeviceError(reason)
-    return GpuPerOperation(options.network, layers, pixels, labels, options.device)
 
 
 def _heartbeat(reporter: Reporter) -> Callable[[], None]:

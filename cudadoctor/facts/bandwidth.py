@@ -19,7 +19,9 @@ class BandwidthResult(msgspec.Struct, frozen=True, kw_only=True):
     host, such as pageable ones). For `d2d_local` the bytes copied count once: the memory system moves twice as many.
     `verified` is True only if what arrived was compared with what was sent after every sample. `mover` is what moves
     the bytes: `copy engine` or `kernel` (threads of the GPU load and store them, as for mapped memory). A bidirectional
-    result is the rate of its own direction while the other one is busy.
+    result is the rate of its own direction while the other one is busy. Keys that begin with `numba_` are copies by
+    numba's calls, with what each call costs: `cuda.to_device` takes device memory anew each time. `numa_node` is where
+    the pages of the host's memory were found, None where that was not asked.
     """
 
     key: str
@@ -32,6 +34,7 @@ class BandwidthResult(msgspec.Struct, frozen=True, kw_only=True):
     timer: str
     note: str = ""
     mover: str = "copy engine"
+    numa_node: int | None = None
 
 
 class SkippedMeasurement(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,8 +82,9 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     """One latency in seconds, median of its samples.
 
     Keys: `pointer_chase_host` (one dependent load by a GPU thread from pinned host memory), `submit` (queueing one
-    copy), `h2d_small`, `d2h_small` (a synchronous copy of 4 B from and to pinned memory), and what a numba user gets
-    for the same: `numba_h2d_small`, `numba_d2h_small`.
+    copy), `h2d_small`, `d2h_small` (a synchronous copy of 4 B from and to pinned memory), and what a numba user gets:
+    `numba_h2d_small` (`cuda.to_device` of 4 B, with taking the device memory for it), `numba_d2h_small`
+    (`copy_to_host`), `numba_launch` (launching an empty kernel, without waiting for it).
     """
 
     key: str
@@ -149,9 +153,10 @@ class LinkUnderLoad(msgspec.Struct, frozen=True, kw_only=True):
 class Bandwidth(Section, frozen=True, kw_only=True):
     """One run of the bandwidth measurement on one GPU.
 
-    `cut_short` is the call in which the driver hung or died, if it did; what had been measured before stands.
-    `together` are pinned copies of this and the other GPUs made all at once, one result a GPU; `peers` copies between
-    GPUs. `near` and `far` are the pinned copies with host memory on the GPU's own NUMA node and on another one.
+    `cut_short` is the call in which the driver hung or died, if it did, and `interrupted` says whether Ctrl-C ended the
+    run; what had been measured before stands. `together` are pinned copies of this and the other GPUs made all at once,
+    one result a GPU; `peers` copies between GPUs. `near` and `far` are pinned copies with host memory on the GPU's own
+    NUMA node and on the one that is farthest from it: pages that were placed there, found there, and then registered.
     """
 
     device: int
@@ -164,6 +169,7 @@ class Bandwidth(Section, frozen=True, kw_only=True):
     link_under_load: LinkUnderLoad | None
     seconds: float
     cut_short: Step | None = None
+    interrupted: bool = False
     curves: tuple[SizeCurve, ...] = ()
     latencies: tuple[Latency, ...] = ()
     together: tuple[BandwidthResult, ...] = ()

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from cudadoctor.facts.base import Section
+from cudadoctor.facts.explanation import Explanation
 
 
 class Epoch(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +57,7 @@ class SkippedLane(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Race(Section, frozen=True, kw_only=True):
-    """One race. `data` is `procedural` for the generated digits."""
+    """One race. `data` is `procedural` for the generated digits; `explanation` is there if it was asked for."""
 
     data: str
     layers: tuple[int, ...]
@@ -69,3 +70,4 @@ class Race(Section, frozen=True, kw_only=True):
     data_seconds: float
     lanes: tuple[Lane, ...]
     skipped: tuple[SkippedLane, ...] = ()
+    explanation: Explanation | None = None

@@ -104,9 +104,22 @@ from cudadoctor.rules.pci.no_nvidia_gpu_active import no_nvidia_gpu_active
 from cudadoctor.rules.pci.other_driver_bound import other_driver_bound
 from cudadoctor.rules.power.battery_power_limit import battery_power_limit
 from cudadoctor.rules.power.hybrid_gpu_powered_off import hybrid_gpu_powered_off
+from cudadoctor.rules.race.allocation_in_loop import allocation_in_loop
+from cudadoctor.rules.race.clock_ramp import clock_ramp
+from cudadoctor.rules.race.cpu_baseline_blas import cpu_baseline_blas
+from cudadoctor.rules.race.cpu_threads_oversubscribed import cpu_threads_oversubscribed
+from cudadoctor.rules.race.host_bound_not_gpu import host_bound_not_gpu
+from cudadoctor.rules.race.implicit_host_copies import implicit_host_copies
+from cudadoctor.rules.race.launch_bound_small_work import launch_bound_small_work
+from cudadoctor.rules.race.low_end_gpu import low_end_gpu
+from cudadoctor.rules.race.ptx_jit_first_run import ptx_jit_first_run
 from cudadoctor.rules.race.race_lane_failed import race_lane_failed
 from cudadoctor.rules.race.race_lanes_disagree import race_lanes_disagree
+from cudadoctor.rules.race.readback_every_step import readback_every_step
+from cudadoctor.rules.race.small_transfers import small_transfers
+from cudadoctor.rules.race.sync_every_step import sync_every_step
 from cudadoctor.rules.race.training_learned_nothing import training_learned_nothing
+from cudadoctor.rules.race.warmup_in_timing import warmup_in_timing
 from cudadoctor.rules.services.fabric_manager_not_needed import fabric_manager_not_needed
 from cudadoctor.rules.toolkits.nvcc_runtime_mismatch import nvcc_runtime_mismatch
 from cudadoctor.rules.toolkits.nvvm_not_found import nvvm_not_found
@@ -240,5 +253,19 @@ RULES: tuple[Rule, ...] = tuple(
         training_learned_nothing,
         race_lanes_disagree,
         race_lane_failed,
+        # Why a lane of the race takes as long as it does.
+        cpu_threads_oversubscribed,
+        low_end_gpu,
+        launch_bound_small_work,
+        implicit_host_copies,
+        small_transfers,
+        readback_every_step,
+        sync_every_step,
+        allocation_in_loop,
+        host_bound_not_gpu,
+        clock_ramp,
+        warmup_in_timing,
+        ptx_jit_first_run,
+        cpu_baseline_blas,
     )
 )

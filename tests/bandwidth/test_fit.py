@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cudadoctor.bandwidth.fit import fit_curve, student_quantile
+from cudadoctor.attribution.lines import student_quantile
+from cudadoctor.bandwidth.fit import fit_curve
 from cudadoctor.facts.bandwidth import CurvePoint
 
 SIZES = tuple(4**k for k in range(1, 16))

@@ -13,13 +13,14 @@ import pytest
 
 from cudadoctor.bandwidth.events import Event, Finished, Measured, Sampled, Skipped, Started
 from cudadoctor.bandwidth.measure import BandwidthError, run
-from cudadoctor.bandwidth.plan import MAIN_KEYS, Options, Plan
+from cudadoctor.bandwidth.plan import Options, Plan
 from cudadoctor.facts.bandwidth import Bandwidth, ExpectedLink
 from cudadoctor.facts.base import Missing, known
 from tests.fake_driver.build import FakeDriver
 
 MIB = 2**20
-SMALL = Plan(keys=MAIN_KEYS, size_bytes=MIB, copies=4, pageable_copies=2)
+KINDS = ("h2d_pinned", "d2h_pinned", "h2d_pageable", "d2h_pageable", "d2d_local")
+SMALL = Plan(keys=KINDS, size_bytes=MIB, copies=4, pageable_copies=2)
 # What must be given back, by what takes it; the trace tells the handle or address of each.
 PAIRS = {
     "cuMemAlloc_v2": "cuMemFree_v2",
@@ -67,7 +68,7 @@ def test_a_healthy_card_gives_the_rates_of_its_links(fake_driver: FakeDriver) ->
     events = measure(fake_driver, h2d_pageable_gb_per_s=0.5, d2h_pageable_gb_per_s=0.6, **rates)
     assert isinstance(events[0], Started)
     result = bandwidth(events)
-    assert [one.key for one in result.results] == list(MAIN_KEYS)
+    assert [one.key for one in result.results] == list(KINDS)
     assert result.skipped == ()
     rate = {one.key: one.gb_per_s for one in result.results}
     assert rate["h2d_pinned"] == pytest.approx(25.0, rel=1e-3)
@@ -159,13 +160,13 @@ def test_without_the_kernel_it_measures_without_hold_and_says_so(fake_driver: Fa
         ("d2h_pageable", {"d2h_pageable"}),
         ("d2d_local", {"d2d_local"}),
         ("h2d_pinned", {"h2d_pinned", "d2h_pinned", "d2h_pageable", "d2d_local"}),
-        ("h2d,d2h,d2d", set(MAIN_KEYS)),
+        ("h2d,d2h,d2d", set(KINDS)),
     ],
 )
 def test_copies_that_arrive_damaged_give_no_result(fake_driver: FakeDriver, corrupt: str, refused: set[str]) -> None:
     events = measure(fake_driver, corrupt_copies=corrupt)
     result = bandwidth(events)
-    assert {one.key for one in result.results} == set(MAIN_KEYS) - refused
+    assert {one.key for one in result.results} == set(KINDS) - refused
     assert set(reasons(result)) == refused
     for reason in reasons(result).values():
         assert reason.startswith("verification failed: sample 1: ")
@@ -190,7 +191,7 @@ def test_memory_that_is_free_but_cannot_be_had_gives_smaller_copies(fake_driver:
 def test_no_device_memory_at_all_skips_everything_with_the_reason(fake_driver: FakeDriver) -> None:
     result = bandwidth(measure(fake_driver, memory_allocatable_bytes=1000))
     assert result.results == ()
-    assert set(reasons(result)) == set(MAIN_KEYS)
+    assert set(reasons(result)) == set(KINDS)
     assert "CUDA_ERROR_OUT_OF_MEMORY" in reasons(result)["h2d_pinned"]
 
 
@@ -216,7 +217,7 @@ def test_a_crash_keeps_what_was_measured_and_names_the_call(fake_driver: FakeDri
     result = bandwidth(measure(fake_driver, crash_in="cuMemcpyDtoHAsync_v2"))
     assert [one.key for one in result.results] == ["h2d_pinned"]
     assert reasons(result)["d2h_pinned"] == "the driver crashed in cuMemcpyDtoHAsync (SIGSEGV)"
-    assert set(reasons(result)) == set(MAIN_KEYS) - {"h2d_pinned"}
+    assert set(reasons(result)) == set(KINDS) - {"h2d_pinned"}
 
 
 def test_a_hang_is_reported_and_does_not_hang_the_caller(fake_driver: FakeDriver) -> None:

@@ -6,10 +6,19 @@ import os
 
 import pytest
 
+from cudadoctor.attribution.statistics import spread
 from cudadoctor.bandwidth.events import Finished
 from cudadoctor.bandwidth.measure import BandwidthError, run
-from cudadoctor.bandwidth.plan import CURVE_KEYS, KEYS, LATENCY_KEYS, MAIN_KEYS, Options, Plan
-from cudadoctor.bandwidth.statistics import spread
+from cudadoctor.bandwidth.plan import (
+    CURVE_KEYS,
+    KEYS,
+    LATENCY_KEYS,
+    MAIN_KEYS,
+    NUMBA_KEYS,
+    NUMBA_LATENCY_KEYS,
+    Options,
+    Plan,
+)
 from cudadoctor.facts.bandwidth import Bandwidth, ExpectedLink
 from cudadoctor.facts.base import known
 
@@ -76,3 +85,29 @@ def test_curves_and_latencies_of_a_real_gpu() -> None:
     # A load from the host takes longer than one from the GPU's own memory, and a call into the driver less than 1 ms.
     assert 2e-7 < latencies["pointer_chase_host"] < 1e-4
     assert all(0 < seconds < 1e-3 for seconds in latencies.values())
+
+
+@pytest.mark.gpu
+def test_numba_s_calls_on_a_real_gpu() -> None:
+    bandwidth = measured(Plan(keys=("h2d_pinned", "d2h_pinned"), size_bytes=128 * MIB, numba=True))
+    assert bandwidth.skipped == ()
+    rates = {result.key: result.gb_per_s for result in bandwidth.results}
+    assert set(rates) == {"h2d_pinned", "d2h_pinned", *NUMBA_KEYS}
+    # A call on top of a copy cannot make it faster, but for the spread of both.
+    assert rates["numba_h2d_pinned"] < 1.1 * rates["h2d_pinned"]
+    assert rates["numba_d2h_pinned"] < 1.1 * rates["d2h_pinned"]
+    latencies = {latency.key: latency.seconds for latency in bandwidth.latencies}
+    assert tuple(latencies) == NUMBA_LATENCY_KEYS
+    assert all(1e-6 < seconds < 1e-2 for seconds in latencies.values())
+
+
+@pytest.mark.gpu
+def test_near_and_far_memory_of_a_real_gpu_or_why_not() -> None:
+    bandwidth = measured(Plan(keys=("h2d_pinned",), size_bytes=64 * MIB, numa=True))
+    if bandwidth.skipped:
+        assert not bandwidth.near or not bandwidth.far
+        return
+    for results in (bandwidth.near, bandwidth.far):
+        assert [result.key for result in results] == ["h2d_pinned", "d2h_pinned"]
+        assert len({result.numa_node for result in results}) == 1
+    assert bandwidth.near[0].numa_node != bandwidth.far[0].numa_node

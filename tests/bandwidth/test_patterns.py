@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from cudadoctor.bandwidth import patterns
 
 PIECE = 2**17
-SIZES = [1, 7, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 5]
+# The last two are large enough for several threads.
+SIZES = [1, 7, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 5, 16 * PIECE, 37 * PIECE + 11]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -30,6 +31,20 @@ def test_one_flipped_bit_is_found_where_it_is(size: int) -> None:
         words[index] ^= np.uint64(1 << 63)
         assert patterns.first_difference(words, 1) == 8 * index
         words[index] ^= np.uint64(1 << 63)
+
+
+@pytest.mark.parametrize("cpus", [1, 2, 3, 64])
+def test_threads_write_and_find_what_one_would(monkeypatch: pytest.MonkeyPatch, cpus: int) -> None:
+    one = np.zeros(37 * PIECE + 11, dtype=np.uint64)
+    monkeypatch.setattr(patterns, "_cpus", lambda: 1)
+    patterns.fill(one, 9)
+    several = np.zeros_like(one)
+    monkeypatch.setattr(patterns, "_cpus", lambda: cpus)
+    patterns.fill(several, 9)
+    assert bool((one == several).all())
+    # Of several differences the first counts, whichever thread meets its own first.
+    several[[20 * PIECE + 3, 30 * PIECE]] ^= np.uint64(1)
+    assert patterns.first_difference(several, 9) == 8 * (20 * PIECE + 3)
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))

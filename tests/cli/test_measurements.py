@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cudadoctor.bandwidth.plan import KEYS
+from cudadoctor.bandwidth.plan import KEYS, NUMBA_KEYS, NUMBA_LATENCY_KEYS
 from tests.cli.conftest import Doctor
 from tests.fake_driver.build import FakeDriver
 from tests.probes.machine_tree import machine_without_card
@@ -49,7 +49,8 @@ def test_bandwidth_without_a_gpu_says_why_and_exits_with_3(doctor: Doctor) -> No
 
 def test_bandwidth_of_a_healthy_card(doctor: Doctor, fake_driver: FakeDriver, tmp_path: Path) -> None:
     file = tmp_path / "facts.json"
-    environment = fake_driver.scenario(memory_allocatable_bytes=2**26)
+    # Copies of 16 MiB: a busy machine is too slow for the rates of larger pageable ones, which would be judged.
+    environment = fake_driver.scenario(memory_allocatable_bytes=2**25)
     run = doctor("bandwidth", "--format", "json", "--save", file, env=environment)
     assert (run.code, run.ids, run.document["status"]) == (0, [], "ok")
     results = run.document["facts"]["bandwidth"]["results"]
@@ -80,14 +81,15 @@ def test_full_measures_every_kind_with_curves_and_latencies(doctor: Doctor, fake
     run = doctor("bandwidth", "--full", "--format", "json", env=environment)
     assert run.code == 0
     measured = run.document["facts"]["bandwidth"]
-    assert measured["skipped"] == []
-    assert {result["key"] for result in measured["results"]} == {*KEYS} - {"d2d_local_kernel"}
+    # No /sys knows the made-up card, so which memory is near it cannot be said; and numba or its compiler may lack.
+    assert {skip["key"] for skip in measured["skipped"]} - {*NUMBA_KEYS, *NUMBA_LATENCY_KEYS} == {"numa"}
+    assert {result["key"] for result in measured["results"]} - {*NUMBA_KEYS} == {*KEYS} - {"d2d_local_kernel"}
     for curve in measured["curves"]:
         assert [point["size_bytes"] for point in curve["points"]] == [4**power for power in range(1, 12)]
         assert abs(curve["fit"]["overhead_s"] - 2e-6) < 1e-7
         assert abs(curve["fit"]["gb_per_s"] - 55) < 1
     latencies = {latency["key"]: latency["seconds"] for latency in measured["latencies"]}
-    assert list(latencies) == ["pointer_chase_host", "submit", "h2d_small", "d2h_small"]
+    assert list(latencies)[:4] == ["pointer_chase_host", "submit", "h2d_small", "d2h_small"]
     assert all(seconds > 0 for seconds in latencies.values())
 
 
@@ -135,14 +137,14 @@ def test_a_slow_link_is_a_finding(doctor: Doctor, fake_driver: FakeDriver) -> No
 
 def test_a_link_that_trained_down_is_the_finding_and_not_the_bandwidth(doctor: Doctor, fake_driver: FakeDriver) -> None:
     environment = fake_driver.scenario(
-        memory_allocatable_bytes=2**26, link_generation=1, h2d_pinned_gb_per_s=3.2, d2h_pinned_gb_per_s=3.3
+        memory_allocatable_bytes=2**25, link_generation=1, h2d_pinned_gb_per_s=3.2, d2h_pinned_gb_per_s=3.3
     )
     run = doctor("bandwidth", "--quick", "--format", "json", env=environment)
     assert (run.code, run.ids) == (1, ["pcie-link-degraded"])
 
 
 def test_what_arrived_wrong_is_not_reported(doctor: Doctor, fake_driver: FakeDriver) -> None:
-    environment = fake_driver.scenario(memory_allocatable_bytes=2**26, corrupt_copies="h2d_pageable")
+    environment = fake_driver.scenario(memory_allocatable_bytes=2**25, corrupt_copies="h2d_pageable")
     run = doctor("bandwidth", "--format", "json", env=environment)
     assert run.code == 1
     assert run.ids == ["bandwidth-not-verified"]
@@ -150,7 +152,7 @@ def test_what_arrived_wrong_is_not_reported(doctor: Doctor, fake_driver: FakeDri
 
 
 def test_a_card_that_hangs_in_a_copy_does_not_hang_the_measurement(doctor: Doctor, fake_driver: FakeDriver) -> None:
-    environment = fake_driver.scenario(memory_allocatable_bytes=2**26, hang_in="cuMemcpyHtoD_v2")
+    environment = fake_driver.scenario(memory_allocatable_bytes=2**25, hang_in="cuMemcpyHtoD_v2")
     run = doctor("bandwidth", "--format", "json", "--timeout", "2", env=environment)
     keys = [result["key"] for result in run.document["facts"]["bandwidth"]["results"]]
     assert keys == ["h2d_pinned"]
@@ -183,7 +185,7 @@ def test_without_a_gpu_the_cpu_races_alone(doctor: Doctor, race_file: Path) -> N
     assert [epoch["epoch"] for epoch in lane["epochs"]] == [1, 2]
     assert lane["epochs"][1]["loss"] < lane["epochs"][0]["loss"] < 0.35
     assert lane["test_accuracy"] > 0.94
-    assert race["skipped"][0]["name"] == "gpu-per-operation"
+    assert [lane["name"] for lane in race["skipped"]] == ["gpu-copied", "gpu-persistent"]
     # Progress goes to standard error, as nolearn printed it.
     assert re.search(r"Epoch +1: +loss 0\.\d{6} +err 0\.\d{6} +\(0:00:", run.err)
 
@@ -193,7 +195,7 @@ def test_a_saved_race_is_shown_again_without_training(doctor: Doctor, race_file:
     assert run.code == 0
     assert run.seconds < 5
     assert "Epoch  2:" in run.out
-    assert "gpu-per-operation did not start" in run.out
+    assert "gpu-copied did not start" in run.out
     assert re.search(r"^ +9 +2,\d{3} +0\.\d{3}", run.out, re.MULTILINE)
     assert max(len(line) for line in run.out.splitlines()) <= 80
 

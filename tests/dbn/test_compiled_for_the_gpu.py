@@ -11,6 +11,9 @@ import pytest
 from cudadoctor.dbn.ops import (
     affine,
     bias_gradient,
+    fused_forward,
+    fused_output,
+    fused_update,
     gather,
     hidden_delta,
     nesterov,
@@ -23,6 +26,11 @@ from cudadoctor.dbn.ops import (
 SIGNATURES = {
     affine: "float32[:,::1], float32[:,::1], float32[::1], float32[:,::1]",
     bias_gradient: "float32[:,::1], float32[::1]",
+    fused_forward: "uint8[:,::1], uint32[:,::1], int64, float32, float32[:,::1], float32[::1], float32[:,::1]",
+    fused_output: "float32[:,::1], float32[:,::1], float32[::1], uint8[::1], uint32[:,::1], int64, float32[:,::1], "
+    "float32[:,:,::1]",
+    fused_update: "uint8[:,::1], uint32[:,::1], int64, float32, float32[:,::1], float32[:,::1], float32[:,::1], "
+    "float32[::1], float32[::1], float32[::1]",
     gather: "uint8[:,::1], uint8[::1], uint32[:,::1], int64, float32[:,::1], uint8[::1]",
     hidden_delta: "float32[:,::1], float32[:,::1], float32[:,::1], float32[:,::1]",
     nesterov: "float32[::1], float32[::1], float32[::1], float32, float32, float32",

@@ -7,13 +7,24 @@ from typing import Any
 import msgspec
 import pytest
 
-from cudadoctor.dbn.events import DataReady, EpochDone, Event, LaneDone, LaneReady, LaneSkipped, LaneStarted, Options
+from cudadoctor.dbn.events import (
+    DataReady,
+    EpochDone,
+    Event,
+    LaneDone,
+    LaneReady,
+    LaneSkipped,
+    LaneStarted,
+    Options,
+    RungSampled,
+)
 from cudadoctor.dbn.lanes import why_nothing_was_learned
 from cudadoctor.dbn.network import Network
 from cudadoctor.dbn.race import kernel_cache, run
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.race import Lane, Race
 
+TWO = ("cpu-fast", "gpu-per-operation")
 SMALL = Network(layers=(784, 30, 10))
 NO_GPU: dict[str, Any] = {"training_samples": 3000, "test_samples": 500, "epochs": 2, "network": SMALL}
 
@@ -31,7 +42,7 @@ def race_of(options: Options, **keywords: Any) -> Race:
 
 
 def misbehaving(task: str, limit_s: float = 5.0) -> tuple[list[Event], Race | Missing]:
-    return through(Options(silence_limit_s=limit_s), task=f"tests.dbn.tasks:{task}")
+    return through(Options(silence_limit_s=limit_s, lanes=TWO), task=f"tests.dbn.tasks:{task}")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +57,8 @@ def race() -> tuple[list[Event], Race]:
 class TestOnTheCpu:
     def test_events_tell_the_race_in_order(self, race: tuple[list[Event], Race]) -> None:
         kinds = [type(event) for event in race[0]]
-        assert kinds == [DataReady, LaneStarted, LaneReady, EpochDone, EpochDone, LaneDone, LaneStarted, LaneSkipped]
+        cpu = [DataReady, LaneStarted, LaneReady, EpochDone, EpochDone, LaneDone]
+        assert kinds == cpu + 2 * [LaneStarted, LaneSkipped]  # nothing stands in where there is no device
 
     def test_the_fact_says_what_was_raced(self, race: tuple[list[Event], Race]) -> None:
         fact = race[1]
@@ -71,9 +83,11 @@ class TestOnTheCpu:
     def test_a_lane_in_the_simulator_is_skipped_because_its_times_mean_nothing(
         self, race: tuple[list[Event], Race]
     ) -> None:
-        (skipped,) = race[1].skipped
-        assert (skipped.name, skipped.device) == ("gpu-per-operation", "gpu:0")
-        assert "NUMBA_ENABLE_CUDASIM" in skipped.reason
+        names = [skipped.name for skipped in race[1].skipped]
+        assert names == ["gpu-copied", "gpu-persistent"]
+        for skipped in race[1].skipped:
+            assert skipped.device == "gpu:0"
+            assert "NUMBA_ENABLE_CUDASIM" in skipped.reason
 
     def test_the_fact_survives_json(self, race: tuple[list[Event], Race]) -> None:
         assert msgspec.json.decode(msgspec.json.encode(race[1]), type=Race) == race[1]
@@ -81,10 +95,12 @@ class TestOnTheCpu:
 
 @pytest.mark.skipif(os.environ.get("CUDADOCTOR_TEST_DEVICE") != "gpu", reason="needs a CUDA device")
 def test_cpu_and_gpu_learn_alike_from_equal_weights_and_minibatches() -> None:
-    cpu, gpu = race_of(Options(**NO_GPU)).lanes
-    assert gpu.state == "finished", gpu.reason
-    for one, other in zip(cpu.epochs, gpu.epochs, strict=True):
-        assert one.loss == pytest.approx(other.loss, rel=0.02)
+    cpu, *gpus = race_of(Options(**NO_GPU)).lanes
+    assert len(gpus) == 2
+    for gpu in gpus:
+        assert gpu.state == "finished", gpu.reason
+        for one, other in zip(cpu.epochs, gpu.epochs, strict=True):
+            assert one.loss == pytest.approx(other.loss, rel=0.02)
 
 
 def test_a_race_in_which_nothing_is_learned_fails() -> None:
@@ -155,7 +171,7 @@ def test_a_slow_lane_that_shows_life_is_not_taken_for_hung() -> None:
 
 
 def test_ctrl_c_keeps_what_was_measured() -> None:
-    race = run(Options(), task="tests.dbn.tasks:hangs_in_the_first_lane")
+    race = run(Options(lanes=TWO), task="tests.dbn.tasks:hangs_in_the_first_lane")
     lane: Lane | None = None
     for event in race:
         if isinstance(event, EpochDone):
@@ -209,3 +225,83 @@ def test_a_cache_that_cannot_be_written_costs_time_only(monkeypatch: pytest.Monk
     assert not folder.exists()
     race = race_of(Options(**{**NO_GPU, "epochs": 1}, lanes=("cpu-fast",)))
     assert race.lanes[0].state == "finished"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_lane_that_takes_its_process_along_leaves_the_others_to_run() -> None:
+    options = Options(lanes=("cpu-fast", "gpu-copied", "gpu-graph"), silence_limit_s=5.0)
+    race = race_of(options, task="tests.dbn.tasks:dies_in_the_lane_gpu_copied")
+    assert [(lane.name, lane.state) for lane in race.lanes] == [
+        ("cpu-fast", "finished"),
+        ("gpu-copied", "failed"),
+        ("gpu-graph", "finished"),
+    ]
+    assert "SIGKILL" in race.lanes[1].reason
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_rung_that_takes_its_process_along_is_named_and_the_ladder_goes_on_without_it() -> None:
+    options = Options(lanes=("cpu-fast",), explain=True, silence_limit_s=5.0)
+    race = race_of(options, task="tests.dbn.tasks:dies_in_the_rung_r0")
+    assert race.explanation is not None
+    rungs = {rung.id: rung for rung in race.explanation.rungs}
+    assert rungs["R0"].state == "failed"
+    assert "SIGKILL" in rungs["R0"].reason
+    assert (rungs["R1"].state, rungs["R1"].median_us) == ("measured", 22.0)
+    assert race.explanation.notes == ()
+
+
+def test_a_child_that_does_nothing_of_what_is_left_is_not_asked_for_ever() -> None:
+    options = Options(lanes=("cpu-fast",), explain=True, silence_limit_s=5.0)
+    race = race_of(options, task="tests.dbn.tasks:never_climbs")
+    assert race.lanes[0].state == "finished"
+    assert race.explanation is None
+
+
+@pytest.fixture(scope="module")
+def explained() -> Race:
+    return race_of(Options(lanes=("cpu-fast",), explain=True, silence_limit_s=5.0), task="tests.dbn.tasks:climbs")
+
+
+class TestExplanation:
+    def test_a_rung_is_the_median_of_its_rounds(self, explained: Race) -> None:
+        assert explained.explanation is not None
+        rung = explained.explanation.rungs[0]
+        assert (rung.id, rung.lane, rung.device) == ("R3", "gpu-resident-read-back", "gpu:0")
+        assert rung.samples_us == (24, 25, 26)
+        assert (rung.median_us, rung.loss, rung.batch_size) == (25, 0.5, 64)
+        assert rung.low_us is not None
+        assert rung.high_us is not None
+        assert 24 <= rung.low_us <= 25 <= rung.high_us <= 26
+
+    def test_its_calls_are_taken_apart_and_the_next_rung_is_predicted_from_them(self, explained: Race) -> None:
+        assert explained.explanation is not None
+        (three, four) = explained.explanation.decompositions
+        # 10 to launch; the call that reads back spends its 5 while the kernel runs for 15, and waits for it.
+        assert three.replayed_us == pytest.approx(25)
+        assert three.dilation == pytest.approx(1.1)
+        assert sum(part.us for part in three.parts) + three.residual_us == pytest.approx(three.wall_us)
+        assert four.rung == "R4"
+        (prediction,) = explained.explanation.predictions
+        assert (prediction.from_rung, prediction.to_rung, prediction.measured_us) == ("R3", "R4", 16)
+        assert prediction.predicted_us == pytest.approx(15)  # the device alone: its kernel covers the launch
+        assert explained.explanation.mean_absolute_error == pytest.approx(1 / 16)
+
+    def test_a_rung_that_is_skipped_says_why(self, explained: Race) -> None:
+        assert explained.explanation is not None
+        last = explained.explanation.rungs[-1]
+        assert (last.id, last.state, last.reason) == ("R7", "skipped", "too small")
+
+
+def test_ctrl_c_in_the_ladder_keeps_what_was_measured() -> None:
+    events = run(
+        Options(lanes=("cpu-fast",), explain=True, silence_limit_s=5.0), task="tests.dbn.tasks:hangs_in_the_ladder"
+    )
+    for event in events:
+        if isinstance(event, RungSampled):
+            break
+    *_, last = [events.throw(KeyboardInterrupt()), *events]
+    assert isinstance(last, Race)
+    assert last.explanation is not None
+    assert last.explanation.rungs[0].samples_us == (7.0,)
+    assert "interrupted" in last.explanation.notes[0]

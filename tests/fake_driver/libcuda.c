@@ -376,6 +376,24 @@ EXPORT CUresult cuCtxGetCurrent(CUcontext *context) {
     return SUCCESS;
 }
 
+/* numba pushes the primary context and pops it again; one place is enough for what it does. */
+static __thread CUcontext below;
+
+EXPORT CUresult cuCtxPushCurrent_v2(CUcontext context) {
+    ENTER(0);
+    below = current;
+    current = context;
+    return SUCCESS;
+}
+
+EXPORT CUresult cuCtxPopCurrent_v2(CUcontext *context) {
+    ENTER(1);
+    if (context) *context = current;
+    current = below;
+    below = NULL;
+    return SUCCESS;
+}
+
 EXPORT CUresult cuCtxGetDevice(CUdevice *device) {
     ENTER(1);
     for (int i = 0; i < visible_count; i++)
@@ -665,6 +683,14 @@ EXPORT CUresult cuEventRecord(CUevent event, CUstream stream) {
     return SUCCESS;
 }
 
+EXPORT CUresult cuStreamWaitEvent(CUstream stream, CUevent event, unsigned flags) {
+    (void)flags;
+    ENTER(1);
+    if (!stream) stream = &null_stream;
+    if (stream->clock_s < event->clock_s) stream->clock_s = event->clock_s;
+    return SUCCESS;
+}
+
 EXPORT CUresult cuEventSynchronize(CUevent event) {
     ENTER(1);
     if (event->stream) wait_for(event->stream);
@@ -764,6 +790,24 @@ EXPORT CUresult cuMemcpyPeerAsync(CUdeviceptr target, CUcontext target_context, 
     else
         queue(stream, (double)size / (reads ? rate("p2p_read_gb_per_s", 390.0) : rate("p2p_write_gb_per_s", 400.0)));
     return SUCCESS;
+}
+
+/* The forms that find out themselves on which side each address is. */
+EXPORT CUresult cuMemcpyAsync(CUdeviceptr target, CUdeviceptr origin, size_t size, CUstream stream) {
+    if (!on_device(POINTER(origin), size)) return cuMemcpyHtoDAsync_v2(target, POINTER(origin), size, stream);
+    if (!on_device(POINTER(target), size)) return cuMemcpyDtoHAsync_v2(POINTER(target), origin, size, stream);
+    return cuMemcpyDtoDAsync_v2(target, origin, size, stream);
+}
+
+EXPORT CUresult cuMemcpy(CUdeviceptr target, CUdeviceptr origin, size_t size) {
+    ENTER_WITH(size, 1);
+    if (!on_device(POINTER(origin), size) && !on_device(POINTER(target), size)) {
+        memcpy(POINTER(target), POINTER(origin), size);
+        return SUCCESS;
+    }
+    CUresult code = cuMemcpyAsync(target, origin, size, NULL);
+    wait_for(NULL);
+    return code;
 }
 
 EXPORT CUresult cuMemcpyHtoD_v2(CUdeviceptr target, const void *origin, size_t size) {

@@ -37,6 +37,10 @@ RATES = {
     "h2d_bidirectional": 45.89,
     "d2h_bidirectional": 51.39,
     "d2d_local": 1489.5,
+    "numba_h2d": 8.1,
+    "numba_d2h": 15.2,
+    "numba_h2d_pinned": 53.9,
+    "numba_d2h_pinned": 54.1,
 }
 KERNEL = ("h2d_mapped", "d2h_mapped")
 
@@ -114,6 +118,7 @@ def everything(**values: Any) -> Bandwidth:
             latency("d2h_small", 8.4e-6),
             latency("numba_h2d_small", 134e-6),
             latency("numba_d2h_small", 40e-6),
+            latency("numba_launch", 6e-6),
         ),
         "peers": peers(2),
         "together": (result("h2d_pinned", 27.4), result("h2d_pinned", 27.6, device=1)),

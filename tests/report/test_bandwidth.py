@@ -197,6 +197,26 @@ def test_far_memory_is_a_share_of_near_memory() -> None:
     assert line(section(shown(near=()), "NUMA NODE"), "host to device").split()[-2:] == ["-", "41.20"]
 
 
+def test_numba_s_copies_are_not_mixed_with_the_link_s() -> None:
+    rows = section(shown(), "BY NUMBA'S CALLS").split("\n")
+    assert [row.split()[:3] for row in rows[1:5]] == [
+        ["to_device,", "pageable", "8.10"],
+        ["copy_to_host,", "pageable", "15.20"],
+        ["to_device,", "pinned", "53.90"],
+        ["copy_to_host,", "pinned", "54.10"],
+    ]
+    assert "numba.cuda's to_device takes device memory anew for each copy" in " ".join(shown().split())
+    assert "launch of a kernel by numba" in section(shown(), "LATENCIES")
+    without = shown(results=(result("h2d_pinned", 54.95),))
+    assert "numba.cuda's" not in without
+
+
+def test_the_number_of_a_node_stands_where_it_was_found() -> None:
+    told = {"near": (result("h2d_pinned", 54.9, numa_node=1),), "far": (result("h2d_pinned", 41.2, numa_node=0),)}
+    assert section(shown(**told), "NUMA NODE").split("\n")[0].split()[-5:] == ["near", "(1)", "far", "(0)", "kept"]
+    assert section(shown(), "NUMA NODE").split("\n")[0].split()[-3:] == ["near", "far", "kept"]
+
+
 def test_errors_of_the_link_say_how_many_came_during_the_copies() -> None:
     text = " ".join(shown().split())
     assert "PCIe replays 3 before and 5 after (+2 during the copies); corrected errors 0 before and 0 after" in text

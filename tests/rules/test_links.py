@@ -33,7 +33,14 @@ def measured_on(machine: Machine) -> Bandwidth:
     return machine.bandwidth
 
 
-def result(key: str, *samples: float, device: int = 0, size_bytes: int = 2**29, note: str = "") -> BandwidthResult:
+def result(
+    key: str,
+    *samples: float,
+    device: int = 0,
+    size_bytes: int = 2**29,
+    note: str = "",
+    numa_node: int | None = None,
+) -> BandwidthResult:
     return BandwidthResult(
         key=key,
         device=device,
@@ -44,6 +51,7 @@ def result(key: str, *samples: float, device: int = 0, size_bytes: int = 2**29, 
         copies_per_sample=16,
         timer="events",
         note=note,
+        numa_node=numa_node,
     )
 
 
@@ -398,6 +406,34 @@ def test_memory_of_the_far_socket_alone_explains_slow_copies() -> None:
 )
 def test_a_process_that_is_not_bound_to_the_far_socket_gets_no_finding(nodes: dict[str, Any]) -> None:
     assert b.ids(b.machine(bandwidth=change(b.bandwidth(), **nodes))) == []
+
+
+def on_nodes(near: float, far: float) -> dict[str, Any]:
+    return {
+        "near": (result("h2d_pinned", near, numa_node=0), result("d2h_pinned", near, numa_node=0)),
+        "far": (result("h2d_pinned", far, numa_node=1), result("d2h_pinned", far, numa_node=1)),
+    }
+
+
+def test_a_process_whose_memory_is_as_slow_as_far_memory_is_bound_to_the_wrong_socket() -> None:
+    bound = change(b.bandwidth(33.5, 33.0), **on_nodes(55.0, 32.0))
+    found = b.only(b.machine(bandwidth=bound, pci=b.pci(b.card())))
+    assert (found.id, found.severity, found.confidence) == ("far-numa-node", Severity.WARNING, "proven")
+    assert found.consequences == ("bandwidth-below-link",)
+    assert "d2h_pinned reaches 33.0 GB/s, 52% of what the link carries, and 55.0 GB/s with memory near" in found.summary
+    assert "d2h_pinned, GB/s, far memory (node 1)" in [evidence.name for evidence in found.evidence]
+
+
+@pytest.mark.parametrize(
+    ("usual", "near", "far"),
+    [(34.0, 35.0, 33.0), (36.0, 40.0, 20.0), (54.0, 60.0, 53.0)],
+    ids=["near is no faster", "usual memory is nearer to near", "as fast as the link should be"],
+)
+def test_memory_on_both_sockets_accuses_the_process_only_if_its_own_is_far(
+    usual: float, near: float, far: float
+) -> None:
+    both = change(b.bandwidth(usual, usual), **on_nodes(near, far))
+    assert "far-numa-node" not in b.ids(b.machine(bandwidth=both, pci=b.pci(b.card())))
 
 
 # pinned-allocation-limited

@@ -45,9 +45,9 @@ def kernel(x: Any, weights: Any, biases: Any, out: Any) -> None:
         out[row, column] = total + biases[column]
 
 
-def launch(x: Any, weights: Any, biases: Any, out: Any) -> None:
+def launch(x: Any, weights: Any, biases: Any, out: Any, *, stream: Any = 0) -> None:
     """Compute n into `out`."""
-    kernel[tiles(*out.shape), (TILE, TILE)](x, weights, biases, out)
+    kernel[tiles(*out.shape), (TILE, TILE), stream](x, weights, biases, out)
 
 
 def cost(m: int, inputs: int, outputs: int) -> Cost:

@@ -29,9 +29,9 @@ def kernel(d: Any, out: Any) -> None:
         out[column] = total
 
 
-def launch(d: Any, out: Any, *, block: int = BLOCK) -> None:
+def launch(d: Any, out: Any, *, block: int = BLOCK, stream: Any = 0) -> None:
     """Compute q into `out`."""
-    kernel[blocks(out.size, block), block](d, out)
+    kernel[blocks(out.size, block), block, stream](d, out)
 
 
 def cost(m: int, outputs: int) -> Cost:

@@ -33,10 +33,12 @@ def kernel(pixels: Any, labels: Any, rows: Any, step: int, x: Any, t: Any) -> No
             t[sample] = labels[row]
 
 
-def launch(pixels: Any, labels: Any, rows: Any, step: int, x: Any, t: Any, *, block: int = BLOCK) -> None:
+def launch(
+    pixels: Any, labels: Any, rows: Any, step: int, x: Any, t: Any, *, block: int = BLOCK, stream: Any = 0
+) -> None:
     """Gather minibatch `step` of the epoch into x and t."""
     samples, inputs = x.shape
-    kernel[(blocks(inputs, block), samples), block](pixels, labels, rows, step, x, t)
+    kernel[(blocks(inputs, block), samples), block, stream](pixels, labels, rows, step, x, t)
 
 
 def cost(m: int, inputs: int) -> Cost:

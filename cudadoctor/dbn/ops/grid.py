@@ -7,6 +7,9 @@ from typing import NamedTuple
 TILE = 16
 """Side of the square tiles of the matrix products: 256 threads a block, and 2 KiB of shared memory."""
 
+DEPTH = 64
+"""Products that a tile of the fused kernels sums before the next is loaded: 64 samples, or 64 inputs."""
+
 BLOCK = 128
 """Threads a block of the elementwise operations."""
 

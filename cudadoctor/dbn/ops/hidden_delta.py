@@ -48,9 +48,9 @@ def kernel(d: Any, weights: Any, h: Any, out: Any) -> None:
         out[row, column] = total if h[row, column] > np.float32(0) else np.float32(0)
 
 
-def launch(d: Any, weights: Any, h: Any, out: Any) -> None:
+def launch(d: Any, weights: Any, h: Any, out: Any, *, stream: Any = 0) -> None:
     """Compute e into `out`."""
-    kernel[tiles(*out.shape), (TILE, TILE)](d, weights, h, out)
+    kernel[tiles(*out.shape), (TILE, TILE), stream](d, weights, h, out)
 
 
 def cost(m: int, units: int, outputs: int) -> Cost:

@@ -42,9 +42,10 @@ def launch(
     shrink: np.float32,
     *,
     block: int = BLOCK,
+    stream: Any = 0,
 ) -> None:
     """Update A and v."""
-    kernel[blocks(ahead.size, block), block](ahead, velocity, gradient, mu, rate, shrink)
+    kernel[blocks(ahead.size, block), block, stream](ahead, velocity, gradient, mu, rate, shrink)
 
 
 def cost(parameters: int) -> Cost:

@@ -29,9 +29,9 @@ def kernel(p: Any, t: Any) -> None:
         p[row, column] = hit - p[row, column]
 
 
-def launch(p: Any, t: Any, *, block: int = BLOCK) -> None:
+def launch(p: Any, t: Any, *, block: int = BLOCK, stream: Any = 0) -> None:
     """Turn the probabilities p into deltas."""
-    kernel[blocks(p.size, block), block](p, t)
+    kernel[blocks(p.size, block), block, stream](p, t)
 
 
 def cost(m: int, classes: int) -> Cost:

@@ -26,9 +26,9 @@ def kernel(h: Any) -> None:
         h[i] = max(h[i], np.float32(0))
 
 
-def launch(h: Any, *, block: int = BLOCK) -> None:
+def launch(h: Any, *, block: int = BLOCK, stream: Any = 0) -> None:
     """Rectify the flat array h."""
-    kernel[blocks(h.size, block), block](h)
+    kernel[blocks(h.size, block), block, stream](h)
 
 
 def cost(m: int, units: int) -> Cost:

@@ -59,9 +59,9 @@ def kernel(z: Any, t: Any, step: int, totals: Any) -> None:
         totals[step, 1] = wrong
 
 
-def launch(z: Any, t: Any, step: int, totals: Any) -> None:
+def launch(z: Any, t: Any, step: int, totals: Any, *, stream: Any = 0) -> None:
     """Turn the outputs z into p, and write the totals of this minibatch."""
-    kernel[1, ROWS_BLOCK](z, t, step, totals)
+    kernel[1, ROWS_BLOCK, stream](z, t, step, totals)
 
 
 def cost(m: int, classes: int) -> Cost:

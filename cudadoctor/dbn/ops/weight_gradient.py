@@ -44,9 +44,9 @@ def kernel(x: Any, d: Any, out: Any) -> None:
         out[first + ty, column] = total
 
 
-def launch(x: Any, d: Any, out: Any) -> None:
+def launch(x: Any, d: Any, out: Any, *, stream: Any = 0) -> None:
     """Compute G into `out`."""
-    kernel[tiles(*out.shape), (TILE, TILE)](x, d, out)
+    kernel[tiles(*out.shape), (TILE, TILE), stream](x, d, out)
 
 
 def cost(m: int, inputs: int, outputs: int) -> Cost:

@@ -22,17 +22,25 @@ _MEMORY = {
     "managed": "managed",
     "registered": "registered",
     "bidirectional": "bidirectional",
+    "near": "near NUMA node",
+    "far": "far NUMA node",
 }
 _DIRECTION = {"h2d": "host to device", "d2h": "device to host"}
 _OTHER = {
     "d2d_local": "device to device, copied",
     "d2d_local_kernel": "device to device, by a kernel",
+    "numa": "near and far NUMA node",
     "p2p_read": "GPU to GPU, read",
     "p2p_write": "GPU to GPU, written",
     "pointer_chase_host": "GPU loads from host memory",
     "submit": "queueing one copy",
     "h2d_small": "4 B to the device",
     "d2h_small": "4 B from the device",
+    "numba_h2d": "to_device, pageable",
+    "numba_d2h": "copy_to_host, pageable",
+    "numba_h2d_pinned": "to_device, pinned",
+    "numba_d2h_pinned": "copy_to_host, pinned",
+    "numba_launch": "launch of a kernel by numba",
     "numba_h2d_small": "4 B to the device, by numba",
     "numba_d2h_small": "4 B from the device, by numba",
 }

@@ -52,7 +52,8 @@ def together_pairs(bandwidth: Bandwidth) -> dict[str, list[Pair]]:
 def numa_lines(bandwidth: Bandwidth) -> list[str]:
     """Return the copies with host memory near the GPU and on another NUMA node."""
     pairs = numa_pairs(bandwidth)
-    lines = [f"{'NUMA NODE OF THE MEMORY, GB/s':{LABEL}}{'near':>10}{'far':>10}{'kept':>8}"] if pairs else []
+    heads = "".join(f"{head:>10}" for head in numa_heads(bandwidth))
+    lines = [f"{'NUMA NODE OF THE MEMORY, GB/s':{LABEL}}{heads}{'kept':>8}"] if pairs else []
     return lines + [_pair(*pair) for pair in pairs]
 
 
@@ -60,6 +61,17 @@ def numa_pairs(bandwidth: Bandwidth) -> list[Pair]:
     """Return for each kind of copy what it reaches with memory near the GPU and with memory far from it, in GB/s."""
     near, far = _by_key(shown(bandwidth.near)), _by_key(shown(bandwidth.far))
     return [(kind(key), near.get(key), far.get(key)) for key in dict.fromkeys([*near, *far])]
+
+
+def numa_heads(bandwidth: Bandwidth) -> tuple[str, str]:
+    """Return what the two columns are called: near and far, with the numbers of the nodes where they are known."""
+    return _head("near", shown(bandwidth.near)), _head("far", shown(bandwidth.far))
+
+
+def _head(where: str, results: Sequence[BandwidthResult]) -> str:
+    """Return `near (0)` where the number of the node is known."""
+    nodes = {result.numa_node for result in results}
+    return f"{where} ({node})" if len(nodes) == 1 and (node := nodes.pop()) is not None else where
 
 
 def _by_key(results: Sequence[BandwidthResult]) -> dict[str, float]:

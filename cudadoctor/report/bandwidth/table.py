@@ -14,9 +14,11 @@ _GROUPS = (
     ("OTHER HOST MEMORY", ("write_combined", "mapped", "managed", "registered")),
     ("BOTH DIRECTIONS AT ONCE", ("bidirectional",)),
     ("WITHIN THE DEVICE", ("local",)),
+    ("BY NUMBA'S CALLS, AND WITH THEIR COST", ("h2d", "d2h", "h2d_pinned", "d2h_pinned")),
 )
 _REST = "OTHER COPIES"
-_ON_THE_LINK = ("h2d_", "d2h_")
+ON_THE_LINK = ("h2d_", "d2h_", "numba_")
+"""How the keys of copies between host and device begin."""
 
 
 def table_lines(bandwidth: Bandwidth, width: int) -> list[str]:
@@ -46,7 +48,7 @@ def grouped(results: Sequence[BandwidthResult]) -> list[tuple[str, list[Bandwidt
 
 def _rows(result: BandwidthResult, link: float, device: int) -> list[str]:
     low, high = extremes(result.samples_gb_per_s, result.gb_per_s)
-    share = _share(result.gb_per_s, link) if result.key.startswith(_ON_THE_LINK) else ""
+    share = _share(result.gb_per_s, link) if result.key.startswith(ON_THE_LINK) else ""
     mover = "  kernel" if result.mover == "kernel" else ""
     name = kind(result.key) if result.device == device else f"{kind(result.key)}, GPU {result.device}"
     lines = [row(name, f"{result.gb_per_s:9.2f}{low:11.2f}{high:10.2f}{share:>9}{mover}")]
@@ -81,6 +83,8 @@ def how_sentences(results: Sequence[BandwidthResult]) -> list[str]:
         how += " Of a sum, the share is that of the link's rate in both directions."
     if any(result.mover == "kernel" for result in results):
         how += " By kernel: threads of the GPU moved the bytes; elsewhere a copy engine did."
+    if any(result.key.startswith("numba_") for result in results):
+        how += " By numba: numba.cuda's to_device takes device memory anew for each copy."
     told = [how]
     notes: dict[str, list[str]] = {}
     for result in results:

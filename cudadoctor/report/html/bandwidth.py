@@ -11,8 +11,8 @@ from cudadoctor.report.bandwidth.comparison import MARKED, change_cells, figure_
 from cudadoctor.report.bandwidth.curves import fit_sentences
 from cudadoctor.report.bandwidth.link import link_sentences
 from cudadoctor.report.bandwidth.names import duration, extremes, kind, shown
-from cudadoctor.report.bandwidth.side_by_side import Pair, numa_pairs, together_pairs
-from cudadoctor.report.bandwidth.table import grouped, how_sentences
+from cudadoctor.report.bandwidth.side_by_side import Pair, numa_heads, numa_pairs, together_pairs
+from cudadoctor.report.bandwidth.table import ON_THE_LINK, grouped, how_sentences
 from cudadoctor.report.bandwidth.whole import left_out
 from cudadoctor.report.html.charts import Bar, Reference, Scale, Series, bars_with_intervals, curve
 from cudadoctor.report.html.parts import Cell, Figure, Part, Row, Table, charts, group, numbers
@@ -25,7 +25,6 @@ _FIGURE = Scale(
     tick=lambda value: f"{value:g}",
 )
 _SIZE = Scale(label="size of one copy", show=lambda value: format_size(round(value)), log=True, base=2)
-_ON_THE_LINK = ("h2d_", "d2h_")
 _MODEL_POINTS = 60
 
 
@@ -53,7 +52,7 @@ def _copies(bandwidth: Bandwidth) -> list[Figure]:
     link = bandwidth.expected.gb_per_s if isinstance(bandwidth.expected, ExpectedLink) else 0.0
     references = [Reference(link, f"line rate {link:.1f} GB/s")] if link > 0 else []
     # Copies within the device are a hundred times as fast: beside them, those on the link would all look alike.
-    across = [result for result in results if result.key.startswith(_ON_THE_LINK)]
+    across = [result for result in results if result.key.startswith(ON_THE_LINK)]
     within = [result for result in results if result not in across]
     drawn = charts(
         bars_with_intervals(
@@ -92,7 +91,7 @@ def _name(result: BandwidthResult, device: int) -> str:
 
 def _copy_row(result: BandwidthResult, link: float, device: int) -> tuple[str, ...]:
     low, high = extremes(result.samples_gb_per_s, result.gb_per_s)
-    on_link = link > 0 and result.key.startswith(_ON_THE_LINK)
+    on_link = link > 0 and result.key.startswith(ON_THE_LINK)
     share = f"{100 * result.gb_per_s / link:.0f} %" if on_link else "-"
     rates = (f"{rate:.2f}" for rate in (result.gb_per_s, low, high))
     return (_name(result, device), result.mover, format_size(result.size_bytes), *rates, share)
@@ -189,7 +188,7 @@ def _together(bandwidth: Bandwidth) -> list[Figure]:
 
 def _numa(bandwidth: Bandwidth) -> list[Figure]:
     rows = [_pair(pair) for pair in numa_pairs(bandwidth)]
-    table = numbers("GB/s", ("copy", "near", "far", "kept"), rows)
+    table = numbers("GB/s", ("copy", *numa_heads(bandwidth), "kept"), rows)
     return [Figure(title="NUMA node of the memory", tables=(table,))] if rows else []
 
 

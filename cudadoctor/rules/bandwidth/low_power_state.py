@@ -1,7 +1,7 @@
 """# The GPU stays in a low performance state under load
 
 ## What it checks
-Whether NVML's performance state was P5 or lower in the list (P5 to P15) while copies ran.
+Whether NVML's performance state was P5 or lower in the list (P5 to P15) while copies ran, or all through a race.
 
 ## Why it matters
 An idle GPU rests at low clocks, and rises to P0 or P2 when work comes.
@@ -30,10 +30,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cudadoctor.attribution.circumstances import low_state
 from cudadoctor.facts.bandwidth import Bandwidth
-from cudadoctor.facts.base import known
+from cudadoctor.facts.base import Missing, known
+from cudadoctor.facts.race import Race
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
-from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.base import CannotJudgeError, finding, rule
 from cudadoctor.rules.reading import seen
 
 _LOW = 5
@@ -54,8 +56,41 @@ _FEW_SAMPLES = 3
         "low-state slow": 4,
     },
 )
-def low_power_state(bandwidth: Bandwidth) -> Iterator[Finding]:
-    """Fire where the GPU did not rise while copies ran."""
+def low_power_state(bandwidth: Bandwidth | Missing, race: Race | Missing) -> Iterator[Finding]:
+    """Fire where the GPU did not rise while copies ran, or in a race."""
+    found = tuple(_in_copies(bandwidth)) if isinstance(bandwidth, Bandwidth) else ()
+    if not found and isinstance(race, Race):
+        found = tuple(_in_race(race))
+    yield from found
+    if isinstance(bandwidth, Missing) and isinstance(race, Missing):
+        raise CannotJudgeError(f"the section bandwidth is missing: {bandwidth.reason}")
+
+
+def _in_race(race: Race) -> Iterator[Finding]:
+    reading = low_state(race.explanation) if race.explanation is not None else None
+    if reading is None or race.explanation is None:
+        return
+    told = {
+        "performance state in the race": reading.performance_state,
+        "SM clock in the race, MHz": reading.sm_mhz,
+        "memory clock in the race, MHz": reading.memory_mhz,
+        "reasons for the clocks in the race (bits)": reading.reasons,
+        "readings in the race": len(race.explanation.readings),
+    }
+    yield finding(
+        low_power_state,
+        summary=f"The GPU stayed in performance state P{reading.performance_state} all through the race.",
+        cause="Clocks were locked low, or power or firmware keeps the card from rising.",
+        confidence="supported",
+        evidence=tuple(Evidence(name, value, "NVML") for name, value in told.items() if value is not None),
+        fix=Fix(
+            "Undo locked clocks, and read the reasons that NVML names.",
+            ("nvidia-smi -q -d PERFORMANCE,CLOCK", "sudo nvidia-smi -rgc && sudo nvidia-smi -rac"),
+        ),
+    )
+
+
+def _in_copies(bandwidth: Bandwidth) -> Iterator[Finding]:
     load = bandwidth.link_under_load
     state = known(load.performance_state) if load is not None else None
     if load is None or state is None or not _LOW <= state <= 15 or load.samples < _FEW_SAMPLES:

@@ -3,6 +3,8 @@
 ## What it checks
 Whether copies from or to ordinary (pageable) host memory, already touched, stay at a quarter or less of those with
 pinned memory, and below 6 GB/s.
+In a race that was explained: whether copies take 15 % of a minibatch, mostly from or to pageable memory, and the
+minibatch would be at least 5 % faster with pinned buffers.
 In a pasted text: whether it compares pageable with pinned memory, or wonders at a rate that pageable memory gives.
 
 ## Why it matters
@@ -38,9 +40,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudadoctor.facts.bandwidth import Bandwidth
+from cudadoctor.facts.base import Missing
+from cudadoctor.facts.race import Race
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.bandwidth.hops import coherent, largest, measured
-from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.base import CannotJudgeError, finding, rule
+from cudadoctor.rules.race.explained import cause_finding
 
 _FACTOR = 4.0
 _SLOW_GB_PER_S = 6.0
@@ -63,8 +68,30 @@ _SMALLEST_JUDGED_BYTES = 32 * 2**20
     },
     confirm=Confirm("cudadoctor bandwidth", "pageable copies several times slower than pinned ones of the same size"),
 )
-def pageable_transfer(bandwidth: Bandwidth) -> Iterator[Finding]:
-    """Note the factor where it is beyond what staging through one core costs on a healthy host."""
+def pageable_transfer(bandwidth: Bandwidth | Missing, race: Race | Missing) -> Iterator[Finding]:
+    """Note what pageable copies cost a minibatch, or a factor beyond what staging through one core costs."""
+    found = False
+    if isinstance(race, Race):
+        for each in cause_finding(
+            pageable_transfer,
+            race,
+            seen="copies each minibatch from ordinary (pageable) memory",
+            cause="The driver copies pageable memory into a pinned buffer first, and the host waits for it.",
+            fix=Fix(
+                "Fill a pinned buffer in place and copy that, on a stream; or keep the data on the device.",
+                ("cudadoctor bandwidth",),
+            ),
+        ):
+            found = True
+            yield each
+    if isinstance(bandwidth, Bandwidth):
+        if not found:
+            yield from _slow_copies(bandwidth)
+    elif not isinstance(race, Race):
+        raise CannotJudgeError(f"the section bandwidth is missing: {bandwidth.reason}")
+
+
+def _slow_copies(bandwidth: Bandwidth) -> Iterator[Finding]:
     if coherent(bandwidth):
         return
     pairs = []

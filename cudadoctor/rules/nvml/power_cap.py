@@ -3,6 +3,7 @@
 ## What it checks
 Whether the power limit that is enforced lies below the card's default, and whether NVML says at this moment that power
 holds the clocks down (power cap with a lowered limit, or the power brake of the board).
+In a race: whether NVML's cumulative counter of the power limit grew by 5 % of its time and more.
 
 ## Why it matters
 A card at its limit lowers its clocks.
@@ -21,7 +22,7 @@ nvidia-smi --query-gpu=index,enforced.power.limit,power.default_limit --format=c
 
 ## Limits
 A limit may be set on purpose, so that alone is a note.
-At the default limit the cap in heavy work is normal, and nothing is said.
+At the default limit the cap in heavy work is normal, and nothing is said; a race that was held down is a note.
 
 ## Sources
 nvmlDeviceGetEnforcedPowerLimit, nvmlDeviceGetPowerManagementDefaultLimit, nvmlClocksEventReasons (nvml.h).
@@ -33,10 +34,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudadoctor.facts.base import known
+from cudadoctor.attribution.circumstances import held_down
+from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.nvml import Nvml, NvmlDevice
+from cudadoctor.facts.race import Race
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
-from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.base import CannotJudgeError, finding, rule
 from cudadoctor.rules.reading import seen, text_of
 
 _POWER_CAP, _POWER_BRAKE = 0x4, 0x80
@@ -57,8 +60,17 @@ _WATT = 1.0
         "power-capped slow": 1,
     },
 )
-def power_cap(nvml: Nvml) -> Iterator[Finding]:
-    """Note a lowered limit; warn where power holds the clocks down now."""
+def power_cap(nvml: Nvml | Missing, race: Race | Missing) -> Iterator[Finding]:
+    """Note a lowered limit, or a race that power held down; warn where power holds the clocks down now."""
+    found = tuple(_now(nvml)) if isinstance(nvml, Nvml) else ()
+    if not found and isinstance(race, Race):
+        found = tuple(_in_race(race))
+    yield from found
+    if isinstance(nvml, Missing) and isinstance(race, Missing):
+        raise CannotJudgeError(f"the section nvml is missing: {nvml.reason}")
+
+
+def _now(nvml: Nvml) -> Iterator[Finding]:
     lowered = tuple(device for device in nvml.devices if _lowered(device))
     braked = tuple(device for device in nvml.devices if (known(device.clock_event_reasons) or 0) & _POWER_BRAKE)
     capped = tuple(device for device in lowered if (known(device.clock_event_reasons) or 0) & _POWER_CAP)
@@ -95,6 +107,28 @@ def power_cap(nvml: Nvml) -> Iterator[Finding]:
         confidence="proven",
         evidence=evidence,
         fix=fix,
+    )
+
+
+def _in_race(race: Race) -> Iterator[Finding]:
+    held = held_down(race.explanation, "power") if race.explanation is not None else None
+    if held is None or race.explanation is None:
+        return
+    policy, share = held
+    yield finding(
+        power_cap,
+        severity=Severity.NOTE,
+        summary=f"Power held the clocks of the GPU down for {share:.0%} of the race.",
+        cause="The card is at its power limit, which is normal in heavy work at the default limit.",
+        confidence="proven",
+        evidence=(
+            Evidence(f"time held down by {policy}, share of the race", round(share, 3), "nvmlDeviceGetViolationStatus"),
+            Evidence("length of the race, s", round(race.explanation.window_s or 0.0, 2), "race"),
+        ),
+        fix=Fix(
+            "See whether the limit is the default; if so, this is what the card can do.",
+            ("nvidia-smi --query-gpu=index,enforced.power.limit,power.default_limit,power.draw --format=csv",),
+        ),
     )
 
 

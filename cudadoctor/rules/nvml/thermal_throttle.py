@@ -3,6 +3,7 @@
 ## What it checks
 Whether NVML says at this moment that clocks are reduced because of heat, and the temperature is at one of the card's
 own thresholds.
+In a race: whether NVML's cumulative counter of thermal slowdown grew by 5 % of its time and more.
 
 ## Why it matters
 A card that is too hot lowers its clocks until it is not: programs get slower after some minutes, and timings drift.
@@ -30,10 +31,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudadoctor.facts.base import Fact, Known, known
+from cudadoctor.attribution.circumstances import held_down
+from cudadoctor.facts.base import Fact, Known, Missing, known
 from cudadoctor.facts.nvml import Nvml, NvmlDevice
+from cudadoctor.facts.race import Race
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
-from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.base import CannotJudgeError, finding, rule
 from cudadoctor.rules.reading import seen, text_of
 
 _REASONS = {0x8: "hardware slowdown", 0x20: "software thermal slowdown", 0x40: "hardware thermal slowdown"}
@@ -52,8 +55,17 @@ _REASONS = {0x8: "hardware slowdown", 0x20: "software thermal slowdown", 0x40: "
         "thermal-active slow": 2,
     },
 )
-def thermal_throttle(nvml: Nvml) -> Iterator[Finding]:
-    """Fire where a thermal reason is active and the temperature is at a threshold."""
+def thermal_throttle(nvml: Nvml | Missing, race: Race | Missing) -> Iterator[Finding]:
+    """Fire where a thermal reason is active and the temperature is at a threshold, or heat held a race down."""
+    found = tuple(_now(nvml)) if isinstance(nvml, Nvml) else ()
+    if not found and isinstance(race, Race):
+        found = tuple(_in_race(race))
+    yield from found
+    if isinstance(nvml, Missing) and isinstance(race, Missing):
+        raise CannotJudgeError(f"the section nvml is missing: {nvml.reason}")
+
+
+def _now(nvml: Nvml) -> Iterator[Finding]:
     hot = [(device, reached) for device in nvml.devices if (reached := _reached(device)) is not None]
     if not hot:
         return
@@ -77,6 +89,28 @@ def thermal_throttle(nvml: Nvml) -> Iterator[Finding]:
         evidence=evidence,
         fix=Fix(
             "Improve the cooling, and watch temperature and clocks while a program runs.",
+            ("nvidia-smi --query-gpu=temperature.gpu,clocks.sm,power.draw,fan.speed --format=csv -l 5",),
+        ),
+    )
+
+
+def _in_race(race: Race) -> Iterator[Finding]:
+    held = held_down(race.explanation, "thermal") if race.explanation is not None else None
+    if held is None or race.explanation is None:
+        return
+    policy, share = held
+    yield finding(
+        thermal_throttle,
+        severity=Severity.WARNING,
+        summary=f"Heat held the clocks of the GPU down for {share:.0%} of the race.",
+        cause="The card makes more heat than is carried away.",
+        confidence="proven",
+        evidence=(
+            Evidence(f"time held down by {policy}, share of the race", round(share, 3), "nvmlDeviceGetViolationStatus"),
+            Evidence("length of the race, s", round(race.explanation.window_s or 0.0, 2), "race"),
+        ),
+        fix=Fix(
+            "Improve the cooling, and race again when the card is cool.",
             ("nvidia-smi --query-gpu=temperature.gpu,clocks.sm,power.draw,fan.speed --format=csv -l 5",),
         ),
     )

@@ -13,7 +13,7 @@ if SIMULATED:
     from cudadoctor.dbn.ops import grid
 
     prepare()
-    grid.TILE, grid.BLOCK, grid.ROWS_BLOCK = 3, 8, 4  # small blocks: each thread costs a Python thread
+    grid.TILE, grid.DEPTH, grid.BLOCK, grid.ROWS_BLOCK = 3, 6, 8, 4  # small blocks: each thread costs a Python thread
 elif ON_GPU:
     os.environ["NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS"] = "0"  # small shapes are meant
 else:

@@ -8,6 +8,9 @@ import pytest
 from cudadoctor.dbn.ops import (
     affine,
     bias_gradient,
+    fused_forward,
+    fused_output,
+    fused_update,
     gather,
     grid,
     hidden_delta,
@@ -126,3 +129,58 @@ def test_nesterov(size: int) -> None:
     expected_a, expected_v = nesterov.reference(a, v, g, *scalars)
     np.testing.assert_allclose(ahead.copy_to_host(), expected_a, **NEAR)
     np.testing.assert_allclose(velocity.copy_to_host(), expected_v, **NEAR)
+
+
+def source(samples: int, inputs: int, m: int, pixels: bool) -> tuple[Any, Any, Any]:
+    """Return inputs as pixels or units, the rows of two minibatches, and the scale."""
+    generator = np.random.default_rng(samples)
+    rows = generator.integers(0, samples, (2, m), dtype=np.uint32)
+    if pixels:
+        return generator.integers(0, 256, (samples, inputs), dtype=np.uint8), rows, np.float32(1 / 255)
+    return numbers(samples, inputs), rows, np.float32(1)
+
+
+@pytest.mark.parametrize("pixels", [True, False])
+@pytest.mark.parametrize(("m", "inputs", "outputs"), MATRICES)
+def test_fused_forward(m: int, inputs: int, outputs: int, pixels: bool) -> None:
+    x, rows, scale = source(9, inputs, m, pixels)
+    weights, biases, out = numbers(inputs, outputs), numbers(outputs), empty(m, outputs)
+    device = [cuda.to_device(a) for a in (x, rows, weights, biases)]
+    fused_forward.launch(device[0], device[1], 1, scale, device[2], device[3], out)
+    expected = fused_forward.reference(x, rows, 1, scale, weights, biases)
+    np.testing.assert_allclose(out.copy_to_host(), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("m", "units", "classes"), [(1, 1, 1), (3, 2 * B + 1, 3), (5, 7, min(B, 10)), (2, 3, B)])
+def test_fused_output(m: int, units: int, classes: int) -> None:
+    h, weights, biases = numbers(m, units), numbers(units, classes), numbers(classes)
+    t = labels(9, classes)
+    rows = np.random.default_rng(m).integers(0, 9, (2, m), dtype=np.uint32)
+    d, totals = empty(m, classes), empty(2, m, 2)
+    arrays = [cuda.to_device(a) for a in (h, weights, biases, t, rows)]
+    fused_output.launch(*arrays, 1, d, totals)
+    expected, loss, mistakes = fused_output.reference(h, weights, biases, t[rows[1]])
+    np.testing.assert_allclose(d.copy_to_host(), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(totals.copy_to_host()[1, :, 0], loss, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(totals.copy_to_host()[1, :, 1], mistakes)
+    assert np.isnan(totals.copy_to_host()[0]).all()
+
+
+@pytest.mark.parametrize("pixels", [True, False])
+@pytest.mark.parametrize(("inputs", "m", "outputs"), MATRICES)
+def test_fused_update(inputs: int, m: int, outputs: int, pixels: bool) -> None:
+    x, rows, scale = source(9, inputs, m, pixels)
+    d = numbers(m, outputs)
+    state = [
+        numbers(inputs, outputs),
+        numbers(inputs, outputs)[::-1].copy(),
+        numbers(outputs),
+        numbers(outputs, 2)[:, 1].copy(),
+    ]
+    constants = np.array([0.9, 0.3 / 64, 0.3e-4], np.float32)
+    device = [cuda.to_device(a) for a in state]
+    fused_update.launch(
+        cuda.to_device(x), cuda.to_device(rows), 1, scale, cuda.to_device(d), *device, cuda.to_device(constants)
+    )
+    for got, expected in zip(device, fused_update.reference(x, rows, 1, scale, d, *state, constants), strict=True):
+        np.testing.assert_allclose(got.copy_to_host(), expected, rtol=1e-4, atol=1e-6)

@@ -1,4 +1,4 @@
-"""A race as lines of plain text. Pure: facts in, lines out."""
+"""The lanes of a race: epochs, scores of each digit, and who won."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from statistics import median
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.race import DigitScore, Epoch, Lane, Race
 from cudadoctor.findings import Finding, Severity
+from cudadoctor.report.race.why import explanation_lines
 from cudadoctor.units import format_clock, format_seconds
 
 
@@ -61,13 +62,14 @@ def race_lines(race: Race | Missing) -> list[str]:
 
 
 def race_result_lines(race: Race) -> list[str]:
-    """Return what stands after the epochs: scores of each digit, and the lanes that did not start."""
+    """Return what stands after the epochs: scores of each digit, lanes that did not start, and why it came so."""
     lines: list[str] = []
     scored = [lane for lane in race.lanes if lane.digits]
     if scored:
         lines += ["", *_score_lines(scored)]
     lines += [""] if race.skipped else []
-    return lines + [f"{lane.name} did not start: {lane.reason}" for lane in race.skipped]
+    lines += [f"{lane.name} did not start: {lane.reason}" for lane in race.skipped]
+    return lines + explanation_lines(race)
 
 
 def _score_lines(lanes: list[Lane]) -> list[str]:

@@ -1,0 +1,96 @@
+"""What a race was asked for, from the command line's words."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cudadoctor.cli.delivery import RefusedError
+from cudadoctor.doctor import diagnose
+from cudadoctor.facts.base import Known, Missing
+from cudadoctor.facts.machine import Machine
+from cudadoctor.facts.race import Race, SkippedLane
+
+if TYPE_CHECKING:
+    from cudadoctor.dbn.events import Options
+
+
+class Style(str, Enum):
+    """A choice of lanes."""
+
+    DEFAULT = "default"
+    OF_2014 = "2014"
+
+
+def race_options(
+    *, epochs: int, seed: int, layers: str, batch_size: int, lanes: str | None, style: Style, repeat: int
+) -> Options:
+    """Return a race's options.
+
+    Raises:
+        RefusedError: A word that names no layers or no lane, or a race that cannot be.
+    """
+    from cudadoctor.dbn.contenders import LANE_KINDS, STYLES
+    from cudadoctor.dbn.events import Options
+    from cudadoctor.dbn.network import Network
+
+    if re.fullmatch(r"\d{1,6}(-\d{1,6})+", layers) is None:
+        raise RefusedError(f"--layers {layers}: give numbers of units with - between them, such as 784-300-10")
+    names = STYLES[style.value]
+    if lanes is not None:
+        if style is not Style.DEFAULT:
+            raise RefusedError("--lanes and --style both choose lanes: give one of them")
+        words = [word for word in lanes.replace(",", " ").split() if word]
+        names = tuple(LANE_KINDS) if words == ["all"] else tuple(words)
+        unknown = [name for name in names if name not in LANE_KINDS]
+        if unknown or not names:
+            raise RefusedError(f"--lanes {lanes}: the lanes are {', '.join(LANE_KINDS)}, or all")
+    try:
+        return Options(
+            network=Network(layers=tuple(int(number) for number in layers.split("-")), batch_size=batch_size),
+            epochs=epochs,
+            seed=seed,
+            lanes=names,
+            rounds=repeat,
+            stand_ins=lanes is None,
+        )
+    except ValueError as error:
+        raise RefusedError(str(error)) from None
+
+
+def on_device(options: Options, machine: Machine, index: int | None, explain: bool | None) -> Options:
+    """Return the options for a GPU, by CUDA index, or for none: then the lanes that need one are left out."""
+    if index is None:
+        lanes = tuple(lane for lane in options.lanes if not lane.startswith("gpu"))
+        return msgspec.structs.replace(options, lanes=lanes or ("cpu-fast",), explain=bool(explain))
+    return msgspec.structs.replace(
+        options, device=index, explain=explain is not False, pci_address=_pci_address(machine, index)
+    )
+
+
+def without_gpu(race: Race, asked: Options, machine: Machine) -> Race:
+    """Return the race with the lanes that it was asked for and that no GPU could run, and why."""
+    reason = _why_no_gpu(machine)
+    skipped = tuple(
+        SkippedLane(name=lane, device="gpu:0", reason=reason) for lane in asked.lanes if lane.startswith("gpu")
+    )
+    return msgspec.structs.replace(race, skipped=(*race.skipped, *skipped))
+
+
+def _pci_address(machine: Machine, index: int) -> str | None:
+    """Return the PCI address of a CUDA device, as the driver API told it."""
+    if isinstance(machine.driver, Missing):
+        return None
+    for device in machine.driver.devices:
+        if device.index == index and isinstance(device.pci_address, Known):
+            return device.pci_address.value
+    return None
+
+
+def _why_no_gpu(machine: Machine) -> str:
+    found = diagnose(machine).findings
+    why = found[0].title if found else "no GPU that a CUDA program can use"
+    return f"{why[0].lower() + why[1:] if why[:2] != why[:2].upper() else why} (`cudadoctor check` says more)"

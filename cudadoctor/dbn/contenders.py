@@ -1,0 +1,139 @@
+"""The lanes by name: what each is, and how it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from cudadoctor.dbn.network import Layer, Network
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cudadoctor.dbn.digits import Digits
+
+
+class Contender(Protocol):
+    """What a lane must offer."""
+
+    device_name: str
+    notes: tuple[str, ...]
+
+    def prepare(self, tick: Callable[[], None]) -> float:
+        """Compile or load what it needs; return the seconds that took."""
+
+    def train_epoch(self, rows: NDArray[np.uint32], learn_rate: float, tick: Callable[[], None]) -> tuple[float, float]:
+        """Train on all minibatches of an epoch; return running loss and error."""
+
+    def layers(self) -> list[Layer]:
+        """Return the weights W."""
+
+
+class UnusableDeviceError(Exception):
+    """The lane cannot run here: its device cannot be used, or cannot hold this network."""
+
+
+class UnsuitableLaneError(UnusableDeviceError):
+    """The device can be used, but this lane cannot take the network; another may."""
+
+
+class LaneKind(NamedTuple):
+    """A lane: the module and class that make it, and what it is, in a phrase.
+
+    `refusal` is the module and function that say why it cannot take a network, if it cannot take all. `stand_in` is
+    the lane that runs instead where it is refused and nobody asked for it by name.
+    """
+
+    maker: str
+    what: str
+    refusal: str = ""
+    stand_in: str = ""
+
+
+_RUNGS = "cudadoctor.dbn.rungs"
+
+LANE_KINDS = {
+    "cpu-reference": LaneKind("cudadoctor.dbn.cpu_reference:CpuReference", "NumPy as most people write it"),
+    "cpu-fast": LaneKind("cudadoctor.dbn.cpu:CpuFast", "the CPU at its best"),
+    "gpu-host-arrays": LaneKind(f"{_RUNGS}.per_operation:HostArrays", "NumPy arrays handed to every kernel"),
+    "gpu-copied": LaneKind(
+        f"{_RUNGS}.per_operation:Copied", "the GPU as most people write it: a kernel an operation, the loss read back"
+    ),
+    "gpu-pinned": LaneKind(f"{_RUNGS}.per_operation:Pinned", "the same, copied from page-locked memory on a stream"),
+    "gpu-resident-read-back": LaneKind(
+        f"{_RUNGS}.per_operation:ResidentReadBack", "a kernel an operation, data on the GPU, the loss read back"
+    ),
+    "gpu-per-operation": LaneKind(
+        f"{_RUNGS}.per_operation:PerOperation", "a kernel an operation, data on the GPU, nothing read back"
+    ),
+    "gpu-fused": LaneKind(f"{_RUNGS}.fused:Fused", "a few fused kernels a minibatch", f"{_RUNGS}.fused:why_not_fused"),
+    "gpu-graph": LaneKind(
+        f"{_RUNGS}.fused:Graph",
+        "the fused kernels of an epoch in one CUDA graph",
+        f"{_RUNGS}.fused:why_not_fused",
+        "gpu-per-operation",
+    ),
+    "gpu-persistent": LaneKind(
+        "cudadoctor.dbn.persistent:GpuPersistent",
+        "the GPU at its best: one kernel an epoch",
+        "cudadoctor.dbn.persistent:why_not_persistent",
+        "gpu-graph",
+    ),
+    "gpu-2014": LaneKind("cudadoctor.dbn.style_2014:Style2014", "launches and waits as gnumpy and cudamat made them"),
+}
+
+DEFAULT_LANES = ("cpu-fast", "gpu-copied", "gpu-persistent")
+"""The CPU, the GPU as most people would write it, and the GPU at its best."""
+
+STYLES = {"default": DEFAULT_LANES, "2014": ("cpu-fast", "gpu-2014")}
+
+
+def device_of(lane: str, index: int) -> str:
+    """Return the device that a lane runs on: `cpu` or `gpu:N`."""
+    return f"gpu:{index}" if lane.startswith("gpu") else "cpu"
+
+
+def make(name: str, network: Network, layers: Sequence[Layer], digits: Digits, index: int) -> Contender:
+    """Make a lane.
+
+    Args:
+        name: Key of `LANE_KINDS`.
+        network: What to train.
+        layers: The first weights, which are copied.
+        digits: The training set is taken from it.
+        index: CUDA device of a GPU lane.
+
+    Raises:
+        UnusableDeviceError: The lane cannot run, for the reason given; `UnsuitableLaneError` if another might.
+    """
+    kind = LANE_KINDS[name]
+    pixels, labels = digits.training_pixels, digits.training_labels
+    if not name.startswith("gpu"):
+        return _named(kind.maker)(network, layers, pixels, labels)  # type: ignore[no-any-return]
+    try:
+        from cudadoctor.dbn.rungs.device import why_no_device
+    except Exception as error:  # numba refuses to import beside packages that it does not work with, and says so
+        raise UnusableDeviceError(f"numba.cuda cannot be imported: {' '.join(str(error).split())}") from error
+    reason = why_no_device(index)
+    if reason is not None:
+        raise UnusableDeviceError(reason)
+    if kind.refusal:
+        reason = _named(kind.refusal)(network, index)
+        if reason is not None:
+            raise UnsuitableLaneError(reason)
+    return _named(kind.maker)(network, layers, pixels, labels, index)  # type: ignore[no-any-return]
+
+
+def is_lost(error: BaseException) -> bool:
+    """Say whether an error of a GPU lane leaves no CUDA call of this process usable."""
+    from cudadoctor.dbn.rungs.device import ends_the_context
+
+    return ends_the_context(error)
+
+
+def _named(place: str) -> Any:
+    import importlib
+
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)

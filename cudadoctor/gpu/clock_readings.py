@@ -1,0 +1,74 @@
+"""Read a GPU's clocks, limits and users through NVML again and again while a program runs: the child's side.
+
+Times are `time.monotonic()`, which all processes of a machine share.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from cudadoctor.gpu.child import Reporter
+from cudadoctor.gpu.errors import nvml_error
+
+INTERVAL_S = 0.05
+
+# nvmlPerfPolicyType_t of nvml.h: what held the clocks down, counted in nanoseconds since the driver was loaded.
+_POLICIES = {"power": 0, "thermal": 1, "sync boost": 2, "board limit": 3, "low utilization": 4, "reliability": 5}
+
+
+def work(arguments: dict[str, Any], reporter: Reporter) -> None:
+    """Send one `reading` after the other until this process is killed.
+
+    A reading has `at`, `values` (a number, or None where NVML does not say), `violations_ns` by policy, and `pids` of
+    compute processes on the GPU, or None.
+
+    Args:
+        arguments: `pci_address` of the GPU.
+        reporter: Where to send.
+
+    Raises:
+        RuntimeError: NVML does not start, or does not know the GPU.
+    """
+    import pynvml as nvml
+
+    with reporter.step("nvmlInit"):
+        try:
+            nvml.nvmlInit()
+        except nvml.NVMLError as error:
+            raise RuntimeError(f"nvmlInit failed with {nvml_error(error.value).name}") from None
+    with reporter.step("nvmlDeviceGetHandleByPciBusId"):
+        try:
+            handle = nvml.nvmlDeviceGetHandleByPciBusId(arguments["pci_address"])
+        except nvml.NVMLError as error:
+            name = nvml_error(error.value).name
+            raise RuntimeError(f"NVML does not know the GPU at {arguments['pci_address']} ({name})") from None
+    calls: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+        "sm_mhz": (nvml.nvmlDeviceGetClockInfo, (nvml.NVML_CLOCK_SM,)),
+        "memory_mhz": (nvml.nvmlDeviceGetClockInfo, (nvml.NVML_CLOCK_MEM,)),
+        "performance_state": (nvml.nvmlDeviceGetPerformanceState, ()),
+        "reasons": (nvml.nvmlDeviceGetCurrentClocksEventReasons, ()),
+        "power_mw": (nvml.nvmlDeviceGetPowerUsage, ()),
+        "temperature_c": (nvml.nvmlDeviceGetTemperature, (nvml.NVML_TEMPERATURE_GPU,)),
+    }
+    with reporter.step("NVML readings during the race"):
+        while True:
+            values = {name: _read(function, handle, *rest) for name, (function, rest) in calls.items()}
+            violations = {
+                policy: getattr(_read(nvml.nvmlDeviceGetViolationStatus, handle, number), "violationTime", None)
+                for policy, number in _POLICIES.items()
+            }
+            processes = _read(nvml.nvmlDeviceGetComputeRunningProcesses, handle)
+            pids = None if processes is None else [process.pid for process in processes]
+            reporter.send("reading", at=time.monotonic(), values=values, violations_ns=violations, pids=pids)
+            time.sleep(INTERVAL_S)
+
+
+def _read(function: Callable[..., Any], *arguments: Any) -> Any:
+    import pynvml
+
+    try:
+        return function(*arguments)
+    except pynvml.NVMLError:
+        return None

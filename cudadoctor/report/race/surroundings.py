@@ -1,0 +1,123 @@
+"""What else there is to know of a race: break-even, clocks, neighbours, and how well the CPU was used."""
+
+from __future__ import annotations
+
+from cudadoctor.attribution.causes import judge
+from cudadoctor.attribution.circumstances import VIOLATION_SHARE, neighbours
+from cudadoctor.facts.explanation import BreakEven, BreakEvenPoint, ClockReading, CpuEffort, Explanation
+from cudadoctor.facts.race import Race
+from cudadoctor.report.race.words import us, wrapped
+
+_UNITS = {"batch_size": "rows", "hidden_units": "hidden units"}
+
+_REASONS = {
+    0x2: "application clocks",
+    0x4: "power cap",
+    0x8: "hardware slowdown",
+    0x10: "sync boost",
+    0x20: "software thermal slowdown",
+    0x40: "hardware thermal slowdown",
+    0x80: "power brake",
+    0x100: "display clocks",
+}
+"""NVML's clock-event bits without 0x1, idle, which is no fault."""
+
+
+def break_even_lines(found: BreakEven) -> list[str]:
+    """Return from where on the GPU wins, the two lines, and how the prediction fared."""
+    unit = _UNITS[found.variable]
+    lines = []
+    if found.at is None:
+        lines += wrapped(f"break-even over {unit}: none, {found.reason or 'and no reason was given'}.")
+    else:
+        who = found.gpu_lane if found.cpu.each_us > found.gpu.each_us else found.cpu_lane
+        interval = "" if found.low is None or found.high is None else f" (95 %: {found.low:.0f} to {found.high:.0f})"
+        lines += wrapped(f"break-even: {who} wins from about {found.at:.0f} {unit} on{interval}.")
+        lines += wrapped(f"{found.reason[:1].upper()}{found.reason[1:]}.", "  ") if found.reason else []
+    if found.points and (found.cpu.fixed_us or found.cpu.each_us):
+        lines += wrapped(
+            f"fitted, µs a minibatch of n {unit}: {found.cpu_lane} {us(found.cpu.fixed_us)} + "
+            f"{found.cpu.each_us:.3g} n, {found.gpu_lane} {us(found.gpu.fixed_us)} + {found.gpu.each_us:.3g} n.",
+            "  ",
+        )
+    lines += [line for check in found.checks for line in wrapped(_check(check, unit), "  ")]
+    return lines
+
+
+def clock_lines(explanation: Explanation) -> list[str]:
+    """Return the clocks while the race ran, and what held them down."""
+    readings = explanation.readings
+    if not readings:
+        return ["clocks: not read."]
+    told = [
+        _range("SM clock", "MHz", [r.sm_mhz for r in readings]),
+        _range("memory", "MHz", [r.memory_mhz for r in readings]),
+        _range("performance state P", "", [r.performance_state for r in readings]),
+        _range("", "°C", [r.temperature_c for r in readings]),
+        _range("", "W", [None if r.power_w is None else round(r.power_w) for r in readings]),
+    ]
+    shown = ", ".join(text for text in told if text) or "NVML told nothing"
+    return wrapped(f"clocks in {len(readings)} readings: {shown}; {_limits(explanation, readings)}.", hang="  ")
+
+
+def neighbour_line(race: Race) -> str:
+    """Return whether others used the board, and whether that matters."""
+    explanation = race.explanation
+    most, some, told = neighbours(explanation) if explanation is not None else (0, 0, 0)
+    if not told:
+        return "others on the GPU: not known, NVML does not say."
+    if not most:
+        return f"others on the GPU: none in {told} readings, so nobody held it up."
+    judgement = judge(race)
+    made = judgement.decomposition if judgement is not None else None
+    busy = sum(p.us for p in made.parts if p.kind != "idle") / made.wall_us if made is not None else None
+    if busy is not None and busy < 0.5:
+        matters = f"the race used the GPU {busy:.0%} of the time only, so they can have cost little"
+    else:
+        matters = "they take turns with the race, so its times may be too long"
+    return f"others on the GPU: up to {most} in {some} of {told} readings; {matters}."
+
+
+def cpu_lines(effort: CpuEffort) -> list[str]:
+    """Return how well the CPU lane uses its processor."""
+    peak = effort.sgemm_gflop_per_s
+    part = f", {effort.gflop_per_s / peak:.0%} of the best matrix product here ({peak:.0f})" if peak > 0 else ""
+    pools = f" Thread pools: {', '.join(effort.pools)}." if effort.pools else ""
+    return wrapped(
+        f"CPU: {effort.lane} computes {effort.gflop_per_s:.0f} GFLOP/s on {effort.threads} of {effort.cores} cores"
+        f"{part}.{pools}",
+        hang="  ",
+    )
+
+
+def _check(check: BreakEvenPoint, unit: str) -> str:
+    if check.winner is None:
+        outcome = "their times overlap"
+    elif check.winner == check.predicted_winner:
+        outcome = f"{check.winner} won, as predicted"
+    else:
+        outcome = f"{check.winner} won, against the prediction ({check.predicted_winner or 'none'})"
+    return f"tested with {check.value} {unit}: {us(check.cpu_us)} and {us(check.gpu_us)} µs, {outcome}."
+
+
+def _range(name: str, unit: str, values: list[int | None]) -> str:
+    known = sorted(value for value in values if value is not None)
+    if not known:
+        return ""
+    span = f"{known[0]}" if known[0] == known[-1] else f"{known[0]} to {known[-1]}"
+    spaced = f"{name}{'' if name.endswith(' P') else ' '}{span}" if name else span
+    return f"{spaced} {unit}".rstrip()
+
+
+def _limits(explanation: Explanation, readings: tuple[ClockReading, ...]) -> str:
+    window = explanation.window_s or 0.0
+    held = [v for v in explanation.violations if window > 0 and v.seconds / window >= VIOLATION_SHARE]
+    if held:
+        return "held down by " + ", ".join(f"{v.policy} for {v.seconds / window:.0%} of the time" for v in held)
+    bits = 0
+    for reading in readings:
+        bits |= max(reading.reasons or 0, 0)
+    named = [name for bit, name in _REASONS.items() if bits & bit]
+    if named:
+        return "reasons that NVML named at times: " + ", ".join(named)
+    return "nothing held them down" if explanation.violations or bits == 0 else "no reason was named"

@@ -1,0 +1,55 @@
+"""# Device memory is allocated in each minibatch
+
+## What it checks
+Whether a minibatch allocates or frees device memory, and would be faster without that.
+
+## Why it matters
+An allocation is a call into the driver that takes tens of microseconds and more, and a free may wait for the GPU.
+The same buffers could be used again.
+
+## How to fix it
+Make the buffers once before the loop and pass them as outputs (`out=`), or use a pool: CuPy and PyTorch have one, for
+numba `cuda.device_array` outside of the loop is the way.
+Rungs R1 and R4 of the race show both ways:
+
+```sh
+cudadoctor dbn-race
+```
+
+## Limits
+Judged for the lane that most people would write (R1), by playing its recorded calls again without this cause: what does
+not save 5 % of the time and twice its own error is not reported, whatever the calls look like.
+If the replay misses the untimed run by more than 5 %, nothing is judged.
+
+## Sources
+CUDA C++ Best Practices Guide, allocation: cudaMalloc and cudaFree are expensive, reuse memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cudadoctor.facts.race import Race
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
+from cudadoctor.rules.base import rule
+from cudadoctor.rules.race.explained import cause_finding
+
+
+@rule(
+    id="allocation-in-loop",
+    title="Device memory is allocated in each minibatch",
+    severity=Severity.WARNING,
+    confirm=Confirm("cudadoctor dbn-race", "rung R4, which allocates nothing in its loop, faster than R1"),
+)
+def allocation_in_loop(race: Race) -> Iterator[Finding]:
+    """Fire where that costs at least 5 % of a minibatch and more than twice the error of that figure."""
+    yield from cause_finding(
+        allocation_in_loop,
+        race,
+        seen="allocates device memory in each minibatch",
+        cause="Allocating and freeing are driver calls that cost the host more than a small kernel takes.",
+        fix=Fix(
+            "Make the buffers once, before the loop, and use them again.",
+            ("cudadoctor dbn-race",),
+        ),
+    )
