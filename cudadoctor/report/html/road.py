@@ -17,7 +17,7 @@ _WORD = {"passed": "ok", "timed out": "hung"}
 
 def road_parts(ladder: Ladder) -> list[Part]:
     """Return the steps, each with how it ended."""
-    table = _table("Steps", [(row.name, row.state, row.detail) for row in rows(ladder)])
+    table = _table("Steps", "step", [(row.name, row.state, row.detail) for row in rows(ladder)])
     return [Part(title="The road from the PCI bus to a kernel", figures=(Figure(title="", tables=(table,)),))]
 
 
@@ -30,13 +30,13 @@ def framework_parts(frameworks: Frameworks) -> list[Part]:
             told.append((name, state, text))
         else:
             told[-1] = (*told[-1][:2], f"{told[-1][2]}\n{text}")
-    table = _table("Frameworks", told)
+    table = _table("Frameworks", "framework", told)
     return [Part(title=FRAMEWORKS_TITLE, figures=(Figure(title="", tables=(table,)),))]
 
 
-def _table(caption: str, steps: Sequence[tuple[str, str, str]]) -> Table:
+def _table(caption: str, what: str, steps: Sequence[tuple[str, str, str]]) -> Table:
     made = [
         Row((Cell(name), Cell(_WORD.get(state, state), state=_STATE.get(state, "")), Cell(detail)))
         for name, state, detail in steps
     ]
-    return numbers(caption, ("step", "", "what was seen"), made, texts=3, folds=False)
+    return numbers(caption, (what, "", "what was seen"), made, texts=3, folds=False)

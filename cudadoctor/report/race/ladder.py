@@ -21,9 +21,9 @@ def ladder_lines(explanation: Explanation) -> list[str]:
         "the ladder: each rung removes one cause (µs a minibatch, 95 % interval)",
         f"{'rung':4} {'without':25} {'µs':>8} {'interval':>15} {'factor':>7} {'predicted':>15}",
     ]
-    lines += [_row(rung, first, _prediction(explanation, rung)) for rung in explanation.rungs]
-    lines += wrapped(f"factor: times as fast as {first.id}. {_how_good(explanation)}".strip()) if first else []
-    for line in _without_effect(explanation.rungs):
+    lines += [_row(rung, first, prediction_of(explanation, rung)) for rung in explanation.rungs]
+    lines += wrapped(f"factor: times as fast as {first.id}. {how_good(explanation)}".strip()) if first else []
+    for line in without_effect(explanation.rungs):
         lines += wrapped(line)
     if any(rung.changes_training for rung in explanation.rungs):
         lines.append("*: trains on other minibatches, so it learns something else.")
@@ -69,17 +69,19 @@ def _row(rung: Rung, first: Rung | None, prediction: Prediction | None) -> str:
     return f"{printable(rung.id):4.4} {printable(what):25.25} {shown:>8} {interval:>15} {factor:>7} {told:>15}".rstrip()
 
 
-def _prediction(explanation: Explanation, rung: Rung) -> Prediction | None:
+def prediction_of(explanation: Explanation, rung: Rung) -> Prediction | None:
+    """Return what was predicted for a rung, None if nothing was."""
     return next((each for each in explanation.predictions if each.to_rung == rung.id), None)
 
 
-def _how_good(explanation: Explanation) -> str:
+def how_good(explanation: Explanation) -> str:
+    """Return how far off the predictions are, "" where none was measured."""
     if explanation.mean_absolute_error is None:
         return ""
     return f"The predictions are off by {explanation.mean_absolute_error:.1%} in the mean."
 
 
-def _without_effect(rungs: tuple[Rung, ...]) -> list[str]:
+def without_effect(rungs: tuple[Rung, ...]) -> list[str]:
     """Name the steps of the ladder whose interval holds zero."""
     on_gpu = [rung for rung in rungs if rung.device.startswith("gpu") and rung.state == "measured"]
     steps = [pair for pair in itertools.pairwise(on_gpu) if not pair[1].changes_training]

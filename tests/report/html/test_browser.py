@@ -27,6 +27,7 @@ MACHINES = (
     ("dbn-race", "ubuntu24-h100-healthy"),
     ("devices", "ubuntu24-h100-healthy"),
 )
+EXPLAINED = "an explained race"
 LUMINANCE = """
 (() => {
   const rgb = (value) => {
@@ -37,7 +38,7 @@ LUMINANCE = """
   };
   const style = getComputedStyle(document.documentElement);
   const names = ["bg", "panel", "text", "muted", "link", "error", "warning", "ok", "note", "unknown",
-                 "s0", "s1", "s2", "s3", "s4", "s5"];
+                 "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7"];
   return names.map((name) => [name, rgb(style.getPropertyValue("--" + name).trim())]);
 })()
 """
@@ -66,6 +67,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         if command == "setup":
             found = msgspec.structs.replace(found, plan=doctor.plan(facts, found.findings))
         made[command] = write(folder / f"{command}.html", found)
+    explained = doctor.diagnose(machine_of(EXPLAINED), "dbn-race")
+    made[EXPLAINED] = write(folder / "explained.html", explained)
     made["hostile"] = write(folder / "hostile.html", diagnosis(WORST, WORST), WORST)
     return made
 
@@ -75,7 +78,7 @@ def write(path: Path, found: Diagnosis, sentence: str = "This is the answer.") -
     return path
 
 
-@pytest.mark.parametrize("command", [command for command, _ in MACHINES] + ["hostile"])
+@pytest.mark.parametrize("command", [command for command, _ in MACHINES] + ["hostile", EXPLAINED])
 def test_it_fits_every_window_in_light_and_dark_without_a_word_of_complaint(
     browser: Browser, pages: dict[str, Path], command: str
 ) -> None:
@@ -95,7 +98,7 @@ def test_it_fits_every_window_in_light_and_dark_without_a_word_of_complaint(
 def test_figures_of_a_chart_can_be_read_on_a_telephone_and_stay_within_it(
     browser: Browser, pages: dict[str, Path]
 ) -> None:
-    for command in ("bandwidth", "dbn-race"):
+    for command in ("bandwidth", "dbn-race", EXPLAINED):
         browser.show(pages[command], width=390)
         heights = browser.evaluate(
             "[...document.querySelectorAll('.chart text')].map((each) => each.getBoundingClientRect().height)"
@@ -115,7 +118,7 @@ def test_colours_have_enough_contrast_in_both_themes(browser: Browser, pages: di
         for name in ("text", "muted", "link", "error", "warning", "ok", "note", "unknown"):
             for ground in ("bg", "panel"):
                 assert contrast(colours[name], colours[ground]) >= 4.5, (name, ground, dark)
-        for name in ("s0", "s1", "s2", "s3", "s4", "s5"):
+        for name in (f"s{place}" for place in range(8)):
             assert contrast(colours[name], colours["bg"]) >= 3, (name, dark)
 
 

@@ -13,8 +13,8 @@ WIDTH = 420.0
 """Units. A telephone shows them at a little less than a pixel each, so 12 units of height can be read everywhere."""
 
 MARKERS = ("circle", "square", "triangle", "diamond")
-STYLES = 6
-"""Colours there are: classes `s0` to `s5`. Shape and dashes tell series apart where colours do not."""
+STYLES = 8
+"""Colours there are: classes `s0` to `s7`. Shape and dashes tell series apart where colours do not."""
 
 _ROW = 18.0
 
@@ -80,15 +80,18 @@ def legend_height(count: int) -> float:
     return count * _ROW + (6 if count else 0)
 
 
-def draw_legend(drawing: Drawing, names: Sequence[str], *, blocks: bool = False) -> None:
+def draw_legend(
+    drawing: Drawing, names: Sequence[str], *, blocks: bool = False, styles: Sequence[int] | None = None
+) -> None:
     """Name the series, one a row, each beside its line and marker, or its block of colour."""
     for place, name in enumerate(names):
+        style = place if styles is None else styles[place]
         middle = place * _ROW + 10
         if blocks:
-            drawing.add("rect", x=4, y=middle - 6, width=12, height=12, kind=f"area s{place % STYLES}")
+            drawing.add("rect", x=4, y=middle - 6, width=12, height=12, kind=f"area s{style % STYLES}")
         else:
-            drawing.line(2, middle, 26, middle, f"line s{place % STYLES} d{place % 3}")
-            draw_marker(drawing, 14, middle, place)
+            drawing.line(2, middle, 26, middle, f"line s{style % STYLES} d{style % 3}")
+            draw_marker(drawing, 14, middle, style)
         drawing.add("text", fitted(name, WIDTH - 40), x=24 if blocks else 34, y=middle + 4, kind="label")
 
 
