@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
+import zipfile
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -34,11 +36,33 @@ def test_the_readme_has_two_set_up_commands_and_ci_runs_the_second() -> None:
     assert "README.md" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
+def test_the_wheel_and_the_sdist_hold_every_file_of_the_package(tmp_path: Path) -> None:
+    pytest.importorskip("hatchling", reason="the build tool is not installed here")
+    build = (
+        "import sys; from hatchling.build import build_sdist, build_wheel;"
+        "print(build_wheel(sys.argv[1])); print(build_sdist(sys.argv[1]))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", build, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    wheel, sdist = (tmp_path / name for name in run.stdout.split())
+    wanted = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "cudadoctor").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert {path for path in wanted if path.startswith("cudadoctor/report/html/templates/")}
+    assert wanted <= set(zipfile.ZipFile(wheel).namelist())
+    with tarfile.open(sdist) as archive:
+        assert wanted <= {name.partition("/")[2] for name in archive.getnames()}
+
+
 def test_light_modules_import_nothing_heavy() -> None:
     code = (
         "import sys; import cudadoctor.cli.app, cudadoctor.probes.gather, cudadoctor.rules.catalogue, "
         "cudadoctor.report.terminal, cudadoctor.bandwidth.measure, cudadoctor.dbn.race;"
-        "print([m for m in ('numpy', 'numba', 'pynvml', 'llvmlite', 'cuda', 'pydantic') if m in sys.modules])"
+        "print([m for m in ('numpy', 'numba', 'pynvml', 'llvmlite', 'cuda', 'pydantic', 'jinja2') if m in sys.modules])"
     )
     code = f"import sys; sys.path[:] = {sys.path!r}; {code}"
     run = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=False)

@@ -79,7 +79,10 @@ def deliver(diagnosis: Diagnosis, options: ReportOptions, sentence: str = "", li
     code = exit_code(diagnosis, options)
     if diagnosis.error is not None:
         sentence = diagnosis.error.message.rstrip(".") + "."
-    shared = _redacted(diagnosis) if options.redacts else diagnosis
+    shared = diagnosis
+    if options.redacts:
+        shared = _redacted(diagnosis)
+        sentence, lines = _redacted_text(sentence), [_redacted_text(line) for line in lines or []]
     data = _render(shared, options, sentence, lines or [])
     unwritten: list[str] = []
     if options.output is not None:
@@ -169,6 +172,17 @@ def _render(diagnosis: Diagnosis, options: ReportOptions, sentence: str, lines: 
         from cudadoctor.report.markdown import render_markdown
 
         return render_markdown(diagnosis, sentence, lines).encode()
+    if options.format.value == "html":
+        from cudadoctor.report.html.page import render_html
+
+        page = render_html(
+            diagnosis,
+            sentence,
+            pages=_pages(diagnosis),
+            only_device=options.only_device,
+            everything=options.verbose > 0,
+        )
+        return page.encode("utf-8", "backslashreplace")
     from cudadoctor.report.terminal import render_terminal, to_text
 
     report = render_terminal(diagnosis, sentence, lines, verbose=options.verbose, quiet=options.quiet)
@@ -176,20 +190,40 @@ def _render(diagnosis: Diagnosis, options: ReportOptions, sentence: str, lines: 
     return to_text(report, colour=on_screen).encode(_encoding(on_screen), "replace")
 
 
+def _pages(diagnosis: Diagnosis) -> dict[str, str]:
+    """Return the pages of the findings by their ids."""
+    from cudadoctor.rules.catalogue import RULES
+    from cudadoctor.rules.pasted.answer import how_to_tell
+
+    wanted = {finding.id for finding in diagnosis.findings}
+    return {rule.id: f"{rule.page.strip()}\n{how_to_tell(rule)}" for rule in RULES if rule.id in wanted}
+
+
 def _encoding(on_screen: bool) -> str:
     return (sys.stdout.encoding or "utf-8") if on_screen else "utf-8"
 
 
 def _redacted(diagnosis: Diagnosis) -> Diagnosis:
+    from cudadoctor.report.redact import redacted
+
+    return redacted(diagnosis, names=_names())
+
+
+def _redacted_text(text: str) -> str:
+    from cudadoctor.report.redact import redacted_text
+
+    return redacted_text(text, names=_names())
+
+
+def _names() -> list[str]:
+    """Return the names of this host and this user."""
     import getpass
     import platform
-
-    from cudadoctor.report.redact import redacted
 
     names = [platform.node(), platform.node().split(".")[0]]
     with contextlib.suppress(Exception):  # no entry in the password database, as in some containers
         names.append(getpass.getuser())
-    return redacted(diagnosis, names=names)
+    return names
 
 
 def _write_stdout(data: bytes) -> None:

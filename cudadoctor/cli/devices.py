@@ -78,6 +78,8 @@ def devices(
         why = "NVML sees a GPU, but there is none that a CUDA program can use" if section.devices else "There is no GPU"
         return deliver(refusal(machine, "devices", why), report, lines=lines)
     only = None if device is None or diff is not None else find(section, device)
+    if only is not None:
+        report = msgspec.structs.replace(report, only_device=section.devices.index(only))
     lines = device_lines(section, width=width, only=only, everything=everything)
     diagnosis = diagnose(machine, "devices")
     return deliver(diagnosis, report, devices_sentence(section, diagnosis.findings), lines)

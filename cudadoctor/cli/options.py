@@ -8,6 +8,8 @@ from typing import Annotated
 import msgspec
 import typer
 
+from cudadoctor.cli.delivery import RefusedError
+
 
 class Format(str, Enum):
     """How the report is written."""
@@ -15,6 +17,7 @@ class Format(str, Enum):
     TEXT = "text"
     JSON = "json"
     MARKDOWN = "markdown"
+    HTML = "html"
 
 
 class FailOn(str, Enum):
@@ -25,7 +28,27 @@ class FailOn(str, Enum):
     NEVER = "never"
 
 
-FormatOption = Annotated[Format, typer.Option("--format", help="How to write the report.")]
+def _can_be_written(format: Format) -> str:
+    """Refuse at once, before anything is measured, a format whose extra is not installed.
+
+    Raises:
+        RefusedError: With the command that installs it.
+    """
+    if format is Format.HTML:
+        try:
+            import jinja2  # noqa: F401 - a package that is there and broken fails here, and not after a measurement
+        except ImportError:
+            raise RefusedError(
+                "--format html needs the extra `report` (jinja2): run `python -m pip install '.[report]'` in a "
+                "checkout of cudadoctor, or `python -m pip install 'cudadoctor[report] @ git+URL'` with the URL of its "
+                "repository"
+            ) from None
+    return format.value  # typer makes the member of it once more
+
+
+FormatOption = Annotated[
+    Format, typer.Option("--format", callback=_can_be_written, help="How to write the report; html is one file.")
+]
 OutputOption = Annotated[
     str | None,
     typer.Option("--output", metavar="FILE", help="Write the report to FILE instead of the screen."),
@@ -82,7 +105,10 @@ TimeoutOption = Annotated[
 
 
 class ReportOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What a command was told about its report."""
+    """What a command was told about its report.
+
+    `only_device` is the place, in the section `devices`, of the one GPU that is to be shown.
+    """
 
     command: str
     format: Format = Format.TEXT
@@ -92,6 +118,7 @@ class ReportOptions(msgspec.Struct, frozen=True, kw_only=True):
     redact: bool | None = None
     verbose: int = 0
     quiet: bool = False
+    only_device: int | None = None
 
     @property
     def redacts(self) -> bool:

@@ -124,6 +124,10 @@ def _listed(format: Format) -> bytes:
     if format is Format.MARKDOWN:
         rows = "".join(f"| `{rule.id}` | {rule.severity.value} | {rule.title} |\n" for rule in rules)
         return f"| id | severity | what is wrong |\n|---|---|---|\n{rows}".encode()
+    if format is Format.HTML:
+        from cudadoctor.report.html.page import render_list
+
+        return render_list([(rule.id, rule.severity.value, rule.title) for rule in rules], __version__).encode()
     width = max(len(rule.id) for rule in rules)
     return "".join(f"{rule.id:{width}}  {rule.severity.value:7}  {rule.title}\n" for rule in rules).encode()
 
@@ -140,6 +144,10 @@ def _page(rule: Any, format: Format) -> bytes:
     page += how_to_tell(rule)
     if format is Format.MARKDOWN:
         return page.encode()
+    if format is Format.HTML:
+        from cudadoctor.report.html.page import render_page
+
+        return render_page(rule.id, rule.severity.value, page, __version__).encode()
     lines = [line for line in page.splitlines() if not line.startswith("```")]
     plain = [re.sub(r"^#+ ", "", line) for line in lines]
     return ("\n".join(plain) + f"\n\n{rule.id}, {rule.severity.value}\n").encode()

@@ -13,7 +13,7 @@ from cudadoctor.report.device_words import Row, short_source
 from cudadoctor.text import printable
 
 _LABEL, _SOURCE, _GAP, _NARROWEST, _WIDEST = 28, 24, 2, 22, 46
-_LEGEND = (
+LEGEND = (
     "Sources: CUDA n: cuDeviceGetAttribute, attribute n of cuda.h; NVML X: nvmlDeviceGetX or nvmlSystemGetX; "
     "sysfs: below /sys. What is unknown has its reason there. Computed: two transfers a memory clock, two operations "
     "(one multiply-add) a lane and clock."
@@ -51,7 +51,7 @@ def device_lines(
         for start in range(0, len(shown), fit):
             lines += ["", *_table(heads[start : start + fit], rest[start : start + fit], width)]
     lines += _peer_lines(devices, width) if only is None else []
-    return [*lines, "", *textwrap.wrap(_LEGEND, width)]
+    return [*lines, "", *textwrap.wrap(LEGEND, width)]
 
 
 def device_title(device: Device) -> str:
@@ -88,7 +88,7 @@ def _table(heads: Sequence[str], columns: Sequence[Sequence[Row]], width: int) -
     lines = _cells(["", *heads, "source"], widths)
     group = ""
     by_key = [_by_key(rows) for rows in columns]
-    for key in _keys(columns):
+    for key in keys_of(columns):
         if key[0] != group:
             group = key[0]
             lines += ["", printable(group).upper()]
@@ -99,7 +99,7 @@ def _table(heads: Sequence[str], columns: Sequence[Sequence[Row]], width: int) -
     return lines
 
 
-def _keys(columns: Sequence[Sequence[Row]]) -> list[tuple[str, str]]:
+def keys_of(columns: Sequence[Sequence[Row]]) -> list[tuple[str, str]]:
     """Return group and name of the rows of all columns; a row that only one GPU has stands at the end of its group."""
     keys = dict.fromkeys((row.group, row.name) for rows in columns for row in rows)
     groups = list(dict.fromkeys(group for group, _ in keys))
@@ -140,8 +140,13 @@ def _peer_lines(devices: Devices, width: int) -> list[str]:
         block = indexes[start : start + per_block]
         lines.append(" " * 8 + "".join(f"{f'GPU {index}':<8}" for index in block).rstrip())
         for row in indexes:
-            cells = "".join(f"{'-' if row == column else _peer(found.get((row, column))):<8}" for column in block)
+            cells = "".join(f"{'-' if row == column else peer_word(found.get((row, column))):<8}" for column in block)
             lines.append(f"GPU {row:<4}{cells}".rstrip())
+    return lines + textwrap.wrap(peer_notes(devices), width)
+
+
+def peer_notes(devices: Devices) -> str:
+    """Return what the matrix does not show, and its source."""
     ranks = {known(peer.performance_rank) for peer in devices.peers}
     ranked = ", ".join(str(rank) for rank in sorted(rank for rank in ranks if rank is not None))
     atomics = {known(peer.native_atomics) for peer in devices.peers if known(peer.can_access)}
@@ -150,10 +155,11 @@ def _peer_lines(devices: Devices, width: int) -> list[str]:
         word = "yes" if atomics == {True} else "no" if atomics == {False} else "not between all, or unknown"
         notes.append(f"Native atomics: {word}.")
     notes.append("Source: cuDeviceCanAccessPeer, cuDeviceGetP2PAttribute.")
-    return lines + textwrap.wrap(" ".join(notes), width)
+    return " ".join(notes)
 
 
-def _peer(peer: Peer | None) -> str:
+def peer_word(peer: Peer | None) -> str:
+    """Return whether one GPU reaches the memory of another: yes, no, or a question mark."""
     access = None if peer is None else known(peer.can_access)
     return "?" if access is None else "yes" if access else "no"
 

@@ -9,6 +9,7 @@ from cudadoctor.facts.base import Fact, Known
 from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
+from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.findings import SAID_BY_TEXT, Diagnosis, Finding
 from cudadoctor.report.frameworks import TITLE as FRAMEWORKS_TITLE
@@ -74,7 +75,14 @@ def _finding(finding: Finding) -> list[str]:
 
 
 def _machine(diagnosis: Diagnosis) -> list[str]:
-    facts = diagnosis.facts
+    rows = machine_rows(diagnosis.facts)
+    if not rows:
+        return []
+    return ["| | |", "|---|---|", *(f"| {name} | {_escape(value)} |" for name, value in rows), ""]
+
+
+def machine_rows(facts: Machine) -> list[tuple[str, str]]:
+    """Return what a reader wants to know of the machine first: name and value, row by row."""
     rows: list[tuple[str, str]] = []
     if isinstance(facts.host, Host):
         rows += [("system", _value(facts.host.distribution)), ("kernel", _value(facts.host.kernel_release))]
@@ -84,9 +92,7 @@ def _machine(diagnosis: Diagnosis) -> list[str]:
         rows += [(f"GPU {device.index}", _value(device.name)) for device in facts.nvml.devices]
     if isinstance(facts.driver, Driver):
         rows.append(("driver CUDA version", _value(facts.driver.cuda_version)))
-    if not rows:
-        return []
-    return ["| | |", "|---|---|", *(f"| {name} | {_escape(value)} |" for name, value in rows), ""]
+    return rows
 
 
 def _value(fact: Fact[str]) -> str:

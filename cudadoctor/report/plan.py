@@ -41,7 +41,7 @@ def plan_for_terminal(plan: Plan) -> list[RenderableType]:
         if step.start_up_lines:
             parts.append(_indented(f"In {plan.start_up_file}:"))
             parts += _commands(step.start_up_lines)
-        if _wants_check(step):
+        if wants_check(step):
             parts.append(_indented(f"Then check; it shows {step.check_shows}:"))
             parts += _commands((step.check,))
     return parts
@@ -55,12 +55,13 @@ def plan_for_markdown(plan: Plan) -> str:
         lines += [f"     {command}" for command in step.commands]
         if step.start_up_lines:
             lines += [f"   In {plan.start_up_file}:", *(f"     {line}" for line in step.start_up_lines)]
-        if _wants_check(step):
+        if wants_check(step):
             lines += [f"   Then check; it shows {step.check_shows}:", f"     {step.check}"]
     return "\n".join(lines)
 
 
-def _wants_check(step: PlanStep) -> bool:
+def wants_check(step: PlanStep) -> bool:
+    """Say whether the check of a step is to be shown: it is not done, and the check is not one of its commands."""
     return step.state != "done" and bool(step.check) and step.check not in step.commands
 
 

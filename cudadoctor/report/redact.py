@@ -23,9 +23,17 @@ def redacted(value: S, *, names: Iterable[str] = ()) -> S:
         value: A `Diagnosis` or a `Machine`.
         names: Names of this user and this host, to be replaced wherever they stand as a word.
     """
+    return msgspec.convert(_walk(msgspec.to_builtins(value), _pattern(names)), type=type(value))
+
+
+def redacted_text(text: str, *, names: Iterable[str] = ()) -> str:
+    """Return a text with the same taken out."""
+    return _clean(text, _pattern(names))
+
+
+def _pattern(names: Iterable[str]) -> re.Pattern[str] | None:
     words = sorted({name for name in names if len(name) >= 3 and name not in _COMMON}, key=len, reverse=True)
-    pattern = re.compile(r"(?<![\w-])(?:" + "|".join(map(re.escape, words)) + r")(?![\w-])") if words else None
-    return msgspec.convert(_walk(msgspec.to_builtins(value), pattern), type=type(value))
+    return re.compile(r"(?<![\w-])(?:" + "|".join(map(re.escape, words)) + r")(?![\w-])") if words else None
 
 
 # User and host names that say nothing of anybody, and that are words elsewhere in a report.

@@ -15,6 +15,10 @@ from cudadoctor.units import format_size
 
 # Samples of one run lie closer together than two runs do: below 1 % nothing is marked, however close they lie.
 _LEAST_PERCENT = 1.0
+MARKED = (
+    "Marked is what lies outside the samples (of a fit, the 95 % interval) of the other run, both ways, by "
+    f"{_LEAST_PERCENT:.0f} % or more."
+)
 _TITLES = {
     "results": "copies",
     "curves": "fit over sizes",
@@ -51,8 +55,8 @@ def compare(now: Bandwidth, then: Bandwidth, file: str) -> BandwidthComparison:
         device_name=then.device_name,
         same_model=now.device_name == then.device_name,
         changes=tuple(_change(place, here[place], there[place]) for place in both),
-        only_now=tuple(_name(*place) for place in here if place not in there),
-        only_then=tuple(_name(*place) for place in there if place not in here),
+        only_now=tuple(figure_name(*place) for place in here if place not in there),
+        only_then=tuple(figure_name(*place) for place in there if place not in here),
         notes=tuple(_notes(now, then)),
     )
 
@@ -128,7 +132,7 @@ def _notes(now: Bandwidth, then: Bandwidth) -> Iterator[str]:
         yield f"another narrowest hop: {links[0]} now, {links[1]} then"
 
 
-def _name(group: str, key: str) -> str:
+def figure_name(group: str, key: str) -> str:
     """Return what a figure is called in its group."""
     first, _, rest = key.partition(" ")
     words = rest.split()
@@ -149,11 +153,10 @@ def comparison_lines(comparison: BandwidthComparison, width: int = 80) -> list[s
     for change in comparison.changes:
         if change.group != group:
             group = change.group
-            lines.append(f"{_TITLES.get(group, group).upper():{LABEL}}{'now':>10}{'then':>10}{'change':>10}".rstrip())
-        percent = _percent(change.change_percent)
-        figures = (_written(change.now, change.unit), _written(change.then, change.unit), percent)
-        mark = f"  {_mark(change)}" if change.marked else ""
-        name = _name(change.group, change.key)
+            lines.append(f"{group_title(group).upper():{LABEL}}{'now':>10}{'then':>10}{'change':>10}".rstrip())
+        *figures, word = change_cells(change)
+        mark = f"  {word}" if word else ""
+        name = figure_name(change.group, change.key)
         wide = min(10, max(0, len(name) + 2 - LABEL))  # a long name takes its room from the first cell
         lines.append(
             row(name, *(f"{figure:>{10 - (wide if place == 0 else 0)}}" for place, figure in enumerate(figures)), mark)
@@ -162,12 +165,20 @@ def comparison_lines(comparison: BandwidthComparison, width: int = 80) -> list[s
     for word, names in (("now", comparison.only_now), ("then", comparison.only_then)):
         lines += wrapped(f"Measured only {word}: {'; '.join(names)}", width) if names else []
     if any(change.marked for change in comparison.changes):
-        lines += wrapped(
-            "Marked is what lies outside the samples (of a fit, the 95 % interval) of the other run, both ways, by "
-            f"{_LEAST_PERCENT:.0f} % or more.",
-            width,
-        )
+        lines += wrapped(MARKED, width)
     return lines
+
+
+def group_title(group: str) -> str:
+    """Return what a group of figures is called."""
+    return _TITLES.get(group, group)
+
+
+def change_cells(change: Change) -> tuple[str, str, str, str]:
+    """Return now, then and the change as text, and `faster` or `slower` if it is marked."""
+    mark = _mark(change) if change.marked else ""
+    figures = (_written(change.now, change.unit), _written(change.then, change.unit))
+    return (*figures, _percent(change.change_percent), mark)
 
 
 def _written(value: float, unit: str) -> str:
@@ -199,9 +210,9 @@ def comparison_sentence(comparison: BandwidthComparison) -> str:
         return f"Compared with {file}{model}, {figures} {verb} by more than its samples explain."
     slower = [change for change in marked if _mark(change) == "slower"]
     worst = max(slower or marked, key=_factor)
-    what = _name(worst.group, worst.key)
+    what = figure_name(worst.group, worst.key)
     if worst.group != "results":
-        what = f"{_TITLES.get(worst.group, worst.group)}, {what}"
+        what = f"{group_title(worst.group)}, {what}"
     return (
         f"Compared with {file}{model}, {len(slower)} of {count} figures are slower and {len(marked) - len(slower)} "
         f"faster than samples explain, most of all {what} ({_percent(worst.change_percent)})."

@@ -24,7 +24,7 @@ def curve_lines(curves: Sequence[SizeCurve], width: int) -> list[str]:
         pair = curves[start : start + 2]
         lines += ["ONE COPY OF EACH SIZE" if start == 0 else "", *_chart(pair, width)]
         for curve in pair:
-            lines += _told(curve, width)
+            lines += wrapped(fit_sentences(curve), width)
     return lines
 
 
@@ -63,11 +63,11 @@ def _gb_per_s(point: CurvePoint) -> float:
     return point.size_bytes / point.seconds / 1e9 if point.seconds > 0 else 0.0
 
 
-def _told(curve: SizeCurve, width: int) -> list[str]:
+def fit_sentences(curve: SizeCurve) -> str:
     """Return what the fit says: first for one copy, then its three figures with their intervals."""
     fit, name = curve.fit, kind(curve.key)
     if fit is None:
-        return wrapped(f"{name}: no fit could be made, so the overhead of a copy is not known.", width)
+        return f"{name}: no fit could be made, so the overhead of a copy is not known."
     parts = [f"{name}:"]
     smallest, largest = curve.points[0].size_bytes, max(point.size_bytes for point in curve.points)
     if fit.overhead_s > 0 and fit.gb_per_s > 0 and smallest <= _EXAMPLE_BYTES <= largest:
@@ -76,7 +76,7 @@ def _told(curve: SizeCurve, width: int) -> list[str]:
             f"a copy of {_EXAMPLE} costs {duration(total)}, of which {duration(fit.overhead_s)} is "
             "overhead, the same at every size."
         )
-    return wrapped(" ".join([*parts, *_figures(fit)]), width)
+    return " ".join([*parts, *_figures(fit)])
 
 
 def _figures(fit: Fit) -> list[str]:

@@ -9,23 +9,27 @@ from cudadoctor.report.device_words import clock_reasons
 
 
 def link_lines(bandwidth: Bandwidth, width: int) -> list[str]:
+    """Return what is known of the link, as lines of that width."""
+    return [line for text in link_sentences(bandwidth) for line in wrapped(text, width)]
+
+
+def link_sentences(bandwidth: Bandwidth) -> list[str]:
     """Return what is known of the link."""
-    lines: list[str] = []
+    told: list[str] = []
     if bandwidth.link_under_load is not None:
-        lines += wrapped(_under_load(bandwidth.link_under_load), width)
+        told.append(_under_load(bandwidth.link_under_load))
     errors = _errors(bandwidth.link_errors) if bandwidth.link_errors is not None else ""
     if errors:
-        lines += wrapped(errors, width)
+        told.append(errors)
     expected = bandwidth.expected
     if isinstance(expected, ExpectedLink):
-        lines += wrapped(
+        told.append(
             f"Narrowest hop: {expected.hop}, Gen{expected.generation} x{expected.width}, "
-            f"line rate {expected.gb_per_s:.1f} GB/s in each direction ({expected.source})",
-            width,
+            f"line rate {expected.gb_per_s:.1f} GB/s in each direction ({expected.source})"
         )
     else:
-        lines += wrapped(f"Not judged against a link: {expected.reason}", width)
-    return lines
+        told.append(f"Not judged against a link: {expected.reason}")
+    return told
 
 
 def _under_load(link: LinkUnderLoad) -> str:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from cudadoctor.facts.bandwidth import Bandwidth, BandwidthResult, Latency
 from cudadoctor.report.bandwidth.names import LABEL, duration, extremes, kind, row, shown
 
+Pair = tuple[str, float | None, float | None]
+"""A name and two rates in GB/s, None where one was not measured."""
+
 
 def latency_lines(latencies: Sequence[Latency]) -> list[str]:
     """Return each latency with its lowest and highest sample."""
@@ -21,33 +24,48 @@ def latency_lines(latencies: Sequence[Latency]) -> list[str]:
 
 def together_lines(bandwidth: Bandwidth) -> list[str]:
     """Return what each GPU reaches alone and while all copy at once, and the sums."""
+    pairs = together_pairs(bandwidth)
+    lines = [f"{'ALL GPUS AT ONCE, GB/s':{LABEL}}{'alone':>10}{'at once':>10}{'kept':>8}"] if pairs else []
+    for key, group in pairs.items():
+        lines.append(row(kind(key)))
+        lines += [_pair(f"  {name}", first, second) for name, first, second in group]
+    return lines
+
+
+def together_pairs(bandwidth: Bandwidth) -> dict[str, list[Pair]]:
+    """Return for each kind of copy what each GPU reaches alone and with the others, and last the sums, in GB/s."""
     together = shown(bandwidth.together)
-    if not together:
-        return []
     alone = {(result.key, result.device): result.gb_per_s for result in reversed(shown(bandwidth.results))}
-    lines = [f"{'ALL GPUS AT ONCE, GB/s':{LABEL}}{'alone':>10}{'at once':>10}{'kept':>8}"]
+    pairs: dict[str, list[Pair]] = {}
     for key in dict.fromkeys(result.key for result in together):
         same = [result for result in together if result.key == key]
-        lines.append(row(kind(key)))
-        lines += [_pair(f"  GPU {one.device}", alone.get((key, one.device)), one.gb_per_s) for one in same]
         before = [alone.get((key, result.device)) for result in same]
         known = [rate for rate in before if rate is not None]
         total = sum(known) if len(known) == len(before) else None
-        lines.append(_pair("  sum", total, sum(result.gb_per_s for result in same)))
-    return lines
+        pairs[key] = [
+            *((f"GPU {one.device}", rate, one.gb_per_s) for one, rate in zip(same, before, strict=True)),
+            ("sum", total, sum(result.gb_per_s for result in same)),
+        ]
+    return pairs
 
 
 def numa_lines(bandwidth: Bandwidth) -> list[str]:
     """Return the copies with host memory near the GPU and on another NUMA node."""
-    near, far = shown(bandwidth.near), shown(bandwidth.far)
-    if not near and not far:
-        return []
-    rates = [_by_key(near), _by_key(far)]
-    heads = f"{_head('near', near):>10}{_head('far', far):>10}{'kept':>8}"
-    lines = [f"{'NUMA NODE OF THE MEMORY, GB/s':{LABEL}}{heads}"]
-    return lines + [
-        _pair(kind(key), rates[0].get(key), rates[1].get(key)) for key in dict.fromkeys([*rates[0], *rates[1]])
-    ]
+    pairs = numa_pairs(bandwidth)
+    heads = "".join(f"{head:>10}" for head in numa_heads(bandwidth))
+    lines = [f"{'NUMA NODE OF THE MEMORY, GB/s':{LABEL}}{heads}{'kept':>8}"] if pairs else []
+    return lines + [_pair(*pair) for pair in pairs]
+
+
+def numa_pairs(bandwidth: Bandwidth) -> list[Pair]:
+    """Return for each kind of copy what it reaches with memory near the GPU and with memory far from it, in GB/s."""
+    near, far = _by_key(shown(bandwidth.near)), _by_key(shown(bandwidth.far))
+    return [(kind(key), near.get(key), far.get(key)) for key in dict.fromkeys([*near, *far])]
+
+
+def numa_heads(bandwidth: Bandwidth) -> tuple[str, str]:
+    """Return what the two columns are called: near and far, with the numbers of the nodes where they are known."""
+    return _head("near", shown(bandwidth.near)), _head("far", shown(bandwidth.far))
 
 
 def _head(where: str, results: Sequence[BandwidthResult]) -> str:

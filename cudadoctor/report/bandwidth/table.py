@@ -17,7 +17,8 @@ _GROUPS = (
     ("BY NUMBA'S CALLS, AND WITH THEIR COST", ("h2d", "d2h", "h2d_pinned", "d2h_pinned")),
 )
 _REST = "OTHER COPIES"
-_ON_THE_LINK = ("h2d_", "d2h_", "numba_")
+ON_THE_LINK = ("h2d_", "d2h_", "numba_")
+"""How the keys of copies between host and device begin."""
 
 
 def table_lines(bandwidth: Bandwidth, width: int) -> list[str]:
@@ -29,14 +30,15 @@ def table_lines(bandwidth: Bandwidth, width: int) -> list[str]:
     kernels = any(result.mover == "kernel" for result in results)
     heads = f"{'GB/s':>9}{'lowest':>11}{'highest':>10}{'of link' if link > 0 else '':>9}{'  by' if kernels else ''}"
     lines = [f"{'':{LABEL}}{heads}".rstrip()]
-    for title, group in _grouped(results):
+    for title, group in grouped(results):
         lines.append(title)
         lines += [line for result in group for line in _rows(result, link, bandwidth.device)]
         lines += _sums(group, link)
-    return [*lines, "", *_how(results, width)]
+    return [*lines, "", *(line for text in how_sentences(results) for line in wrapped(text, width))]
 
 
-def _grouped(results: Sequence[BandwidthResult]) -> list[tuple[str, list[BandwidthResult]]]:
+def grouped(results: Sequence[BandwidthResult]) -> list[tuple[str, list[BandwidthResult]]]:
+    """Return the results by the kind of memory, each group with its title, in capitals."""
     titles = {memory: title for title, memories in _GROUPS for memory in memories}
     groups: dict[str, list[BandwidthResult]] = {title: [] for title in (*(title for title, _ in _GROUPS), _REST)}
     for result in results:
@@ -46,7 +48,7 @@ def _grouped(results: Sequence[BandwidthResult]) -> list[tuple[str, list[Bandwid
 
 def _rows(result: BandwidthResult, link: float, device: int) -> list[str]:
     low, high = extremes(result.samples_gb_per_s, result.gb_per_s)
-    share = _share(result.gb_per_s, link) if result.key.startswith(_ON_THE_LINK) else ""
+    share = _share(result.gb_per_s, link) if result.key.startswith(ON_THE_LINK) else ""
     mover = "  kernel" if result.mover == "kernel" else ""
     name = kind(result.key) if result.device == device else f"{kind(result.key)}, GPU {result.device}"
     lines = [row(name, f"{result.gb_per_s:9.2f}{low:11.2f}{high:10.2f}{share:>9}{mover}")]
@@ -71,7 +73,8 @@ def _share(rate: float, link: float) -> str:
     return f"{100 * rate / link:.0f} %" if link > 0 else ""
 
 
-def _how(results: Sequence[BandwidthResult], width: int) -> list[str]:
+def how_sentences(results: Sequence[BandwidthResult]) -> list[str]:
+    """Return how the figures were measured, and what is to be said of some of them."""
     samples = min(len(result.samples_gb_per_s) for result in results)
     sizes = [format_size(size) for size in sorted({result.size_bytes for result in results}, reverse=True)]
     listed = " and ".join(sizes) if len(sizes) < 4 else f"{sizes[-1]} to {sizes[0]}"
@@ -82,12 +85,12 @@ def _how(results: Sequence[BandwidthResult], width: int) -> list[str]:
         how += " By kernel: threads of the GPU moved the bytes; elsewhere a copy engine did."
     if any(result.key.startswith("numba_") for result in results):
         how += " By numba: numba.cuda's to_device takes device memory anew for each copy."
-    lines = wrapped(how, width)
+    told = [how]
     notes: dict[str, list[str]] = {}
     for result in results:
         if result.note:
             notes.setdefault(result.note, []).append(kind(result.key))
     for note, names in notes.items():
         whose = "" if len(names) == len(results) else f" ({'; '.join(dict.fromkeys(names))})"
-        lines += wrapped(f"Note{whose}: {note}", width)
-    return lines
+        told.append(f"Note{whose}: {note}")
+    return told

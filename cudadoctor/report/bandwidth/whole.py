@@ -33,8 +33,8 @@ def bandwidth_lines(bandwidth: Bandwidth | Missing, width: int = 80) -> list[str
     return apart(blocks)
 
 
-def _left_out_lines(bandwidth: Bandwidth, width: int) -> list[str]:
-    """Return what was left out, each reason once."""
+def left_out(bandwidth: Bandwidth) -> dict[str, list[str]]:
+    """Return what was left out, by the reason why."""
     reasons: dict[str, list[str]] = {}
     for item in bandwidth.skipped:
         name = kind(item.key) if item.device == bandwidth.device else f"{kind(item.key)}, GPU {item.device}"
@@ -44,9 +44,12 @@ def _left_out_lines(bandwidth: Bandwidth, width: int) -> list[str]:
     unverified += [peer.key for peer in bandwidth.peers if not peer.verified]
     for key in unverified:
         reasons.setdefault(_NOT_COMPARED, []).append(kind(key))
-    if not reasons:
-        return []
-    lines = ["NOT REPORTED"]
+    return {reason: list(dict.fromkeys(names)) for reason, names in reasons.items()}
+
+
+def _left_out_lines(bandwidth: Bandwidth, width: int) -> list[str]:
+    reasons = left_out(bandwidth)
+    lines = ["NOT REPORTED"] if reasons else []
     for reason, names in reasons.items():
-        lines += wrapped(f"{'; '.join(dict.fromkeys(names))}: {reason}", width, indent="  ")
+        lines += wrapped(f"{'; '.join(names)}: {reason}", width, indent="  ")
     return lines

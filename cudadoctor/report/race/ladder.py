@@ -24,16 +24,19 @@ def ladder_lines(explanation: Explanation) -> list[str]:
         "the ladder: each rung removes one cause (µs a minibatch, 95 % interval)",
         f"{'rung':5} {'µs':>8} {'interval':>15} {'factor':>6} {'predicted':>15}  without",
     ]
-    lines += [line for rung in explanation.rungs for line in _row(rung, first, _prediction(explanation, rung))]
-    lines += wrapped(f"factor: times as fast as {first.id}. {_how_good(explanation)}".strip()) if first else []
-    for line in _without_effect(explanation.rungs):
+    lines += [line for rung in explanation.rungs for line in _row(rung, first, prediction_of(explanation, rung))]
+    lines += wrapped(f"factor: times as fast as {first.id}. {how_good(explanation)}".strip()) if first else []
+    for line in without_effect(explanation.rungs):
         lines += wrapped(line)
     if any(rung.changes_training for rung in explanation.rungs):
         lines.append("*: trains on other minibatches, so it learns something else.")
+    ended: dict[str, list[str]] = {}
     for rung in explanation.rungs:
         if rung.state != "measured":
-            ended = "failed" if rung.state == "failed" else "was skipped"
-            lines += wrapped(f"{rung.id} {ended}: {rung.reason or 'no reason was given'}", hang="  ")
+            why = f"{'failed' if rung.state == 'failed' else 'skipped'}: {rung.reason or 'no reason was given'}"
+            ended.setdefault(why, []).append(rung.id)
+    for why, ids in ended.items():
+        lines += wrapped(f"{', '.join(ids)} {why}", hang="  ")
     return lines
 
 
@@ -75,17 +78,19 @@ def _row(rung: Rung, first: Rung | None, prediction: Prediction | None) -> list[
     return [f"{numbers}  {words[0]}".rstrip(), *(f"{'':{_NUMBERS}}  {more}" for more in words[1:])]
 
 
-def _prediction(explanation: Explanation, rung: Rung) -> Prediction | None:
+def prediction_of(explanation: Explanation, rung: Rung) -> Prediction | None:
+    """Return what was predicted for a rung, None if nothing was."""
     return next((each for each in explanation.predictions if each.to_rung == rung.id), None)
 
 
-def _how_good(explanation: Explanation) -> str:
+def how_good(explanation: Explanation) -> str:
+    """Return how far off the predictions are, "" where none was measured."""
     if explanation.mean_absolute_error is None:
         return ""
     return f"The predictions are off by {explanation.mean_absolute_error:.1%} in the mean."
 
 
-def _without_effect(rungs: tuple[Rung, ...]) -> list[str]:
+def without_effect(rungs: tuple[Rung, ...]) -> list[str]:
     """Name the steps of the ladder whose interval holds zero."""
     on_gpu = [rung for rung in rungs if rung.device.startswith("gpu") and rung.state == "measured"]
     steps = [pair for pair in itertools.pairwise(on_gpu) if not pair[1].changes_training]

@@ -8,7 +8,8 @@ from cudadoctor.facts.explanation import BreakEven, BreakEvenPoint, ClockReading
 from cudadoctor.facts.race import Race
 from cudadoctor.report.race.words import us, wrapped
 
-_UNITS = {"batch_size": "rows", "hidden_units": "hidden units"}
+UNITS = {"batch_size": "rows", "hidden_units": "hidden units"}
+"""What the sizes of a break-even are counted in."""
 
 _REASONS = {
     0x2: "application clocks",
@@ -25,7 +26,7 @@ _REASONS = {
 
 def break_even_lines(found: BreakEven) -> list[str]:
     """Return from where on the GPU wins, the two lines, and how the prediction fared."""
-    unit = _UNITS[found.variable]
+    unit = UNITS[found.variable]
     lines = []
     if found.at is None:
         lines += wrapped(f"break-even over {unit}: none, {found.reason or 'and no reason was given'}.")

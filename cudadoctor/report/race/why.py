@@ -33,21 +33,22 @@ def explanation_lines(race: Race) -> list[str]:
     blocks: list[list[str]] = [wrapped(verdict(race)), ladder_lines(explanation)]
     judgement = judge(race)
     if judgement is not None and judgement.decomposition is not None:
-        blocks.append(decomposition_lines(_as_told(race, judgement.decomposition)))
+        blocks.append(decomposition_lines(as_told(race, judgement.decomposition)))
     blocks += [break_even_lines(found) for found in explanation.break_even]
-    around = [*clock_lines(explanation), *wrapped(neighbour_line(race), hang="  ")] if _on_gpu(race) else []
+    around = [*clock_lines(explanation), *wrapped(neighbour_line(race), hang="  ")] if on_gpu(race) else []
     blocks.append(around + (cpu_lines(explanation.cpu) if explanation.cpu is not None else []))
     blocks.append(_advice(judgement))
     blocks.append([line for note in explanation.notes for line in wrapped(note, hang="  ")])
     return [line for block in blocks if block for line in ("", *block)]
 
 
-def _on_gpu(race: Race) -> bool:
+def on_gpu(race: Race) -> bool:
+    """Say whether a rung on a GPU was measured."""
     rungs = race.explanation.rungs if race.explanation is not None else ()
     return any(rung.device.startswith("gpu") and rung.state == "measured" for rung in rungs)
 
 
-def _as_told(race: Race, made: Decomposition) -> Decomposition:
+def as_told(race: Race, made: Decomposition) -> Decomposition:
     """Return the decomposition that the facts hold, which may be of other calls, or the one made here."""
     told = race.explanation.decompositions if race.explanation is not None else ()
     return next((each for each in told if each.rung == made.rung), made)
