@@ -8,7 +8,7 @@ keeps to its own inputs. The next minibatch's pixels are on their way while the 
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numba
@@ -24,7 +24,7 @@ from cudadoctor.dbn.persistent.steps import (
     start_rows,
     train_above,
 )
-from cudadoctor.gpu.numba_cuda import cuda, gpu_function, gpu_kernel
+from cudadoctor.gpu.numba_cuda import cuda, gpu_function, gpu_kernel_with
 from cudadoctor.gpu.ptx import (
     global_address,
     load_4_floats,
@@ -121,9 +121,7 @@ def forward_all(plan: Any, base: Any, pixels: Any, warp: Any, lane: Any) -> None
 
 
 @gpu_function
-def train_first(
-    plan: Any, base: Any, pixels: Any, warp: Any, lane: Any, momentum: Any, rate: Any, shrink: Any
-) -> None:
+def train_first(plan: Any, base: Any, pixels: Any, warp: Any, lane: Any, momentum: Any, rate: Any, shrink: Any) -> None:
     """Train this warp's share of the first layer."""
     for tile in range(plan.tiles):
         split = base + plan.deltas + 1152 * tile * plan.groups
@@ -235,21 +233,22 @@ def train(
             if more:
                 forward_all(plan, base, there, warp, lane)
         else:
-            train_above(
-                plan, base, warp - plan.matrix_warps, WARPS - plan.matrix_warps, lane, momentum, rate, shrink
-            )
+            train_above(plan, base, warp - plan.matrix_warps, WARPS - plan.matrix_warps, lane, momentum, rate, shrink)
             if block == 0 and warp == WARPS - 1:
                 add_scores(plan, base, totals, step, lane)
         cuda.syncthreads()
     give_weights(plan, base, state, block, thread)
 
 
-@lru_cache(maxsize=None)
+@cache
 def kernel_for(plan: Plan) -> Any:
-    """Return the kernel for a plan, with the plan's numbers as constants: with arguments in their place it took 1.4 times
-    as long, because loops of unknown length are unrolled with all that it takes to leave them early."""
+    """Return the kernel for a plan, with the plan's numbers as constants.
 
-    @gpu_kernel(launch_bounds=THREADS)
+    As arguments they made the code three times as long: loops of unknown length were unrolled with all that it takes to
+    leave them early. So there is one kernel for each network, minibatch size and number of multiprocessors.
+    """
+
+    @gpu_kernel_with(launch_bounds=THREADS)
     def kernel(
         pixels: Any,
         labels: Any,

@@ -276,7 +276,7 @@ def deltas(plan: Any, base: Any, sums: Any, step: Any, warp: Any, lane: Any, blo
 def train_above(
     plan: Any, base: Any, worker: Any, workers: Any, lane: Any, momentum: Any, rate: Any, shrink: Any
 ) -> None:
-    """Train the second layer and the biases; `workers` warps divide it. A warp takes 2 units and 16 columns at a time."""
+    """Train the second layer and the biases, by `workers` warps that take 2 units and 16 columns at a time each."""
     width = TILE_UNITS * plan.tiles
     for first in range(0, width + 1, 2 * workers):
         unit = first + 2 * worker + (lane >> 4)
