@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cudadoctor.dbn.persistent import fragments, kernel, plan, steps, sums
+from cudadoctor.dbn.persistent import above, fetch, fragments, kernel, outputs, plan, sums
 from cudadoctor.gpu import ptx
 
 _GLOBAL = 1 << 40
@@ -214,8 +214,9 @@ class Emulator:
 def shrink_blocks(monkeypatch: pytest.MonkeyPatch, warps: int, matrix_warps: int) -> None:
     """Make blocks of a few warps, since each thread costs a Python thread."""
     monkeypatch.setattr(plan, "MATRIX_WARPS", matrix_warps)
-    for module in (plan, steps, kernel):
+    for module in (plan, fetch, outputs, kernel):
         monkeypatch.setattr(module, "WARPS", warps)
+    for module in (plan, fetch, kernel):
         monkeypatch.setattr(module, "THREADS", 32 * warps)
 
 
@@ -223,7 +224,7 @@ def launch(monkeypatch: pytest.MonkeyPatch, divided: plan.Plan, arguments: tuple
     """Launch the kernel in an emulator; `arguments` are those after the plan."""
     emulator = Emulator(divided.blocks, plan.THREADS, divided.size)
     names = {**emulator.instructions(), "cuda": emulator.cuda}
-    modules: tuple[ModuleType, ...] = (sums, fragments, steps, kernel)
+    modules: tuple[ModuleType, ...] = (sums, fetch, fragments, outputs, above, kernel)
     functions = {
         name: function.py_func
         for module in modules

@@ -105,8 +105,8 @@ def why_not(
     plan = divide(network, multiprocessors=multiprocessors, shared_bytes=shared_bytes)
     if plan.size > shared_bytes:
         return (
-            f"a minibatch of {network.batch_size} and a block's share of the weights need {plan.size / 1024:.0f} KiB of "
-            f"shared memory, and a block of this GPU has {shared_bytes / 1024:.0f} KiB"
+            f"a minibatch of {network.batch_size} and a block's share of the weights need {plan.size / 1024:.0f} KiB "
+            f"of shared memory, and a block of this GPU has {shared_bytes / 1024:.0f} KiB"
         )
     return None
 
@@ -173,7 +173,7 @@ def _plan(network: Network, tiles: int, buffers: int) -> Plan:
 
 
 def part_words(tiles: int, groups: int) -> int:
-    """Return the words of one warp's part of the hidden units, and 8 more, so that warps' parts differ in their banks."""
+    """Return the words of a warp's part of the hidden units, and 8 more, so that warps' parts differ in their banks."""
     return tiles * groups * ROWS * TILE_UNITS + 8
 
 
