@@ -13,7 +13,7 @@ import typer
 from cudadoctor.cli import options as opt
 from cudadoctor.cli.delivery import check_writable, deliver
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
-from cudadoctor.cli.race_options import Style, on_device, race_options, without_gpu
+from cudadoctor.cli.race_options import Hidden, Style, on_device, race_options, without_gpu
 from cudadoctor.cli.source import choose_device, examination, load_or_examine
 from cudadoctor.doctor import AREAS, diagnose, refusal, usable_gpu
 from cudadoctor.facts.base import Missing
@@ -32,7 +32,22 @@ def dbn_race(
     layers: Annotated[
         str, typer.Option("--layers", metavar="N-N-N", help="Units of the layers, inputs first.")
     ] = "784-300-10",
+    hidden: Annotated[Hidden, typer.Option("--hidden", help="Kind of hidden units.")] = Hidden.RELU,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=46_900, help="Samples a minibatch.")] = 64,
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            metavar="procedural|mnist|DIR",
+            help="procedural digits; MNIST, downloaded once; or its files in DIR.",
+        ),
+    ] = "procedural",
+    pretrain_epochs: Annotated[
+        int, typer.Option("--pretrain-epochs", min=0, max=1000, help="Epochs of CD-1 a layer before the training.")
+    ] = 0,
+    pretrain_rate: Annotated[
+        float, typer.Option("--pretrain-rate", min=1e-9, max=10.0, help="Learning rate of CD-1.")
+    ] = 0.001,
     lanes: Annotated[
         str | None,
         typer.Option("--lanes", metavar="NAME,NAME", help="The lanes to run, in order; `all` for all of them."),
@@ -84,7 +99,17 @@ def dbn_race(
         quiet=quiet,
     )
     wanted = race_options(
-        epochs=epochs, seed=seed, layers=layers, batch_size=batch_size, lanes=lanes, style=style, repeat=repeat
+        epochs=epochs,
+        seed=seed,
+        layers=layers,
+        hidden=hidden,
+        batch_size=batch_size,
+        lanes=lanes,
+        style=style,
+        repeat=repeat,
+        data=data,
+        pretrain_epochs=pretrain_epochs,
+        pretrain_rate=pretrain_rate,
     )
     areas = frozenset(AREAS) - {"kernel"}
     what = examination(sysroot=None, live=False, limit_s=timeout, areas=areas, left_out="the race runs its own kernels")

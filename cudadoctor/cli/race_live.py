@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 from cudadoctor.facts.race import Race
-from cudadoctor.report.race import data_line, epoch_line, lane_line, network_line
+from cudadoctor.report.race import data_line, epoch_line, lane_line, network_line, pretraining_line
 from cudadoctor.report.race.live import Standing, moments, standing_lines
 from cudadoctor.text import printable
 
@@ -74,6 +74,7 @@ class _Board:
         from cudadoctor.dbn.events import (
             DataReady,
             EpochDone,
+            EpochPretrained,
             LaneDone,
             LaneReady,
             LaneSkipped,
@@ -85,12 +86,16 @@ class _Board:
             network = self._options.network
             self._heading = [
                 data_line(event.data, event.training_samples, event.test_samples),
-                network_line(network.layers, network.batch_size, event.minibatches_per_epoch, self._options.seed),
+                network_line(
+                    network.layers, network.batch_size, event.minibatches_per_epoch, self._options.seed, network.hidden
+                ),
             ]
         elif isinstance(event, LaneStarted):
             self._of(event.name).state = "compiling or loading"
         elif isinstance(event, LaneReady):
             self._of(event.name).state = "training"
+        elif isinstance(event, EpochPretrained):
+            self._of(event.name).state = f"pretraining layer {event.epoch.layer}, epoch {event.epoch.epoch}"
         elif isinstance(event, EpochDone):
             self._of(event.name).trained(event.epoch)
         elif isinstance(event, LaneDone):
@@ -138,7 +143,16 @@ def _has_bars(stream: IO[str]) -> bool:
 def _teller(stream: IO[str], options: Options) -> Callable[[Event], None]:
     """Return what prints a race's events line by line."""
     from cudadoctor.dbn.contenders import LANE_KINDS
-    from cudadoctor.dbn.events import DataReady, EpochDone, LaneDone, LaneReady, LaneSkipped, LaneStarted, RungSampled
+    from cudadoctor.dbn.events import (
+        DataReady,
+        EpochDone,
+        EpochPretrained,
+        LaneDone,
+        LaneReady,
+        LaneSkipped,
+        LaneStarted,
+        RungSampled,
+    )
 
     def say(text: str) -> None:
         print(printable(text), file=stream, flush=True)
@@ -150,12 +164,18 @@ def _teller(stream: IO[str], options: Options) -> Callable[[Event], None]:
         if isinstance(event, DataReady):
             say(data_line(event.data, event.training_samples, event.test_samples))
             network = options.network
-            say(network_line(network.layers, network.batch_size, event.minibatches_per_epoch, options.seed))
+            say(
+                network_line(
+                    network.layers, network.batch_size, event.minibatches_per_epoch, options.seed, network.hidden
+                )
+            )
         elif isinstance(event, LaneStarted):
             say("")
         elif isinstance(event, LaneReady):
             say(lane_line(event.name, event.device_name, event.compile_seconds))
             say(f"  {LANE_KINDS[event.name].what}")
+        elif isinstance(event, EpochPretrained):
+            say("  " + pretraining_line(event.epoch))
         elif isinstance(event, EpochDone):
             say("  " + epoch_line(event.epoch))
         elif isinstance(event, LaneDone) and event.lane.state != "finished":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     from cudadoctor.dbn.events import Options
 
 
+class Hidden(str, Enum):
+    """Kinds of hidden units."""
+
+    RELU = "relu"
+    SIGMOID = "sigmoid"
+
+
 class Style(str, Enum):
     """A choice of lanes."""
 
@@ -26,12 +34,23 @@ class Style(str, Enum):
 
 
 def race_options(
-    *, epochs: int, seed: int, layers: str, batch_size: int, lanes: str | None, style: Style, repeat: int
+    *,
+    epochs: int,
+    seed: int,
+    layers: str,
+    hidden: Hidden,
+    batch_size: int,
+    lanes: str | None,
+    style: Style,
+    repeat: int,
+    data: str,
+    pretrain_epochs: int,
+    pretrain_rate: float,
 ) -> Options:
-    """Return a race's options.
+    """Return a race's options; MNIST is read once, and downloaded if that was asked for.
 
     Raises:
-        RefusedError: A word that names no layers or no lane, or a race that cannot be.
+        RefusedError: A word that names no layers, lane or data, or a race that cannot be.
     """
     from cudadoctor.dbn.contenders import LANE_KINDS, STYLES
     from cudadoctor.dbn.events import Options
@@ -50,15 +69,44 @@ def race_options(
             raise RefusedError(f"--lanes {lanes}: the lanes are {', '.join(LANE_KINDS)}, or all")
     try:
         return Options(
-            network=Network(layers=tuple(int(number) for number in layers.split("-")), batch_size=batch_size),
+            network=Network(
+                layers=tuple(int(number) for number in layers.split("-")),
+                batch_size=batch_size,
+                hidden=hidden.value,
+            ),
             epochs=epochs,
             seed=seed,
             lanes=names,
             rounds=repeat,
+            mnist=_mnist(data),
+            pretrain_epochs=pretrain_epochs,
+            pretrain_rate=pretrain_rate,
             stand_ins=lanes is None,
         )
     except ValueError as error:
         raise RefusedError(str(error)) from None
+
+
+def _mnist(data: str) -> str | None:
+    """Return the folder of MNIST's files, checked, or None for the procedural digits."""
+    if data == "procedural":
+        return None
+    from pathlib import Path
+
+    from cudadoctor.dbn.mnist import MnistError, download, read
+
+    try:
+        if data == "mnist":
+            from platformdirs import user_cache_path
+
+            print("cudadoctor: MNIST, 11 MB, is downloaded unless it is there", file=sys.stderr)
+            folder = download(user_cache_path("cudadoctor") / "mnist")
+        else:
+            folder = Path(data)
+        read(folder)
+    except MnistError as error:
+        raise RefusedError(f"--data {data}: {error}") from None
+    return str(folder.resolve())
 
 
 def on_device(options: Options, machine: Machine, index: int | None, explain: bool | None) -> Options:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cudadoctor.dbn.digits import Digits
+    from cudadoctor.dbn.pretraining import Bench, Pretraining
 
 
 class Contender(Protocol):
@@ -55,6 +56,7 @@ _RUNGS = "cudadoctor.dbn.rungs"
 
 LANE_KINDS = {
     "cpu-reference": LaneKind("cudadoctor.dbn.cpu_reference:CpuReference", "NumPy as most people write it"),
+    "cpu-reference-float64": LaneKind("cudadoctor.dbn.cpu_reference:CpuReference64", "the same in double precision"),
     "cpu-fast": LaneKind(
         "cudadoctor.dbn.cpu:CpuFast", "the CPU at its best", "cudadoctor.dbn.cpu:why_not_fast", "cpu-reference"
     ),
@@ -115,13 +117,7 @@ def make(name: str, network: Network, layers: Sequence[Layer], digits: Digits, i
         if kind.refusal and (reason := _named(kind.refusal)(network)) is not None:
             raise UnsuitableLaneError(reason)
         return _named(kind.maker)(network, layers, pixels, labels)  # type: ignore[no-any-return]
-    try:
-        from cudadoctor.dbn.rungs.device import why_no_device
-    except Exception as error:  # numba refuses to import beside packages that it does not work with, and says so
-        raise UnusableDeviceError(f"numba.cuda cannot be imported: {' '.join(str(error).split())}") from error
-    reason = why_no_device(index)
-    if reason is not None:
-        raise UnusableDeviceError(reason)
+    _check_device(index)
     if network.hidden != "relu":
         raise UnsuitableLaneError(
             f"the kernels of the GPU are written for rectified hidden units, not {network.hidden}"
@@ -129,6 +125,28 @@ def make(name: str, network: Network, layers: Sequence[Layer], digits: Digits, i
     if kind.refusal and (reason := _named(kind.refusal)(network, index)) is not None:
         raise UnsuitableLaneError(reason)
     return _named(kind.maker)(network, layers, pixels, labels, index)  # type: ignore[no-any-return]
+
+
+def device_bench(network: Network, pixels: NDArray[np.uint8], options: Pretraining, index: int) -> Bench:
+    """Return where machines are pretrained on a device.
+
+    Raises:
+        UnusableDeviceError: It cannot be used.
+    """
+    _check_device(index)
+    from cudadoctor.dbn.rungs.pretraining import DeviceBench
+
+    return DeviceBench(network, pixels, options, index)
+
+
+def _check_device(index: int) -> None:
+    try:
+        from cudadoctor.dbn.rungs.device import why_no_device
+    except Exception as error:  # numba refuses to import beside packages that it does not work with, and says so
+        raise UnusableDeviceError(f"numba.cuda cannot be imported: {' '.join(str(error).split())}") from error
+    reason = why_no_device(index)
+    if reason is not None:
+        raise UnusableDeviceError(reason)
 
 
 def is_lost(error: BaseException) -> bool:

@@ -63,3 +63,15 @@ class CpuReference:
         x = scaled(self._pixels[rows], self._dtype)
         t = one_hot(self._labels[rows], self._network.classes, self._dtype)
         return step(self._network, layers, velocities, x, t, learn_rate)
+
+
+class CpuReference64(CpuReference):
+    """The same lane in double precision."""
+
+    name = "cpu-reference-float64"
+
+    def __init__(
+        self, network: Network, layers: Sequence[Layer], pixels: NDArray[np.uint8], labels: NDArray[np.uint8]
+    ) -> None:
+        """Take first weights, which are copied, and the training set, which is not."""
+        super().__init__(network, layers, pixels, labels, "float64")

@@ -9,14 +9,23 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cudadoctor.dbn.contenders import LANE_KINDS, UnsuitableLaneError, UnusableDeviceError, device_of, is_lost, make
+from cudadoctor.dbn.contenders import (
+    LANE_KINDS,
+    UnsuitableLaneError,
+    UnusableDeviceError,
+    device_bench,
+    device_of,
+    is_lost,
+    make,
+)
 from cudadoctor.dbn.events import Options
-from cudadoctor.dbn.network import Layer, first_weights, minibatches
-from cudadoctor.facts.race import Epoch
+from cudadoctor.dbn.network import Layer, first_weights, minibatches, pretraining_draws
+from cudadoctor.facts.race import Epoch, PretrainedEpoch
 from cudadoctor.gpu.child import Reporter
 
 if TYPE_CHECKING:
@@ -45,11 +54,9 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
     task = msgspec.convert(arguments, Task)
     options = task.options
     tick = _heartbeat(reporter)
-    with reporter.step("making the digits"):
+    with reporter.step("making the digits" if options.mnist is None else "reading MNIST"):
         started = time.perf_counter()
-        from cudadoctor.dbn.digits import procedural
-
-        digits = procedural(options.training_samples, options.test_samples, tick=tick)
+        digits = _digits(options, tick)
         reporter.send("data", seconds=time.perf_counter() - started)
     layers = first_weights(options.network, options.seed)
     waiting = list(task.lanes)
@@ -71,6 +78,16 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
                 return  # and the parent starts another process for the rest
     if task.ladder_without is not None:
         _climb(options, layers, digits, task.ladder_without, reporter, tick)
+
+
+def _digits(options: Options, tick: Callable[[], None]) -> Digits:
+    if options.mnist is not None:
+        from cudadoctor.dbn.mnist import read
+
+        return read(Path(options.mnist), options.training_samples, options.test_samples, tick)
+    from cudadoctor.dbn.digits import procedural
+
+    return procedural(options.training_samples, options.test_samples, tick=tick)
 
 
 def _climb(
@@ -112,6 +129,9 @@ def _run_lane(
     from cudadoctor.dbn.reference import predict
 
     network = options.network
+    if options.pretrain_epochs:
+        with reporter.step(f"{name}: pretraining"):
+            layers = _pretrained(name, options, layers, digits, reporter, tick)
     # A driver that wakes several GPUs without persistence mode takes its time.
     with reporter.step(f"{name}: starting", limit_s=2 * options.silence_limit_s):
         contender = make(name, options.network, layers, digits, options.device)
@@ -143,6 +163,37 @@ def _run_lane(
         test_accuracy=accuracy(digits.test_labels, answers),
         digits=msgspec.to_builtins(scores(digits.test_labels, answers, network.classes)),
     )
+
+
+def _pretrained(
+    name: str,
+    options: Options,
+    layers: Sequence[Layer],
+    digits: Digits,
+    reporter: Reporter,
+    tick: Callable[[], None],
+) -> Sequence[Layer]:
+    """Pretrain on the lane's own device; every lane draws the same."""
+    from cudadoctor.dbn.pretraining import HostBench, Pretraining, pretrain
+
+    network, pixels = options.network, digits.training_pixels
+    plan = Pretraining(
+        epochs=(options.pretrain_epochs,) * len(layers), learn_rates=(options.pretrain_rate,) * len(layers)
+    )
+    started = time.perf_counter()
+
+    def told(layer: int, epoch: int, error: float) -> None:
+        nonlocal started
+        now = time.perf_counter()
+        row = PretrainedEpoch(layer=layer, epoch=epoch, error=error, seconds=now - started)
+        reporter.send("pretrained", epoch=msgspec.to_builtins(row))
+        started = now
+
+    if name.startswith("gpu"):
+        bench: Any = device_bench(network, pixels, plan, options.device)
+    else:
+        bench = HostBench(network, pixels, plan)
+    return pretrain(network, layers, pixels, plan, pretraining_draws(options.seed), tick, told, bench).layers
 
 
 def _heartbeat(reporter: Reporter) -> Callable[[], None]:

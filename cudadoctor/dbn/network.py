@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # A stream of its own for each use, so that asking one for more numbers never shifts another.
-_WEIGHTS, _MINIBATCHES = 0, 1
+_WEIGHTS, _MINIBATCHES, _PRETRAINING = 0, 1, 2
 
 
 Hidden = Literal["relu", "sigmoid"]
@@ -92,3 +92,10 @@ def minibatches(network: Network, samples: int, seed: int) -> Iterator[NDArray[n
     shape = (network.minibatches_per_epoch(samples), network.batch_size)
     while True:
         yield generator.integers(0, samples, size=shape, dtype=np.uint32)
+
+
+def pretraining_draws(seed: int) -> np.random.Generator:
+    """Return where pretraining's minibatches and noise come from; the same for every lane of a race."""
+    import numpy as np
+
+    return np.random.default_rng([seed, _PRETRAINING])

@@ -11,6 +11,7 @@ from cudadoctor.dbn.contenders import device_of
 from cudadoctor.dbn.events import (
     DataReady,
     EpochDone,
+    EpochPretrained,
     Event,
     LaneDone,
     LaneReady,
@@ -22,7 +23,7 @@ from cudadoctor.dbn.events import (
 from cudadoctor.dbn.explain import LadderRecord
 from cudadoctor.dbn.lanes import Task
 from cudadoctor.facts.base import Missing
-from cudadoctor.facts.race import DigitScore, Epoch, Lane, Race, SkippedLane
+from cudadoctor.facts.race import DigitScore, Epoch, Lane, PretrainedEpoch, Race, SkippedLane
 from cudadoctor.gpu.worker import Ending
 
 
@@ -99,6 +100,10 @@ class RaceRecord:
                 compile_seconds=lane["compile_seconds"],
                 notes=lane["notes"],
             )
+        if kind == "pretrained":
+            row = msgspec.convert(message["epoch"], PretrainedEpoch)
+            lane["pretraining"] = (*lane.get("pretraining", ()), row)
+            return EpochPretrained(name=lane["name"], epoch=row)
         if kind == "epoch":
             epoch = msgspec.convert(message["epoch"], Epoch)
             lane["epochs"] += (epoch,)
@@ -171,13 +176,14 @@ class RaceRecord:
             data_seconds=data.seconds,
             lanes=tuple(self._done),
             skipped=tuple(self._skipped),
+            hidden=options.network.hidden,
             explanation=explanation,
         )
 
     def _data_ready(self, seconds: float) -> DataReady:
         options = self._options
         return DataReady(
-            data="procedural",
+            data="procedural" if options.mnist is None else "mnist",
             training_samples=options.training_samples,
             test_samples=options.test_samples,
             minibatches_per_epoch=options.network.minibatches_per_epoch(options.training_samples),

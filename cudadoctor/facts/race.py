@@ -33,14 +33,27 @@ class DigitScore(msgspec.Struct, frozen=True, kw_only=True):
     support: int
 
 
+class PretrainedEpoch(msgspec.Struct, frozen=True, kw_only=True):
+    """One epoch of pretraining a layer of weights, counted from 1: its reconstruction error ||v - v'||^2 per case."""
+
+    layer: int
+    epoch: int
+    error: float
+    seconds: float
+
+
 class Lane(msgspec.Struct, frozen=True, kw_only=True):
-    """One contender. `device` is `cpu` or `gpu:N`; compile time is apart and never inside an epoch."""
+    """One contender. `device` is `cpu` or `gpu:N`; compile time is apart and never inside an epoch.
+
+    `pretraining` has the epochs before those of `epochs`, if it was asked for.
+    """
 
     name: str
     device: str
     device_name: str
     state: Literal["finished", "failed", "interrupted"]
     epochs: tuple[Epoch, ...]
+    pretraining: tuple[PretrainedEpoch, ...] = ()
     compile_seconds: float | None = None
     test_accuracy: float | None = None
     digits: tuple[DigitScore, ...] = ()
@@ -57,7 +70,10 @@ class SkippedLane(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Race(Section, frozen=True, kw_only=True):
-    """One race. `data` is `procedural` for the generated digits; `explanation` is there if it was asked for."""
+    """One race. `data` is `procedural` for the generated digits, or `mnist`; `hidden` the kind of hidden units.
+
+    `explanation` is there if it was asked for.
+    """
 
     data: str
     layers: tuple[int, ...]
@@ -69,5 +85,6 @@ class Race(Section, frozen=True, kw_only=True):
     test_samples: int
     data_seconds: float
     lanes: tuple[Lane, ...]
+    hidden: str = "relu"
     skipped: tuple[SkippedLane, ...] = ()
     explanation: Explanation | None = None

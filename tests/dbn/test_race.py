@@ -10,6 +10,7 @@ import pytest
 from cudadoctor.dbn.events import (
     DataReady,
     EpochDone,
+    EpochPretrained,
     Event,
     LaneDone,
     LaneReady,
@@ -120,6 +121,27 @@ def test_a_loss_that_is_not_a_number_fails_and_is_kept_as_none() -> None:
     assert lane.state == "failed"
     assert "not a finite number" in lane.reason
     assert (lane.epochs[0].loss, lane.epochs[0].err) == (None, None)
+
+
+def test_pretraining_is_told_layer_by_layer_and_changes_what_is_trained() -> None:
+    options = Options(**{**NO_GPU, "epochs": 1}, lanes=("cpu-fast",), pretrain_epochs=2)
+    events, race = through(options)
+    assert isinstance(race, Race)
+    (lane,) = race.lanes
+    assert [(row.layer, row.epoch) for row in lane.pretraining] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    assert lane.pretraining[1].error < lane.pretraining[0].error
+    told = [event.epoch for event in events if isinstance(event, EpochPretrained)]
+    assert tuple(told) == lane.pretraining
+    plain = race_of(Options(**{**NO_GPU, "epochs": 1}, lanes=("cpu-fast",)))
+    assert lane.epochs[0].loss != plain.lanes[0].epochs[0].loss
+
+
+def test_sigmoid_units_are_trained_by_the_lane_that_can() -> None:
+    network = msgspec.structs.replace(SMALL, hidden="sigmoid")
+    race = race_of(Options(**{**NO_GPU, "network": network}, lanes=("cpu-fast",)))
+    assert [lane.name for lane in race.skipped] == ["cpu-fast"]
+    assert [(lane.name, lane.state) for lane in race.lanes] == [("cpu-reference", "finished")]
+    assert race.hidden == "sigmoid"
 
 
 def test_learning_a_little_is_learning() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from cudadoctor.facts.base import Missing
-from cudadoctor.facts.race import Epoch, Lane, Race
+from cudadoctor.facts.race import Epoch, Lane, PretrainedEpoch, Race
 from cudadoctor.findings import Finding, Severity
 from cudadoctor.report.race.scores import score_lines
 from cudadoctor.report.race.why import explanation_lines
@@ -15,16 +15,27 @@ from cudadoctor.units import format_clock, format_seconds
 
 def data_line(data: str, training_samples: int, test_samples: int) -> str:
     """Return the sentence that says what the race trains on."""
-    what = "procedural digits (made here, not MNIST)" if data == "procedural" else data
+    what = {"procedural": "procedural digits (made here, not MNIST)", "mnist": "digits of MNIST"}.get(data, data)
     total = training_samples + test_samples
     return f"{total:,} {what}: {training_samples:,} to train, {test_samples:,} to test"
 
 
-def network_line(layers: Sequence[int], batch_size: int, minibatches_per_epoch: int, seed: int) -> str:
+def network_line(
+    layers: Sequence[int], batch_size: int, minibatches_per_epoch: int, seed: int, hidden: str = "relu"
+) -> str:
     """Return the sentence that says what is trained."""
+    units = {"relu": "ReLU"}.get(hidden, hidden)
     return (
-        f"{'-'.join(map(str, layers))}, ReLU, softmax, float32; {minibatches_per_epoch} minibatches of {batch_size} "
+        f"{'-'.join(map(str, layers))}, {units}, softmax, float32; {minibatches_per_epoch} minibatches of {batch_size} "
         f"an epoch; seed {seed}"
+    )
+
+
+def pretraining_line(epoch: PretrainedEpoch) -> str:
+    """Return one epoch of pretraining: the squared distance of a case from its reconstruction."""
+    return (
+        f"Layer {epoch.layer}, pretraining epoch {epoch.epoch:2d}:  reconstruction error {epoch.error:.4f}  "
+        f"({format_clock_fine(epoch.seconds)})"
     )
 
 
@@ -52,10 +63,11 @@ def race_lines(race: Race | Missing) -> list[str]:
         return []
     lines = [
         data_line(race.data, race.training_samples, race.test_samples),
-        network_line(race.layers, race.batch_size, race.minibatches_per_epoch, race.seed),
+        network_line(race.layers, race.batch_size, race.minibatches_per_epoch, race.seed, race.hidden),
     ]
     for lane in race.lanes:
         lines += ["", lane_line(lane.name, lane.device_name, lane.compile_seconds)]
+        lines += ["  " + pretraining_line(epoch) for epoch in lane.pretraining]
         lines += ["  " + epoch_line(epoch) for epoch in lane.epochs]
         if lane.state != "finished":
             lines.append(f"  {lane.state}: {lane.reason}")
