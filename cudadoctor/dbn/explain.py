@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from cudadoctor.attribution.decomposition import decompose
+from cudadoctor.attribution.decomposition import decompose, without_dilation
 from cudadoctor.attribution.statistics import bootstrap_median, median
 from cudadoctor.attribution.what_if import (
     as_graph,
@@ -117,15 +117,19 @@ class LadderRecord:
             high_us=interval.high if interval else None,
             coverage=interval.coverage if interval else None,
             loss=told.get("loss"),
-            calls=told.get("calls", ()),
+            calls=without_dilation(told.get("calls", ()), max(1.0, self._dilation(name.id))),
         )
+
+    def _dilation(self, rung: str) -> float:
+        """Return how many times longer the minibatches with clocks in them took, round by round."""
+        return median(self._dilations.get(rung, [1.0]))
 
     def _decompositions(self, rungs: dict[str, Rung]) -> list[Decomposition]:
         found = []
         for rung in rungs.values():
             if not rung.calls or rung.median_us is None:
                 continue
-            parts = decompose(rung.id, rung.lane, rung.calls, rung.median_us, median(self._dilations[rung.id]))
+            parts = decompose(rung.id, rung.lane, rung.calls, rung.median_us, self._dilation(rung.id))
             if isinstance(parts, Missing):
                 self.notes.append(f"{rung.id} is not taken apart: {parts.reason}")
             else:

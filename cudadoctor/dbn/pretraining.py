@@ -141,6 +141,67 @@ def cd1_step(
     return machine, speed, float(np.square(v - v_again, dtype=np.float64).sum())
 
 
+class Bench(Protocol):
+    """Where machines are trained: on the host, or on a device."""
+
+    def begin(self, number: int, layer: Layer, below: Sequence[Layer]) -> None:
+        """Take the layer to train, counted from 0, and those below it."""
+
+    def step(self, rows: NDArray[Any], draws: Draws) -> float:
+        """Train on a minibatch of these rows; return its squared reconstruction error, summed."""
+
+    def end(self) -> Layer:
+        """Return the trained layer."""
+
+
+class HostBench:
+    """Trains in NumPy, in the precision of the layers."""
+
+    def __init__(self, network: Network, pixels: NDArray[np.uint8], options: Pretraining) -> None:
+        """Take the training images (n, inputs)."""
+        self._network, self._pixels, self._options = network, pixels, options
+
+    def begin(self, number: int, layer: Layer, below: Sequence[Layer]) -> None:
+        """Take the layer to train and those below it."""
+        weights, biases = layer
+        self._number, self._below, self._dtype = number, below, str(weights.dtype)
+        self._machine = Machine(weights.copy(), np.zeros(len(weights), weights.dtype), biases.copy())
+        self._speed = Machine(*(np.zeros_like(part) for part in self._machine))
+
+    def step(self, rows: NDArray[Any], draws: Draws) -> float:
+        """Train on a minibatch; return its squared reconstruction error, summed."""
+        network, options = self._network, self._options
+        v = _activations(scaled(self._pixels[rows], self._dtype), self._below, network)
+        with np.errstate(over="ignore", invalid="ignore"):  # divergence is told in words, by `pretrain`
+            self._machine, self._speed, error = cd1_step(
+                self._machine,
+                self._speed,
+                v,
+                visible=visible_units(self._number, network, options),
+                hidden=network.hidden,
+                learn_rate=options.learn_rates[self._number],
+                momentum=network.momentum,
+                l2=network.l2,
+                factor=factor_of(network, options),
+                draws=draws,
+            )
+        return error
+
+    def end(self) -> Layer:
+        """Return weights and hidden biases."""
+        return Layer(self._machine.weights, self._machine.hidden_biases)
+
+
+def visible_units(number: int, network: Network, options: Pretraining) -> Units:
+    """Return the kind of visible units of a layer, counted from 0."""
+    return "gaussian" if number == 0 and options.real_valued_input else network.hidden
+
+
+def factor_of(network: Network, options: Pretraining) -> float:
+    """Return the factor of new statistics in a velocity."""
+    return 1.0 if options.nest_compare else 1.0 - network.momentum
+
+
 def pretrain(
     network: Network,
     layers: Sequence[Layer],
@@ -149,6 +210,7 @@ def pretrain(
     draws: Draws,
     tick: Callable[[], None] | None = None,
     told: Callable[[int, int, float], None] | None = None,
+    bench: Bench | None = None,
 ) -> Pretrained:
     """Pretrain all layers in turn, each on the activations of those below it.
 
@@ -160,6 +222,7 @@ def pretrain(
         draws: Row numbers and noise come from it, in the order in which they are used.
         tick: Called after every minibatch.
         told: Called after every epoch with layer and epoch, counted from 1, and its reconstruction error.
+        bench: Where to train; on the host by default.
 
     Raises:
         ValueError: The options do not fit the network.
@@ -168,33 +231,18 @@ def pretrain(
     for name, numbers in (("epochs", options.epochs), ("learn_rates", options.learn_rates)):
         if len(numbers) != len(layers):
             raise ValueError(f"pretraining needs {len(layers)} {name}, one for each layer of weights: {numbers}")
+    bench = bench or HostBench(network, pixels, options)
     minibatches = options.minibatches_per_epoch or network.minibatches_per_epoch(len(pixels))
     trained: list[Layer] = []
     errors = []
-    for number, (weights, biases) in enumerate(layers):
-        dtype = weights.dtype
-        machine = Machine(weights.copy(), np.zeros(len(weights), dtype), biases.copy())
-        speed = Machine(*(np.zeros_like(part) for part in machine))
+    for number, layer in enumerate(layers):
+        bench.begin(number, layer, trained)
         of_layer: list[float] = []
         limit = math.inf
         for epoch in range(1, options.epochs[number] + 1):
             total = 0.0
             for _ in range(minibatches):
-                rows = draws.integers(0, len(pixels), size=network.batch_size)
-                v = _activations(scaled(pixels[rows], str(dtype)), trained, network)
-                with np.errstate(over="ignore", invalid="ignore"):  # divergence is told in words, below
-                    machine, speed, error = cd1_step(
-                        machine,
-                        speed,
-                        v,
-                        visible="gaussian" if number == 0 and options.real_valued_input else network.hidden,
-                        hidden=network.hidden,
-                        learn_rate=options.learn_rates[number],
-                        momentum=network.momentum,
-                        l2=network.l2,
-                        factor=1.0 if options.nest_compare else 1.0 - network.momentum,
-                        draws=draws,
-                    )
+                error = bench.step(draws.integers(0, len(pixels), size=network.batch_size), draws)
                 if not error <= limit:
                     raise DivergedError(
                         f"pretraining of layer {number + 1} diverged in epoch {epoch}: a learning rate of "
@@ -207,7 +255,7 @@ def pretrain(
             of_layer.append(total / (minibatches * network.batch_size))
             if told is not None:
                 told(number + 1, epoch, of_layer[-1])
-        trained.append(Layer(machine.weights, machine.hidden_biases))
+        trained.append(bench.end())
         errors.append(tuple(of_layer))
     return Pretrained(trained, tuple(errors))
 

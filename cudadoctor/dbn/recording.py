@@ -40,15 +40,19 @@ class Recording:
         """Train minibatches with a clock around every step; microseconds a minibatch, clocks included."""
         clock = time.perf_counter_ns
         runs = [step.run for step in self._rung.steps]
+        sums = [0] * len(runs)
         cuda.synchronize()
         began = clock()
         for number in numbers:
-            for run, sample in zip(runs, self._samples, strict=True):
+            for i, run in enumerate(runs):
                 before = clock()
                 run(number)
-                sample.append((clock() - before) / 1e3)
+                sums[i] += clock() - before
         cuda.synchronize()
-        return (clock() - began) / 1e3 / len(numbers)
+        wall_us = (clock() - began) / 1e3 / len(numbers)
+        for sample, total in zip(self._samples, sums, strict=True):
+            sample.append(total / 1e3 / len(numbers))
+        return wall_us
 
     def host_us(self) -> dict[str, float]:
         """Return the host's time of each launch that does not wait, by step."""
@@ -59,7 +63,7 @@ class Recording:
         }
 
     def calls(self, kernels_us: dict[str, float], launches_us: Mapping[str, float], tick: Tick) -> tuple[Call, ...]:
-        """Return one minibatch as calls, with medians; the rung's sums of the losses mean nothing afterwards.
+        """Return one minibatch as calls, medians of the rounds' means; the rung's losses mean nothing afterwards.
 
         Args:
             kernels_us: The device's times of launches that are known, by step; those that are measured are added. A

@@ -11,18 +11,25 @@ from numba import cuda as _cuda
 cuda: Any = _cuda
 
 
-def gpu_kernel(function: Callable[..., None] | None = None, **options: Any) -> Any:
+def gpu_kernel(function: Callable[..., None]) -> Any:
     """Compile with numba for the types of the first launch and keep the result on disk, if there is a place for it.
 
     There is no signature, so nothing is compiled, and no driver asked, while the kernel's module is imported. Index the
-    result with [grid, block] to launch. Options of `cuda.jit` can be given in brackets.
+    result with [grid, block] to launch.
     """
-    if function is None:
-        return lambda kernel: gpu_kernel(kernel, **options)
-    try:
-        return cuda.jit(cache=True, **options)(function)
-    except RuntimeError:  # numba found no folder that it may write to
-        return cuda.jit(**options)(function) if options else cuda.jit(function)
+    return gpu_kernel_with()(function)
+
+
+def gpu_kernel_with(**options: Any) -> Callable[[Callable[..., None]], Any]:
+    """Return `gpu_kernel` with options of `cuda.jit`."""
+
+    def decorate(function: Callable[..., None]) -> Any:
+        try:
+            return cuda.jit(cache=True, **options)(function)
+        except RuntimeError:  # numba found no folder that it may write to
+            return cuda.jit(**options)(function)
+
+    return decorate
 
 
 def gpu_function(function: Callable[..., Any]) -> Any:

@@ -6,6 +6,7 @@ Words are `int32` whatever they hold: four bytes, a pair of half-precision numbe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -25,11 +26,16 @@ _TWO_WORDS, _FOUR_WORDS = types.UniTuple(_i32, 2), types.UniTuple(_i32, 4)
 _FOUR_FLOATS, _TWO_LONGS = types.UniTuple(_f32, 4), types.UniTuple(_i64, 2)
 
 
+def _instruction(define: Callable[..., Any]) -> Any:
+    """Make a function that kernels call of one that returns its signature and code generator for argument types."""
+    return intrinsic(define)
+
+
 def _inline(result: Any, arguments: tuple[Any, ...], text: str, *, pure: bool = False) -> tuple[Any, Any]:
     """Return numba's signature and code generator of an instruction.
 
-    Results come first among the operands; a tuple among the arguments gives one operand for each of its elements. What is
-    not pure is kept in its order, and memory is not cached across it.
+    Results come first among the operands; a tuple among the arguments gives one operand for each of its elements.
+    What is not pure is kept in its order, and memory is not cached across it.
     """
     results = [] if result is types.void else list(result) if isinstance(result, types.UniTuple) else [result]
     operands = [kind for each in arguments for kind in (list(each) if isinstance(each, types.UniTuple) else [each])]
@@ -67,121 +73,121 @@ def _address(array: Any, result: Any, text: str) -> tuple[Any, Any]:
     return result(array), codegen
 
 
-@intrinsic
+@_instruction
 def shared_address(typingctx: Any, array: Any) -> Any:
     """Return the byte address of a shared array."""
     return _address(array, _i32, "{ .reg .u64 p; cvta.to.shared.u64 p, $1; cvt.u32.u64 $0, p; }")
 
 
-@intrinsic
+@_instruction
 def global_address(typingctx: Any, array: Any) -> Any:
     """Return the byte address of an array in device memory."""
     return _address(array, _i64, "cvta.to.global.u64 $0, $1;")
 
 
-@intrinsic
+@_instruction
 def load_word(typingctx: Any, address: Any) -> Any:
     """Load a word from shared memory."""
     return _inline(_i32, (_i32,), "ld.shared.u32 $0, [$1];")
 
 
-@intrinsic
+@_instruction
 def load_2_words(typingctx: Any, address: Any) -> Any:
     """Load two words from shared memory."""
     return _inline(_TWO_WORDS, (_i32,), "ld.shared.v2.u32 {$0, $1}, [$2];")
 
 
-@intrinsic
+@_instruction
 def load_4_words(typingctx: Any, address: Any) -> Any:
     """Load four words from shared memory."""
     return _inline(_FOUR_WORDS, (_i32,), "ld.shared.v4.u32 {$0, $1, $2, $3}, [$4];")
 
 
-@intrinsic
+@_instruction
 def load_float(typingctx: Any, address: Any) -> Any:
     """Load a number from shared memory."""
     return _inline(_f32, (_i32,), "ld.shared.f32 $0, [$1];")
 
 
-@intrinsic
+@_instruction
 def load_4_floats(typingctx: Any, address: Any) -> Any:
     """Load four numbers from shared memory."""
     return _inline(_FOUR_FLOATS, (_i32,), "ld.shared.v4.f32 {$0, $1, $2, $3}, [$4];")
 
 
-@intrinsic
+@_instruction
 def load_long(typingctx: Any, address: Any) -> Any:
     """Load a 64-bit integer from shared memory."""
     return _inline(_i64, (_i32,), "ld.shared.u64 $0, [$1];")
 
 
-@intrinsic
+@_instruction
 def store_word(typingctx: Any, address: Any, word: Any) -> Any:
     """Store a word in shared memory."""
     return _inline(types.void, (_i32, _i32), "st.shared.u32 [$0], $1;")
 
 
-@intrinsic
+@_instruction
 def store_2_words(typingctx: Any, address: Any, first: Any, second: Any) -> Any:
     """Store two words in shared memory."""
     return _inline(types.void, (_i32, _i32, _i32), "st.shared.v2.u32 [$0], {$1, $2};")
 
 
-@intrinsic
+@_instruction
 def store_float(typingctx: Any, address: Any, number: Any) -> Any:
     """Store a number in shared memory."""
     return _inline(types.void, (_i32, _f32), "st.shared.f32 [$0], $1;")
 
 
-@intrinsic
+@_instruction
 def store_4_floats(typingctx: Any, address: Any, numbers: Any) -> Any:
     """Store four numbers in shared memory."""
     return _inline(types.void, (_i32, _FOUR_FLOATS), "st.shared.v4.f32 [$0], {$1, $2, $3, $4};")
 
 
-@intrinsic
+@_instruction
 def store_long(typingctx: Any, address: Any, number: Any) -> Any:
     """Store a 64-bit integer in shared memory."""
     return _inline(types.void, (_i32, _i64), "st.shared.u64 [$0], $1;")
 
 
-@intrinsic
+@_instruction
 def copy_16_bytes(typingctx: Any, shared: Any, source: Any) -> Any:
     """Start to copy 16 bytes from device memory to shared memory."""
     return _inline(types.void, (_i32, _i64), "cp.async.cg.shared.global [$0], [$1], 16;")
 
 
-@intrinsic
+@_instruction
 def copy_word(typingctx: Any, shared: Any, source: Any) -> Any:
     """Start to copy a word from device memory to shared memory."""
     return _inline(types.void, (_i32, _i64), "cp.async.ca.shared.global [$0], [$1], 4;")
 
 
-@intrinsic
+@_instruction
 def wait_for_copies(typingctx: Any) -> Any:
     """Wait for all copies that this thread started."""
     return _inline(types.void, (), "cp.async.wait_all;")
 
 
-@intrinsic
+@_instruction
 def add_to_sum(typingctx: Any, address: Any, number: Any) -> Any:
     """Add to a 64-bit integer in device memory, atomically, without waiting for it and without ordering anything."""
     return _inline(types.void, (_i64, _i64), "red.relaxed.gpu.global.add.u64 [$0], $1;")
 
 
-@intrinsic
+@_instruction
 def read_2_sums(typingctx: Any, address: Any) -> Any:
     """Read two neighbouring 64-bit integers as they are in device memory now, each by itself."""
     return _inline(_TWO_LONGS, (_i64,), "ld.relaxed.gpu.global.v2.u64 {$0, $1}, [$2];")
 
 
-@intrinsic
+@_instruction
 def select_bytes(typingctx: Any, low: Any, high: Any, selector: Any) -> Any:
     """Return the word of those bytes of `low` (0 to 3) and `high` (4 to 7) that the hexadecimal digits name."""
     return _inline(_i32, (_i32, _i32, _i32), "prmt.b32 $0, $1, $2, $3;", pure=True)
 
 
-@intrinsic
+@_instruction
 def split_pair(typingctx: Any, first: Any, second: Any) -> Any:
     """Return two numbers as pairs of half precision, `first` in the low half: rounded, and what rounding left over."""
     return _inline(
@@ -193,12 +199,13 @@ def split_pair(typingctx: Any, first: Any, second: Any) -> Any:
     )
 
 
-@intrinsic
+@_instruction
 def matrix_multiply_add(typingctx: Any, total: Any, a0: Any, a1: Any, a2: Any, a3: Any, b0: Any, b1: Any) -> Any:
     """Return total + A B for A (16, 16) and B (16, 8) of half precision and totals (16, 8) of single, over a warp.
 
-    With lane = 4 g + t, A's words hold rows g, g + 8, g, g + 8 and columns 2t, 2t, 2t + 8, 2t + 8 and the next; B's hold
-    rows 2t and 2t + 8 and the next, column g; the totals are rows g, g, g + 8, g + 8, columns 2t, 2t + 1, 2t, 2t + 1.
+    With lane = 4 g + t, A's words hold rows g, g + 8, g, g + 8 and columns 2t, 2t, 2t + 8, 2t + 8 and the next; B's
+    hold rows 2t and 2t + 8 and the next, column g; the totals are of rows g, g, g + 8, g + 8 and columns 2t, 2t + 1,
+    2t, 2t + 1.
     """
     # Not pure, so that it stays where all lanes of the warp are.
     return _inline(
@@ -209,7 +216,7 @@ def matrix_multiply_add(typingctx: Any, total: Any, a0: Any, a1: Any, a2: Any, a
     )
 
 
-@intrinsic
+@_instruction
 def round_to_long(typingctx: Any, number: Any) -> Any:
     """Return the nearest 64-bit integer."""
     return _inline(_i64, (_f32,), "cvt.rni.s64.f32 $0, $1;", pure=True)

@@ -1,9 +1,9 @@
-"""An epoch of the reference network, one after the other in one run: this project's one-kernel lane against frameworks.
+"""An epoch of the reference network by this project's one-kernel lane and by frameworks, interleaved in one run.
 
-Run: `python tests/benchmarks/trainers.py [ROUNDS]` on a machine with a GPU. The same digits, first weights, minibatches,
-Nesterov momentum and minibatch of 64, float32 with TF32 off; pixels stay on the device as bytes. An epoch is timed on
-the host from its row numbers in host memory to its loss in host memory. Rounds are interleaved, so that a slow moment
-hits all alike; the first two rounds warm up. A framework that is absent, or fails, is said and left out.
+Run: `python tests/benchmarks/trainers.py [ROUNDS]` on a machine with a GPU. The same digits, first weights,
+minibatches, Nesterov momentum and minibatch of 64, float32 with TF32 off; pixels stay on the device as bytes. An epoch
+is timed on the host from its row numbers in host memory to its loss in host memory. Rounds are interleaved, so that a
+slow moment hits all alike; the first two rounds warm up. A framework that is absent, or fails, is said and left out.
 """
 
 from __future__ import annotations
@@ -144,6 +144,17 @@ TRAINERS = {
 }
 
 
+def made_or_said(name: str, network: Network, layers: Any, digits: Any) -> Train | None:
+    """Return a trainer, or say why there is none."""
+    try:
+        return TRAINERS[name](network, layers, digits.training_pixels, digits.training_labels)
+    except ImportError as error:
+        print(f"{name}: not here ({error})")
+    except Exception as error:  # noqa: BLE001 - one framework's trouble is not the others'
+        print(f"{name}: failed ({type(error).__name__}: {(str(error).splitlines() or [''])[0]})")
+    return None
+
+
 def installed(name: str) -> str:
     try:
         return f"{name} {version(name)}"
@@ -164,14 +175,8 @@ def main() -> None:
     network = Network()
     digits = procedural(SAMPLES, 1)
     layers = first_weights(network, 0)
-    trainers: dict[str, Train] = {}
-    for name, make in TRAINERS.items():
-        try:
-            trainers[name] = make(network, layers, digits.training_pixels, digits.training_labels)
-        except ImportError as error:
-            print(f"{name}: not here ({error})")
-        except Exception as error:  # noqa: BLE001 - one framework's trouble is not the others'
-            print(f"{name}: failed ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})")
+    made = {name: made_or_said(name, network, layers, digits) for name in TRAINERS}
+    trainers = {name: train for name, train in made.items() if train is not None}
     seconds: dict[str, list[float]] = {name: [] for name in trainers}
     first: dict[str, float] = {}
     last: dict[str, float] = {}

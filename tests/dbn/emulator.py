@@ -1,7 +1,8 @@
 """Run the kernel that trains an epoch without a GPU: a Python thread for each GPU thread, instructions in NumPy.
 
-Tensor cores, asynchronous copies and sums in device memory are done as the PTX ISA describes them, so what is tested is
-the kernel's logic: who owns which number, what waits for what, what is rounded where. Slow; for networks of a few units.
+Tensor cores, copies and sums in device memory are done as the PTX ISA describes them, so what is tested is the kernel's
+logic: who owns which number, what waits for what, what is rounded where. Not tested is that a copy arrives late. Slow;
+for networks of a few units.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cudadoctor.dbn.persistent import fragments, kernel, plan, steps, sums
+from cudadoctor.dbn.persistent import above, fetch, fragments, kernel, outputs, plan, sums
 from cudadoctor.gpu import ptx
 
 _GLOBAL = 1 << 40
@@ -192,7 +193,7 @@ class Emulator:
             try:
                 with np.errstate(over="ignore", invalid="ignore"):
                     function(*arguments)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits for this one
                 self.errors.append(error)
                 for barrier in (self.grid, *self.barriers, *(w.barrier for warps in self.warps for w in warps)):
                     barrier.abort()
@@ -213,16 +214,17 @@ class Emulator:
 def shrink_blocks(monkeypatch: pytest.MonkeyPatch, warps: int, matrix_warps: int) -> None:
     """Make blocks of a few warps, since each thread costs a Python thread."""
     monkeypatch.setattr(plan, "MATRIX_WARPS", matrix_warps)
-    for module in (plan, steps, kernel):
+    for module in (plan, fetch, outputs, kernel):
         monkeypatch.setattr(module, "WARPS", warps)
+    for module in (plan, fetch, kernel):
         monkeypatch.setattr(module, "THREADS", 32 * warps)
 
 
 def launch(monkeypatch: pytest.MonkeyPatch, divided: plan.Plan, arguments: tuple[Any, ...]) -> None:
     """Launch the kernel in an emulator; `arguments` are those after the plan."""
-    emulator = Emulator(divided.blocks, steps.THREADS, divided.size)
+    emulator = Emulator(divided.blocks, plan.THREADS, divided.size)
     names = {**emulator.instructions(), "cuda": emulator.cuda}
-    modules: tuple[ModuleType, ...] = (sums, fragments, steps, kernel)
+    modules: tuple[ModuleType, ...] = (sums, fetch, fragments, outputs, above, kernel)
     functions = {
         name: function.py_func
         for module in modules

@@ -95,7 +95,7 @@ def sample_kernel(h: Any, noise: Any, code: int, out: Any) -> None:
 
 @gpu_kernel
 def learn_kernel(v: Any, h: Any, v_again: Any, h_again: Any, weights: Any, speed: Any, numbers: Any) -> None:
-    """One thread per weight: its statistics v^T h - v'^T h', its velocity, itself; numbers = mu, factor, rate, shrink."""
+    """One thread per weight: statistics v^T h - v'^T h', velocity, weight; numbers are mu, factor, rate, shrink."""
     column = cuda.blockIdx.x * TILE + cuda.threadIdx.x
     row = cuda.blockIdx.y * TILE + cuda.threadIdx.y
     if row < weights.shape[0] and column < weights.shape[1]:

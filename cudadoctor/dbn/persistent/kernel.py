@@ -8,23 +8,20 @@ keeps to its own inputs. The next minibatch's pixels are on their way while the 
 
 from __future__ import annotations
 
-from functools import lru_cache
+import zlib
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
 
+from cudadoctor.dbn.persistent.above import train_above
+from cudadoctor.dbn.persistent.fetch import start_minibatch, start_rows
 from cudadoctor.dbn.persistent.fragments import forward, gradient, store_halves
+from cudadoctor.dbn.persistent.outputs import add_outputs, add_scores, deltas
 from cudadoctor.dbn.persistent.plan import PAIR_INPUTS, ROWS, THREADS, TILE_UNITS, WARPS, Plan, part_words, state_size
-from cudadoctor.dbn.persistent.steps import (
-    add_outputs,
-    add_scores,
-    deltas,
-    start_minibatch,
-    start_rows,
-    train_above,
-)
-from cudadoctor.gpu.numba_cuda import cuda, gpu_function, gpu_kernel
+from cudadoctor.gpu.numba_cuda import cuda, gpu_function, gpu_kernel_with
 from cudadoctor.gpu.ptx import (
     global_address,
     load_4_floats,
@@ -121,9 +118,7 @@ def forward_all(plan: Any, base: Any, pixels: Any, warp: Any, lane: Any) -> None
 
 
 @gpu_function
-def train_first(
-    plan: Any, base: Any, pixels: Any, warp: Any, lane: Any, momentum: Any, rate: Any, shrink: Any
-) -> None:
+def train_first(plan: Any, base: Any, pixels: Any, warp: Any, lane: Any, momentum: Any, rate: Any, shrink: Any) -> None:
     """Train this warp's share of the first layer."""
     for tile in range(plan.tiles):
         split = base + plan.deltas + 1152 * tile * plan.groups
@@ -235,21 +230,31 @@ def train(
             if more:
                 forward_all(plan, base, there, warp, lane)
         else:
-            train_above(
-                plan, base, warp - plan.matrix_warps, WARPS - plan.matrix_warps, lane, momentum, rate, shrink
-            )
+            train_above(plan, base, warp - plan.matrix_warps, WARPS - plan.matrix_warps, lane, momentum, rate, shrink)
             if block == 0 and warp == WARPS - 1:
                 add_scores(plan, base, totals, step, lane)
         cuda.syncthreads()
     give_weights(plan, base, state, block, thread)
 
 
-@lru_cache(maxsize=None)
-def kernel_for(plan: Plan) -> Any:
-    """Return the kernel for a plan, with the plan's numbers as constants: with arguments in their place it took 1.4 times
-    as long, because loops of unknown length are unrolled with all that it takes to leave them early."""
+@cache
+def sources() -> int:
+    """Return a checksum of this kernel's parts: of these numba's cache on disk sees changes in this file alone."""
+    folder = Path(__file__).parent
+    parts = [*sorted(folder.glob("*.py")), folder.parent.parent / "gpu" / "ptx.py"]
+    return zlib.crc32(b"".join(part.read_bytes() for part in parts))
 
-    @gpu_kernel(launch_bounds=THREADS)
+
+@cache
+def kernel_for(plan: Plan) -> Any:
+    """Return the kernel for a plan, with the plan's numbers as constants.
+
+    As arguments they made the code three times as long: loops of unknown length were unrolled with all that it takes to
+    leave them early. So there is one kernel for each network, minibatch size and number of multiprocessors.
+    """
+    checksum = sources()
+
+    @gpu_kernel_with(launch_bounds=THREADS)
     def kernel(
         pixels: Any,
         labels: Any,
@@ -263,7 +268,8 @@ def kernel_for(plan: Plan) -> Any:
         rate: Any,
         shrink: Any,
     ) -> None:
-        train(plan, pixels, labels, rows, state, sums, totals, steps, momentum, product_rate, rate, shrink)
+        if checksum >= 0:  # always; what a kernel makes use of becomes part of the key that it is cached by
+            train(plan, pixels, labels, rows, state, sums, totals, steps, momentum, product_rate, rate, shrink)
 
     return kernel
 

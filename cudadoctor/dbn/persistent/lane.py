@@ -37,12 +37,11 @@ class GpuPersistent:
         cuda.select_device(index)
         self.device = f"gpu:{index}"
         device = cuda.get_current_device()
-        self.device_name = device.name.decode("utf-8", "replace") if isinstance(device.name, bytes) else str(device.name)
+        name = device.name
+        self.device_name = name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
         self._network = network
         traits = _traits(device)
-        self._plan = divide(
-            network, multiprocessors=traits["multiprocessors"], shared_bytes=traits["shared_bytes"]
-        )
+        self._plan = divide(network, multiprocessors=traits["multiprocessors"], shared_bytes=traits["shared_bytes"])
         started = time.perf_counter()
         self._pixels = cuda.to_device(padded_pixels(pixels, self._plan))
         self._labels = cuda.to_device(labels.astype(np.int32))

@@ -40,12 +40,12 @@ _WORD = 4
 
 
 class Plan(NamedTuple):
-    """Sizes, and byte addresses within a block's shared memory; a kernel takes it as one argument.
+    """Sizes, and byte addresses within a block's shared memory.
 
-    `batch` samples are filled up to `groups` * 64; `chunks` are the 16-byte pieces of a sample's pixels, `stride` is the
-    distance of samples in shared memory, `pairs` those of 32 inputs, `tiles` those of 4 hidden units in each of `blocks`.
-    Of the block's warps the first `matrix_warps` train the first layer and the others the second. `buffers` minibatches
-    are held at once. Sums have `sum_columns` columns, an even number.
+    `batch` samples are filled up to `groups` * 64; `chunks` are the 16-byte pieces of a sample's pixels, `stride` is
+    the distance of samples in shared memory, `pairs` are the tiles of 32 inputs, `tiles` those of 4 hidden units in
+    each of `blocks`. Of the block's warps the first `matrix_warps` train the first layer and the others the second.
+    `buffers` minibatches are held at once. Sums have `sum_columns` columns, an even number.
     """
 
     batch: int
@@ -105,7 +105,7 @@ def why_not(
     plan = divide(network, multiprocessors=multiprocessors, shared_bytes=shared_bytes)
     if plan.size > shared_bytes:
         return (
-            f"a minibatch of {network.batch_size} and this block's share of the weights need {plan.size / 1024:.0f} KiB "
+            f"a minibatch of {network.batch_size} and a block's share of the weights need {plan.size / 1024:.0f} KiB "
             f"of shared memory, and a block of this GPU has {shared_bytes / 1024:.0f} KiB"
         )
     return None
@@ -173,7 +173,7 @@ def _plan(network: Network, tiles: int, buffers: int) -> Plan:
 
 
 def part_words(tiles: int, groups: int) -> int:
-    """Return the words of one warp's part of the hidden units; 8 more, so that two warps' parts differ in their banks."""
+    """Return the words of a warp's part of the hidden units, and 8 more, so that warps' parts differ in their banks."""
     return tiles * groups * ROWS * TILE_UNITS + 8
 
 

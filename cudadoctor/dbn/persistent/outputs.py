@@ -1,11 +1,10 @@
-"""The parts of a training step, for one block.
+"""Outputs and deltas of a minibatch, as far as a block has a part in them.
 
-In what concerns the outputs, a warp has 4 samples at a time and a sample has 8 lanes (`sub` 0 to 7): first unit sub % 4
-with half of the warps' parts or half of the classes, then classes 2 sub and 2 sub + 1, then those 16 on.
+A warp has 4 samples at a time and a sample has 8 lanes (`sub` 0 to 7): first unit sub % 4 with half of the warps' parts
+or half of the classes, then classes 2 sub and 2 sub + 1, then those 16 on.
 
-`units` hold a sample's hidden units and then two constants: 1 in block 0 and 0 in all others, which makes the biases of
-the outputs weights like others, and 1, which does so for the biases of the hidden units. They stand in `above`: a row
-for each unit and one for the outputs' biases, a column for each class and one for the units' biases.
+`units` hold a sample's hidden units and then two constants: 1 in block 0 and 0 in all others, by which the outputs'
+biases are counted once, and 1 for the biases of the hidden units.
 """
 
 from __future__ import annotations
@@ -16,13 +15,11 @@ from typing import Any
 import numpy as np
 
 from cudadoctor.dbn.persistent.fragments import PRODUCT_SCALE, SPLIT_SCALE, delta_index, part_index
-from cudadoctor.dbn.persistent.plan import ROWS, THREADS, TILE_UNITS, WARPS, part_words
+from cudadoctor.dbn.persistent.plan import ROWS, TILE_UNITS, WARPS, part_words
 from cudadoctor.dbn.persistent.sums import NO_NEWS, complete, news, part, value
 from cudadoctor.gpu.numba_cuda import cuda, gpu_function
 from cudadoctor.gpu.ptx import (
     add_to_sum,
-    copy_16_bytes,
-    copy_word,
     load_float,
     load_long,
     load_word,
@@ -55,37 +52,6 @@ def largest_of_8_lanes(number: Any) -> Any:
     number = max(number, cuda.shfl_xor_sync(_ALL, number, 4))
     number = max(number, cuda.shfl_xor_sync(_ALL, number, 2))
     return max(number, cuda.shfl_xor_sync(_ALL, number, 1))
-
-
-@gpu_function
-def start_rows(plan: Any, base: Any, rows: Any, step: Any, thread: Any) -> None:
-    """Start to copy the row numbers of a minibatch."""
-    to = base + plan.rows + 4 * (step & 1) * ROWS * plan.groups
-    start = rows + 4 * np.int64(step) * plan.batch
-    for first in range(0, plan.batch, THREADS):
-        sample = first + thread
-        if sample < plan.batch:
-            copy_word(to + 4 * sample, start + 4 * sample)
-
-
-@gpu_function
-def start_minibatch(plan: Any, base: Any, pixels: Any, labels: Any, step: Any, warp: Any, lane: Any) -> None:
-    """Start to copy the pixels and labels of a minibatch, whose row numbers are there."""
-    turn = 4 * (step & 1) * ROWS * plan.groups
-    to = base + plan.pixels
-    if plan.buffers == 2:
-        to += (step & 1) * ROWS * plan.groups * plan.stride
-    for first in range(0, plan.batch, WARPS):
-        sample = first + warp
-        if sample < plan.batch:
-            row = np.int64(load_word(base + plan.rows + turn + 4 * sample))
-            start = pixels + row * (16 * plan.chunks)
-            for first_chunk in range(0, plan.chunks, 32):
-                chunk = first_chunk + lane
-                if chunk < plan.chunks:
-                    copy_16_bytes(to + sample * plan.stride + 16 * chunk, start + 16 * chunk)
-            if lane == 31:
-                copy_word(base + plan.labels + turn + 4 * sample, labels + 4 * row)
 
 
 @gpu_function
@@ -270,40 +236,6 @@ def deltas(plan: Any, base: Any, sums: Any, step: Any, warp: Any, lane: Any, blo
         cuda.syncwarp()
         hidden_delta(plan, base, row, line, sub)
     return patience
-
-
-@gpu_function
-def train_above(
-    plan: Any, base: Any, worker: Any, workers: Any, lane: Any, momentum: Any, rate: Any, shrink: Any
-) -> None:
-    """Train the second layer and the biases; `workers` warps divide it. A warp takes 2 units and 16 columns at a time."""
-    width = TILE_UNITS * plan.tiles
-    for first in range(0, width + 1, 2 * workers):
-        unit = first + 2 * worker + (lane >> 4)
-        for start in range(0, plan.classes + 1, 16):
-            column = start + (lane & 15)
-            if (unit < width and column <= plan.classes) or (unit == width and column < plan.classes):
-                left, left_step = base + plan.units + 4 * unit, 4 * (width + 2)
-                right, right_step = base + plan.outputs + 4 * column, 4 * plan.classes
-                if column == plan.classes:  # the unit's bias, of which the sample's input is 1
-                    left = base + plan.units + 4 * (width + 1)
-                    right, right_step = base + plan.unit_deltas + 4 * unit, 4 * width
-                g0 = g1 = g2 = g3 = _ZERO
-                for _ in range(16 * plan.groups):
-                    g0 += load_float(left) * load_float(right)
-                    g1 += load_float(left + left_step) * load_float(right + right_step)
-                    g2 += load_float(left + 2 * left_step) * load_float(right + 2 * right_step)
-                    g3 += load_float(left + 3 * left_step) * load_float(right + 3 * right_step)
-                    left += 4 * left_step
-                    right += 4 * right_step
-                at = base + 4 * (unit * (plan.classes + 1) + column)
-                a = load_float(at + plan.above)
-                change = rate * ((g0 + g1) + (g2 + g3))
-                if unit < width and column < plan.classes:
-                    change -= shrink * a
-                speed = momentum * load_float(at + plan.above_velocities) + change
-                store_float(at + plan.above_velocities, speed)
-                store_float(at + plan.above, a + (momentum * speed + change))
 
 
 @gpu_function
