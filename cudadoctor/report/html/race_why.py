@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from cudadoctor.attribution.causes import Judgement, judge
@@ -16,6 +17,7 @@ from cudadoctor.report.race.words import ADVICE, IDLE_WORDS, error, us
 
 _COMPUTES, _COPIES, _RESIDUAL = "the GPU computes", "the GPU copies", "not explained"
 _MODEL_POINTS = 40
+_BEGINNING = re.compile(r"(?:^|(?<=\. ))[a-z](?=[a-z]*[ ,:]|reak-even)")
 
 
 def _us(value: float) -> str:
@@ -46,7 +48,7 @@ def _ladder(explanation: Explanation) -> list[Figure]:
     measured = [rung for rung in explanation.rungs if rung.median_us is not None]
     bars = [
         Bar(
-            label=f"{rung.id} {_without(rung)}",
+            label=f"{rung.id} {rung.lane if rung.device == 'cpu' else _without(rung)}",
             value=rung.median_us or 0.0,
             interval=None if rung.low_us is None or rung.high_us is None else (rung.low_us, rung.high_us),
             style=0 if rung.device.startswith("gpu") else 1,
@@ -55,11 +57,11 @@ def _ladder(explanation: Explanation) -> list[Figure]:
     ]
     cpu = min((rung for rung in measured if rung.device == "cpu"), key=lambda rung: rung.median_us or 0.0, default=None)
     references = [] if cpu is None else [Reference(cpu.median_us or 0.0, cpu.lane)]
-    chart = bars_with_intervals("The ladder", bars, _LADDER, references=references)
+    chart = bars_with_intervals("The ladder: what each rung does without", bars, _LADDER, references=references)
     first = next((rung for rung in measured if rung.device.startswith("gpu") and rung.median_us), None)
     rows = [_rung_row(rung, first, explanation) for rung in explanation.rungs]
     heads = ("rung", "without", "µs", "95 % interval", "factor", "predicted")
-    notes = ["Each rung removes one cause of the rung before; 95 % intervals of the median."]
+    notes = ["A rung is named after what it does without and the one before still had. 95 % intervals of the median."]
     notes += [f"Factor: times as fast as {first.id}. {how_good(explanation)}".strip()] if first else []
     notes += without_effect(explanation.rungs)
     if any(rung.changes_training for rung in explanation.rungs):
@@ -72,8 +74,7 @@ def _ladder(explanation: Explanation) -> list[Figure]:
 
 
 def _without(rung: Rung) -> str:
-    what = f"without {rung.removes}" if rung.removes else rung.lane
-    return f"{what}{'*' if rung.changes_training else ''}"
+    return f"{rung.removes or rung.lane}{'*' if rung.changes_training else ''}"
 
 
 def _rung_row(rung: Rung, first: Rung | None, explanation: Explanation) -> tuple[str, ...]:
@@ -87,8 +88,7 @@ def _rung_row(rung: Rung, first: Rung | None, explanation: Explanation) -> tuple
     else:
         told = f"{us(prediction.predicted_us)} ± {error(prediction.error_us)}"
     time = us(rung.median_us) if rung.state == "measured" else rung.state
-    what = f"{rung.removes or rung.lane}{'*' if rung.changes_training else ''}"
-    return (rung.id, what, time, interval, factor, told)
+    return (rung.id, _without(rung), time, interval, factor, told)
 
 
 def _where(race: Race, explanation: Explanation, judgement: Judgement | None) -> list[Figure]:
@@ -158,7 +158,9 @@ def _break_even(found: BreakEven) -> list[Figure]:
     heads = (unit, found.cpu_lane, found.gpu_lane, "won", "predicted")
     table = numbers("µs a minibatch", heads, rows)
     notes = (_sentence(_joined(break_even_lines(found))),)
-    return [Figure(title=f"Break-even over {unit}", charts=charts(chart), notes=notes, tables=(table,) if rows else ())]
+    return [
+        Figure(title=f"Break-even over {label}", charts=charts(chart), notes=notes, tables=(table,) if rows else ())
+    ]
 
 
 def _model(measured: Sequence[tuple[float, float]], line: Line) -> tuple[tuple[float, float], ...]:
@@ -195,7 +197,8 @@ def _advice(judgement: Judgement | None) -> list[Part]:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}"
+    """Return a text whose sentences begin with capitals; names of lanes, which have a hyphen, stay as they are."""
+    return _BEGINNING.sub(lambda match: match[0].upper(), text)
 
 
 def _joined(lines: Sequence[str]) -> str:

@@ -77,7 +77,7 @@ def test_break_even_is_drawn_where_it_was_found_and_tests_of_it_say_what_was_pre
     (found,) = explanation().break_even
     check = BreakEvenPoint(value=48, cpu_us=230.0, gpu_us=510.0, predicted_winner="cpu-fast", winner="cpu-fast")
     tested = msgspec.structs.replace(found, checks=(check,))
-    shown = figure("Break-even over rows", explanation(*LADDER, break_even=(tested,)))
+    shown = figure("Break-even over rows in a minibatch", explanation(*LADDER, break_even=(tested,)))
     assert f"about {found.at:.0f}" in shown.charts[0].markup
     rows = {row[0]: row for row in cells(shown)}
     assert rows["48"] == ["48", "230", "510", "cpu-fast", "cpu-fast"]
@@ -88,7 +88,7 @@ def test_break_even_is_drawn_where_it_was_found_and_tests_of_it_say_what_was_pre
 def test_without_a_crossing_there_is_no_line_but_the_reason() -> None:
     (found,) = explanation().break_even
     never = msgspec.structs.replace(found, at=None, low=None, high=None, reason="the CPU is faster at every size")
-    shown = figure("Break-even over rows", explanation(*LADDER, break_even=(never,)))
+    shown = figure("Break-even over rows in a minibatch", explanation(*LADDER, break_even=(never,)))
     assert 'class="reference"' not in shown.charts[0].markup
     assert "the CPU is faster at every size" in shown.notes[0]
 

@@ -54,10 +54,10 @@ def bars_with_intervals(
     plot = Plot(left=2, top=top, right=WIDTH - 14, bottom=bottom, x=axis, y=flat)
     drawing = Drawing(WIDTH, bottom + 40, title, _told(title, kept, scale))
     draw_bottom_axis(drawing, plot, scale)
-    for place, bar in enumerate(kept):
-        _draw(drawing, plot, bar, top + place * _ROW, scale)
     for reference in references:
         draw_reference(drawing, msgspec.structs.replace(plot, top=2), reference, upright=True)
+    for place, bar in enumerate(kept):
+        _draw(drawing, plot, bar, top + place * _ROW, scale)
     return drawing.finished()
 
 

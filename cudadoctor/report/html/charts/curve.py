@@ -98,7 +98,9 @@ def _draw(drawing: Drawing, plot: Plot, series: Series, runs: list[_Points], sty
     colour = f"s{style % STYLES}"
     model = [point for point in series.model if drawable(point[0], log=x.log) and drawable(point[1], log=y.log)]
     if len(model) > 1:
-        drawing.add("path", d=path_of([(plot.across(a), plot.up(b)) for a, b in model]), kind=f"model {colour}")
+        drawing.add(
+            "path", d=path_of([(plot.across(a), plot.up(b)) for a, b in model]), kind=f"model {colour} d{style % 3}"
+        )
     for (across, _), interval in zip(series.points, series.intervals, strict=False):
         if interval and drawable(across, log=x.log) and all(drawable(bound, log=y.log) for bound in interval):
             place = plot.across(across)
