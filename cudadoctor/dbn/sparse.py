@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cudadoctor.dbn import gate as gates
+from cudadoctor.dbn.ink import Pixels, count_pixels, list_pixels
 from cudadoctor.dbn.network import Layer, Network
 from cudadoctor.dbn.reference import FloatArray
-from cudadoctor.dbn.sparse_step import BUFFERS, Pixels, Scratch, Strips, count_pixels, list_pixels, train
+from cudadoctor.dbn.sparse_step import BUFFERS, Scratch, Strips, train
 from cudadoctor.dbn.strips import LANES
 
 _AT_ONCE = 64

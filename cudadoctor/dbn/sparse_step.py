@@ -8,6 +8,8 @@ Weights are kept in Nesterov's form of one array, A = W + mu v. Rows of pixels t
 left as they are, and caught up when they are next needed: without a gradient, a step is a linear map of (A, v), and
 n steps are its n-th power.
 
+Fields of tuples are taken out before loops, since numba counts references wherever one is used.
+
 After the update of a strip the next minibatch goes through it at once, while its weights are still in the cache.
 """
 
@@ -19,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cudadoctor.dbn.gate import wait
+from cudadoctor.dbn.ink import Pixels, list_by_pixel
 from cudadoctor.dbn.jit import cpu_kernel
 from cudadoctor.dbn.reference import FloatArray
 from cudadoctor.dbn.strips import LANES, add_rows, gate_rows, learn_rows, prefetch
@@ -35,15 +38,6 @@ Parts = tuple[int, ...]
 
 BUFFERS = 3
 """Lists of pixels: a worker may still read those of two minibatches while another makes the third."""
-
-
-class Pixels(NamedTuple):
-    """The pixels that are not 0, image by image: those of image i are at first[i] to first[i + 1]."""
-
-    first: NDArray[np.int64]
-    pixel: NDArray[np.uint16]
-    shade: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
 
 
 class Strips(NamedTuple):
@@ -78,58 +72,6 @@ class Scratch(NamedTuple):
     counts: NDArray[np.int64]
     samples: NDArray[np.uint16]
     shades: NDArray[np.uint8]
-
-
-@cpu_kernel
-def count_pixels(images: FloatArray, first: FloatArray) -> None:
-    """Set first[i + 1] to the number of pixels that are not 0 in the images up to i."""
-    total = 0
-    for i in range(images.shape[0]):
-        for k in range(images.shape[1]):
-            total += images[i, k] != 0
-        first[i + 1] = total
-
-
-@cpu_kernel
-def list_pixels(images: FloatArray, index: FloatArray, shade: FloatArray) -> None:
-    """Fill `Pixels`; the arrays have one place more than there are pixels."""
-    at = 0
-    for i in range(images.shape[0]):
-        for k in range(images.shape[1]):
-            index[at], shade[at] = k, images[i, k]  # an entry for a pixel of 0 is overwritten by the next
-            at += images[i, k] != 0
-
-
-@cpu_kernel
-def _place(index: FloatArray, begin: int, end: int, pixel: int) -> int:
-    """Return the first place from `begin` on whose pixel is at least `pixel`."""
-    while begin < end:
-        middle = (begin + end) >> 1
-        if index[middle] < pixel:
-            begin = middle + 1
-        else:
-            end = middle
-    return begin
-
-
-@cpu_kernel
-def _list_by_pixel(
-    pixels: Pixels, rows: FloatArray, low: int, high: int, counts: FloatArray, samples: FloatArray, shades: FloatArray
-) -> None:
-    """List for each pixel from `low` to `high` the images of a minibatch that have it."""
-    m, inputs = rows.shape[0], counts.shape[0]
-    counts[low:high] = 0
-    for s in range(m):
-        begin, end = pixels.first[rows[s]], pixels.first[rows[s] + 1]
-        if low > 0:
-            begin = _place(pixels.pixel, begin, end, low)
-        if high < inputs:
-            end = _place(pixels.pixel, begin, end, high)
-        for i in range(begin, end):
-            k = np.int64(pixels.pixel[i])
-            at = k * m + counts[k]
-            samples[at], shades[at] = s, pixels.shade[i]
-            counts[k] += 1
 
 
 @cpu_kernel
@@ -173,22 +115,92 @@ def _forward(
     a: FloatArray,
     b: FloatArray,
     h: FloatArray,
-    like: tuple[int, ...],
+    like: Parts,
 ) -> None:
     """Rectified hidden units of one strip: h = max(0, b + x A), x being shades / 255."""
     m, width = rows.shape[0], len(like) * LANES
     base, to = strip * inputs * width, strip * m * width
+    firsts, pixel, shade = pixels.first, pixels.pixel, pixels.shade
     h[to : to + m * width] = _F0
     for piece in range(_PIECES):
         for s in range(m):
-            first = pixels.first[rows[s]]
-            n = pixels.first[rows[s] + 1] - first
+            first = firsts[rows[s]]
+            n = firsts[rows[s] + 1] - first
             begin, end = first + n * piece // _PIECES, first + n * (piece + 1) // _PIECES
-            add_rows(a, base, pixels.pixel, begin, pixels.shade, begin, end - begin, h, to + s * width, like)
+            add_rows(a, base, pixel, begin, shade, begin, end - begin, h, to + s * width, like)
     for s in range(m):
         for j in range(width):
             at = to + s * width + j
             h[at] = max(h[at] * _PER_PIXEL + b[strip * width + j], _F0)
+
+
+@cpu_kernel
+def _add_outputs(
+    strips: tuple[int, int],
+    w2: FloatArray,
+    in_turn: FloatArray,
+    h: FloatArray,
+    outputs: FloatArray,
+    m: int,
+    like: Parts,
+    like_classes: Parts,
+) -> None:
+    """Set one worker's part of the outputs (sample, padded class), flat, to what its strips give."""
+    width, padded = len(like) * LANES, len(like_classes) * LANES
+    outputs[:] = _F0
+    for strip in range(strips[0], strips[1]):
+        for s in range(m):
+            start = (strip * m + s) * width
+            add_rows(w2, strip * width * padded, in_turn, 0, h, start, width, outputs, s * padded, like_classes)
+
+
+@cpu_kernel
+def _learn_output_biases(by_class: FloatArray, b: FloatArray, v: FloatArray, mu: np.float32, rate: np.float32) -> None:
+    for c in range(by_class.shape[0]):
+        q = _F0
+        for s in range(by_class.shape[1]):
+            q += by_class[c, s]
+        v[c] = mu * v[c] + rate * q
+        b[c] += mu * v[c] + rate * q
+
+
+@cpu_kernel
+def _learn(
+    strip: int,
+    weights: Strips,
+    scratch: Scratch,
+    this: int,
+    touched: FloatArray,
+    d2: FloatArray,
+    by_class: FloatArray,
+    in_turn: FloatArray,
+    ones: FloatArray,
+    mu: np.float32,
+    rate: np.float32,
+    shrink: np.float32,
+    like: Parts,
+) -> None:
+    """Update all weights of one strip from the output deltas d2 (sample, padded class) and their transpose."""
+    (m, padded), classes = d2.shape, by_class.shape[0]
+    inputs, width = scratch.counts.shape[1], len(like) * LANES
+    h, d, block = scratch.units, scratch.deltas, strip * m * width
+    flat_d2, flat_by_class = d2.reshape(-1), by_class.reshape(-1)
+    a1, v1, a2, v2, w2 = weights.a1, weights.v1, weights.a2, weights.v2, weights.w2
+    for s in range(m):
+        at = block + s * width
+        gate_rows(a2, strip * classes * width, in_turn, 0, flat_d2, s * padded, classes, h, d, at, like)
+    for c in range(classes):
+        at = (strip * classes + c) * width
+        learn_rows(h, block, in_turn, 0, flat_by_class, c * m, m, a2, v2, at, mu, rate, shrink, like)
+        for j in range(width):
+            w2[(strip * width + j) * padded + c] = a2[at + j]
+    learn_rows(d, block, in_turn, 0, ones, 0, m, weights.b1, weights.vb1, strip * width, mu, rate, _F0, like)
+    counts, samples, shades = scratch.counts[this], scratch.samples[this], scratch.shades[this]
+    pixel_rate = rate * _PER_PIXEL
+    for i in range(touched.shape[0]):
+        k = touched[i]
+        at, of = (strip * inputs + k) * width, k * m
+        learn_rows(d, block, samples, of, shades, of, counts[k], a1, v1, at, mu, pixel_rate, shrink, like)
 
 
 @cpu_kernel
@@ -249,22 +261,19 @@ def train(
         like_classes: As long as the padded classes have vectors.
         totals: Loss and mistakes, summed over the run, are put here.
     """
-    a1, v1, b1, vb1, a2, v2, w2 = weights.a1, weights.v1, weights.b1, weights.vb1, weights.a2, weights.v2, weights.w2
-    b2, vb2 = weights.b2[worker], weights.vb2[worker]
-    h, d = scratch.units, scratch.deltas
+    a1, v1, b1, w2 = weights.a1, weights.v1, weights.b1, weights.w2
+    b2, vb2, h = weights.b2[worker], weights.vb2[worker], scratch.units
     steps, m = rows.shape
     workers, padded = scratch.outputs.shape[1], scratch.outputs.shape[3]
     inputs, classes, width = scratch.counts.shape[1], b2.shape[0], len(like) * LANES
     low, high = own_pixels
     d2, by_class = np.zeros((m, padded), np.float32), np.zeros((classes, m), np.float32)
-    flat_d2, flat_by_class = d2.reshape(-1), by_class.reshape(-1)
     in_turn, ones = np.arange(max(m, width, classes)).astype(np.uint16), np.ones(m, np.float32)
     touched, next_touched = np.zeros(inputs + 1, np.int64), np.zeros(inputs + 1, np.int64)
     stale, by, up_to = np.zeros(inputs + 1, np.int64), np.zeros(inputs + 1, np.int64), np.zeros(inputs, np.int64)
-    pixel_rate = rate * _PER_PIXEL
     totals[:] = 0.0
 
-    _list_by_pixel(pixels, rows[0], low, high, scratch.counts[0], scratch.samples[0], scratch.shades[0])
+    list_by_pixel(pixels, rows[0], low, high, scratch.counts[0], scratch.samples[0], scratch.shades[0])
     if not wait(gate, workers):
         return
     n_touched = 0
@@ -276,14 +285,10 @@ def train(
 
     for step in range(steps):
         outputs = scratch.outputs[step & 1, worker].reshape(-1)
-        outputs[:] = _F0
-        for strip in range(strips[0], strips[1]):
-            for s in range(m):
-                start = (strip * m + s) * width
-                add_rows(w2, strip * width * padded, in_turn, 0, h, start, width, outputs, s * padded, like_classes)
+        _add_outputs(strips, w2, in_turn, h, outputs, m, like, like_classes)
         this, following = step % BUFFERS, (step + 1) % BUFFERS
         if step + 1 < steps:
-            _list_by_pixel(
+            list_by_pixel(
                 pixels,
                 rows[step + 1],
                 low,
@@ -305,12 +310,7 @@ def train(
         loss, mistakes = _output_deltas(scratch.outputs[step & 1], b2, pixels.labels, rows[step], d2, by_class)
         totals[0] += loss
         totals[1] += mistakes
-        for c in range(classes):
-            q = _F0
-            for s in range(m):
-                q += by_class[c, s]
-            vb2[c] = mu * vb2[c] + rate * q
-            b2[c] += mu * vb2[c] + rate * q
+        _learn_output_biases(by_class, b2, vb2, mu, rate)
 
         for i in range(n_touched):
             up_to[touched[i]] = step + 1
@@ -323,22 +323,10 @@ def train(
             for i in range(n_stale):
                 up_to[stale[i]] = step + 1
 
-        counts, samples, shades = scratch.counts[this], scratch.samples[this], scratch.shades[this]
         for strip in range(strips[0], strips[1]):
-            block = strip * m * width
-            for s in range(m):
-                at = block + s * width
-                gate_rows(a2, strip * classes * width, in_turn, 0, flat_d2, s * padded, classes, h, d, at, like)
-            for c in range(classes):
-                at = (strip * classes + c) * width
-                learn_rows(h, block, in_turn, 0, flat_by_class, c * m, m, a2, v2, at, mu, rate, shrink, like)
-                for j in range(width):
-                    w2[(strip * width + j) * padded + c] = a2[at + j]
-            learn_rows(d, block, in_turn, 0, ones, 0, m, b1, vb1, strip * width, mu, rate, _F0, like)
-            for i in range(n_touched):
-                k = touched[i]
-                at = (strip * inputs + k) * width
-                learn_rows(d, block, samples, k * m, shades, k * m, counts[k], a1, v1, at, mu, pixel_rate, shrink, like)
+            _learn(
+                strip, weights, scratch, this, touched[:n_touched], d2, by_class, in_turn, ones, mu, rate, shrink, like
+            )
             if step + 1 < steps:
                 _catch_up(strip, inputs, width, stale[:n_stale], by[:n_stale], powers, a1, v1)
                 _forward(pixels, rows[step + 1], strip, inputs, a1, b1, h, like)

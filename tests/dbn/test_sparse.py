@@ -9,9 +9,9 @@ import pytest
 
 from cudadoctor.dbn import gate as gates
 from cudadoctor.dbn import reference, sparse
+from cudadoctor.dbn.ink import count_pixels, list_pixels
 from cudadoctor.dbn.network import Layer, Network, first_weights, minibatches
 from cudadoctor.dbn.sparse import SparseTrainer, best_width, why_not
-from cudadoctor.dbn.sparse_step import count_pixels, list_pixels
 
 SAMPLES = 40
 
