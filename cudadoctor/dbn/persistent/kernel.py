@@ -159,7 +159,7 @@ def train(
         plan: How the work is divided.
         pixels: (samples * 16 chunks,) uint8, each sample filled up with zeros.
         labels: (samples,) int32.
-        rows: (steps * batch,) uint32.
+        rows: (steps * batch,) uint32, and those of one minibatch even for 0 steps.
         state: A (inputs, hidden), c (hidden,), A (hidden, classes), c (classes,), then their velocities; float32, flat.
         sums: (2 * 64 groups * sum_columns,) int64; in any state.
         totals: (2 * steps,) float32: cross-entropy in nats and mistakes of each minibatch.
