@@ -67,6 +67,8 @@ def clock_ramp(race: Race) -> Ramp | None:
     total = sum(epoch.seconds for epoch in lane.epochs)
     if later <= 0 or first < _SLOW_START * later or (first - later) / total < _LEAST_SHARE:
         return None
+    if lane.epochs[1].seconds > (first + later) / 2:
+        return None  # clocks rise within a second; what lasts longer is another's work on the host
     told = [r for r in sorted(race.explanation.readings, key=lambda r: r.seconds) if r.sm_mhz and r.seconds >= 0]
     if len(told) < 2:
         return None
@@ -127,12 +129,18 @@ def near_peak(effort: CpuEffort) -> float | None:
 
 
 def oversubscribed(effort: CpuEffort) -> tuple[str, ...]:
-    """Return the thread pools that fight over the cores: several with more threads than cores, far from the peak."""
+    """Return the thread pools that fight over the cores, where the lane is far from the peak.
+
+    One with more threads than cores, or two of different libraries that together have more: two copies of the same
+    library (NumPy's OpenBLAS and SciPy's) do not run at once here.
+    """
     part = _part(effort)
     pools = [(pool, count) for pool in effort.pools if (count := _threads(pool)) > 1]
-    if part is None or part >= _FAR_FROM_PEAK or len(pools) < 2 or sum(count for _, count in pools) <= effort.cores:
+    if part is None or part >= _FAR_FROM_PEAK:
         return ()
-    return tuple(pool for pool, _ in pools)
+    kinds = {pool.partition(":")[0] for pool, _ in pools}
+    together = len(kinds) > 1 and sum(count for _, count in pools) > effort.cores
+    return tuple(pool for pool, count in pools if together or count > effort.cores)
 
 
 def one_off_that_turns_the_race(race: Race) -> OneOff | None:

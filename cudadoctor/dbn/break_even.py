@@ -12,6 +12,7 @@ import msgspec
 from cudadoctor.attribution.break_even import faster_lane, find_break_even, sizes_to_check, with_checks
 from cudadoctor.dbn.contenders import make
 from cudadoctor.dbn.network import Network, first_weights
+from cudadoctor.dbn.rung_runs import settle
 from cudadoctor.facts.explanation import BreakEven, BreakEvenPoint
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 CPU_LANE, GPU_LANE = "cpu-fast", "gpu-copied"
 
 SIZES: dict[Literal["batch_size", "hidden_units"], tuple[int, ...]] = {
-    "batch_size": (16, 64, 256, 1024, 4096),
-    "hidden_units": (30, 100, 300, 1000, 3000),
+    "batch_size": (16, 64, 128, 512, 1024),
+    "hidden_units": (30, 100, 300, 1000, 2000),
 }
 
 _TRAINING_SAMPLES = 8192
@@ -74,6 +75,7 @@ def _samples_us(lane: str, network: Network, digits: Digits, index: int, tick: T
 
     contender: Any = make(lane, network, first_weights(network, 0), digits, index)
     contender.prepare(tick)
+    settle(contender)
     generator = np.random.default_rng(0)
     epoch = network.minibatches_per_epoch(len(digits.training_pixels))
     rows = generator.integers(0, len(digits.training_pixels), (epoch, network.batch_size), dtype=np.uint32)

@@ -102,6 +102,10 @@ class CpuFast:
         )
         return time.perf_counter() - started
 
+    def settle(self) -> None:
+        """Use from now on the number of threads that was best in `prepare`: for slices that are short for trials."""
+        self._contenders = self._contenders._replace(numbers=(self._contenders.best,))
+
     def train_epoch(self, rows: NDArray[np.uint32], learn_rate: float, tick: Callable[[], None]) -> tuple[float, float]:
         """Train on all minibatches of an epoch; return running loss and error."""
         trainer, numbers = self._trainer, self._contenders.numbers

@@ -34,7 +34,7 @@ class Recording:
     def __init__(self, rung: Stepwise) -> None:
         """Begin with none; the rung has begun its epoch."""
         self._rung = rung
-        self._samples: list[list[float]] = [[] for _ in rung.steps]
+        self._rounds: list[tuple[float, list[float]]] = []
 
     def train(self, numbers: range) -> float:
         """Train minibatches with a clock around every step; microseconds a minibatch, clocks included."""
@@ -50,20 +50,26 @@ class Recording:
                 sums[i] += clock() - before
         cuda.synchronize()
         wall_us = (clock() - began) / 1e3 / len(numbers)
-        for sample, total in zip(self._samples, sums, strict=True):
-            sample.append(total / 1e3 / len(numbers))
+        self._rounds.append((wall_us, [total / 1e3 / len(numbers) for total in sums]))
         return wall_us
+
+    def _typical(self) -> list[float]:
+        """Return each step's mean over the middle third of the rounds by wall time, so that the steps sum to it."""
+        rounds = sorted(self._rounds)
+        third = len(rounds) // 3
+        middle = rounds[third : len(rounds) - third]
+        return [statistics.fmean(means) for means in zip(*(means for _, means in middle), strict=True)]
 
     def host_us(self) -> dict[str, float]:
         """Return the host's time of each launch that does not wait, by step."""
         return {
-            step.name: statistics.median(sample)
-            for step, sample in zip(self._rung.steps, self._samples, strict=True)
+            step.name: us
+            for step, us in zip(self._rung.steps, self._typical(), strict=True)
             if step.kind == "launch" and not step.waits
         }
 
     def calls(self, kernels_us: dict[str, float], launches_us: Mapping[str, float], tick: Tick) -> tuple[Call, ...]:
-        """Return one minibatch as calls, medians of the rounds' means; the rung's losses mean nothing afterwards.
+        """Return one minibatch as calls, that of the middle rounds; the rung's losses mean nothing afterwards.
 
         Args:
             kernels_us: The device's times of launches that are known, by step; those that are measured are added. A
@@ -72,8 +78,7 @@ class Recording:
             tick: Called now and then.
         """
         calls: list[Call] = []
-        for number, (step, sample) in enumerate(zip(self._rung.steps, self._samples, strict=True)):
-            us = statistics.median(sample)
+        for number, (step, us) in enumerate(zip(self._rung.steps, self._typical(), strict=True)):
             if step.kind == "host":
                 calls.append(Call(name=step.name, kind="host", host_us=us))
             elif step.kind != "launch":

@@ -72,6 +72,7 @@ class ByRows:
     def __init__(self, contender: Contender, rows: NDArray[np.uint32], window: int, learn_rate: float) -> None:
         """Keep the rows (minibatches, m)."""
         self.contender = contender
+        settle(contender)
         self._rows, self._rate = rows, learn_rate
         self._sum, self._seen, self._window = 0.0, 0, window
 
@@ -91,6 +92,12 @@ class ByRows:
     def loss(self) -> float | None:
         """Return the running loss over the window."""
         return self._sum / self._seen if self._seen == self._window else None
+
+
+def settle(contender: Any) -> None:
+    """Let a lane that tries numbers of threads in every epoch keep to the best: a slice is short for trials."""
+    if hasattr(contender, "settle"):
+        contender.settle()
 
 
 class InEpochs:

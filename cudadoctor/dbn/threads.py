@@ -21,11 +21,12 @@ _MOST_CONTENDERS = 3
 
 
 class Contenders(NamedTuple):
-    """Numbers of threads that were tried, those worth trying in every epoch, smallest first, and the best time."""
+    """Numbers of threads that were tried, those worth trying in every epoch, smallest first, and the best of all."""
 
     tried: tuple[int, ...]
     numbers: tuple[int, ...]
     seconds: float
+    best: int
 
     def __str__(self) -> str:
         """Say which are used."""
@@ -54,7 +55,7 @@ def compare(run: Callable[[int], object], most: int, tick: Callable[[], None]) -
     limit_s = _MAY_WIN * min(seconds.values())
     best_first = sorted((s, number) for number, s in seconds.items() if s <= limit_s)
     numbers = tuple(sorted(number for _, number in best_first[:_MOST_CONTENDERS]))
-    return Contenders(tuple(seconds), numbers, best_first[0][0])
+    return Contenders(tuple(seconds), numbers, *best_first[0])
 
 
 def winner(seconds: dict[int, float]) -> int:

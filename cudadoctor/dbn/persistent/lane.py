@@ -81,11 +81,11 @@ class GpuPersistent:
         return time.perf_counter() - started
 
     def train_epoch(self, rows: NDArray[np.uint32], learn_rate: float, tick: Callable[[], None]) -> tuple[float, float]:
-        """Train on all minibatches of an epoch; return running loss and error."""
-        self._staged[:] = rows.reshape(-1)
+        """Train on all minibatches of an epoch, or on its first; return running loss and error."""
+        self._staged[: rows.size] = rows.reshape(-1)
         self._rows.copy_to_device(self._staged)
         self._train(len(rows), learn_rate)
-        totals = self._totals.copy_to_host().reshape(-1, 2)
+        totals = self._totals.copy_to_host().reshape(-1, 2)[: len(rows)]
         tick()
         loss, mistakes = totals.sum(axis=0, dtype=np.float64) / rows.size
         return float(loss), float(mistakes)

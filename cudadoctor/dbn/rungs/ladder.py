@@ -29,7 +29,7 @@ LADDER = (
     RungName("R5", "gpu-fused", "two thirds of the launches"),
     RungName("R6", "gpu-graph", "the host from all launches but one an epoch"),
     RungName("R7", "gpu-persistent", "all kernels but one, and weights from device memory"),
-    RungName("R8x4", "gpu-persistent", "three of four updates: the minibatch is 4 times as large", 4),
+    RungName("R8x4", "gpu-graph", "three of four updates: the minibatch is 4 times as large", 4),
     RungName("R8x16", "gpu-graph", "15 of 16 updates: the minibatch is 16 times as large", 16),
 )
 

@@ -6,11 +6,16 @@ from collections.abc import Sequence
 
 from cudadoctor.facts.race import Lane
 
+_MOST_BY_DIGIT = 3
 _WIDTHS = {"precision": 9, "recall": 6, "f1": 6}
 
 
 def score_lines(lanes: Sequence[Lane]) -> list[str]:
-    """Return scores by digit: precision, recall and f1 of one lane or two, f1 alone of more; each lane has all ten."""
+    """Return scores by digit: precision, recall and f1 of one or two lanes, f1 alone of three; of more, accuracies."""
+    if len(lanes) > _MOST_BY_DIGIT:
+        width = max(len(lane.name) for lane in lanes)
+        lines = [f"{lane.name:{width}}  {_ratio(lane.test_accuracy, 4)}" for lane in lanes]
+        return ["accuracy on the test set", *lines]
     names = tuple(_WIDTHS) if len(lanes) <= 2 else ("f1",)
     width = max(*(len(lane.name) for lane in lanes), sum(_WIDTHS[name] + 1 for name in names) - 1)
     lines = [

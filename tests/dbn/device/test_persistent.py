@@ -43,9 +43,11 @@ def by_reference(network: Network, layers: list[Layer], digits: Any, rows: Any) 
     return layers, running.loss, running.err
 
 
-@pytest.mark.parametrize("layers", [(7, 5, 3), (4, 3, 2), (40, 9, 3), (4, 3, 18), (33, 700, 5)])
-def test_it_follows_the_reference(layers: tuple[int, ...]) -> None:
-    network = Network(layers=layers, batch_size=11, weight_scale=0.5)
+@pytest.mark.parametrize(
+    ("layers", "scale"), [((7, 5, 3), 0.5), ((4, 3, 2), 0.5), ((40, 9, 3), 0.5), ((4, 3, 18), 0.5), ((33, 700, 5), 0.1)]
+)
+def test_it_follows_the_reference(layers: tuple[int, ...], scale: float) -> None:
+    network = Network(layers=layers, batch_size=11, weight_scale=scale)
     skip_unless_possible(network)
     following.assert_follows_the_reference(GpuPersistent, network)
 
@@ -96,8 +98,8 @@ def test_an_epoch_agrees_with_the_reference(layers: tuple[int, ...], batch: int,
     skip_unless_possible(network)
     first = first_weights(network, 0)
     pixels, labels = digits.training_pixels, digits.training_labels
-    many = -(-steps * batch // len(pixels))
-    taken = steps * batch
+    taken = max(steps * batch, len(pixels))  # rows are drawn from all of the digits
+    many = -(-taken // len(pixels))
     lane = GpuPersistent(network, first, np.tile(pixels, (many, 1))[:taken], np.tile(labels, many)[:taken])
     lane.prepare(lambda: None)
     rows = np.random.default_rng(2).integers(0, len(pixels), (steps, batch), dtype=np.uint32)
@@ -108,6 +110,20 @@ def test_an_epoch_agrees_with_the_reference(layers: tuple[int, ...], batch: int,
     for a, b in zip(expected, lane.layers(), strict=True):
         np.testing.assert_allclose(b.weights, a.weights, atol=1e-4)
         np.testing.assert_allclose(b.biases, a.biases, atol=1e-4)
+
+
+def test_part_of_an_epoch_after_a_whole_one_has_its_own_loss(digits: Any) -> None:
+    network = Network()
+    skip_unless_possible(network)
+    rows = np.random.default_rng(3).integers(0, 640, (10, 64), dtype=np.uint32)
+    losses = []
+    for before in (10, 0):
+        lane = GpuPersistent(network, first_weights(network, 0), digits.training_pixels, digits.training_labels)
+        lane.prepare(lambda: None)
+        if before:
+            lane.train_epoch(rows, 0.0, lambda: None)
+        losses.append(lane.train_epoch(rows[:3], 0.0, lambda: None))
+    assert losses[0] == losses[1]
 
 
 def test_training_is_repeatable_to_the_last_bit(digits: Any) -> None:
