@@ -172,7 +172,10 @@ def predicted_us(
         return whole if buffers > 1 else whole.by(model.one_buffer)
     here = busy_us(card, reference_work(layers, batch_size), model)
     there = busy_us(reference, reference_work(MEASURED_LAYERS, MEASURED_BATCH), model)
-    waiting = Range(*(max(0.0, a - b) for a, b in zip(_ends(model.graph_us), _ends(there), strict=True)))
+    pairs = list(zip(_ends(model.graph_us), _ends(there), strict=True))
+    waiting = Range(*(max(0.0, whole - busy) for whole, busy in pairs))
+    # A reference that is done sooner than its peaks allow reaches more of them than the constants say, and so do others.
+    here = here.by(Range(*(min(1.0, whole / busy) for whole, busy in pairs)))
     if card.chip != reference.chip:  # it may reach another part of its peak than the reference does
         waiting = _ordered(waiting)
     device = waiting.times(clock).plus(here)
