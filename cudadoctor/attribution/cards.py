@@ -174,7 +174,7 @@ def predicted_us(
     there = busy_us(reference, reference_work(MEASURED_LAYERS, MEASURED_BATCH), model)
     pairs = list(zip(_ends(model.graph_us), _ends(there), strict=True))
     waiting = Range(*(max(0.0, whole - busy) for whole, busy in pairs))
-    # A reference that is done sooner than its peaks allow reaches more of them than the constants say, and so do others.
+    # A reference that is done sooner than these parts of its peaks allow reaches more, and so do others.
     here = here.by(Range(*(min(1.0, whole / busy) for whole, busy in pairs)))
     if card.chip != reference.chip:  # it may reach another part of its peak than the reference does
         waiting = _ordered(waiting)
