@@ -16,6 +16,7 @@ All times are microseconds a minibatch. What the rooms above call:
 * `ladder`: rungs of an explanation by id, and what going from one to another was measured to save; `patterns`: what
   slow calls look like; `circumstances`: clocks, limits, neighbours, warm-up and the CPU's effort.
 * `causes`: `judge(race)` says which causes clear the thresholds, by how much and how surely.
-* `cards`: `predicted_us(card, style, reference)` for a card of the table, with its range; `fitted(race, card)` takes
-  the constants from a recorded race. `of_2014`: the minibatch of 2014 as calls, and where its time went.
+* `cards`: `predicted_us(card, style, reference)` for a card of the table, with its range, by the constants of this
+  project's kernels (`H100`) or of a library's (`LIBRARIES`); `fitted(race, card)` takes them from a recorded race.
+  `of_2014`: the minibatch of 2014 as calls, and where its time went.
 """

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cudadoctor.attribution.cards import H100, CardModel, Range, Work, busy_us
+from cudadoctor.attribution.cards import LIBRARIES, CardModel, Range, Work, busy_us
 from cudadoctor.attribution.replay import replay
 from cudadoctor.facts.explanation import Call, CallKind
 from cudadoctor.tables.published_cards import PublishedCard
@@ -43,13 +43,17 @@ def minibatch_us() -> Range:
     return EPOCH_S.times(1e6 / MINIBATCHES)
 
 
-def device_us(card: PublishedCard, model: CardModel = H100) -> Range:
+def device_us(card: PublishedCard, model: CardModel = LIBRARIES) -> Range:
     """Return what the card itself has to do in such a minibatch."""
     return busy_us(card, WORK, model)
 
 
 def calls_of_2014(
-    card: PublishedCard, launch_us: float, interpreter_us: float, device: float | None = None, model: CardModel = H100
+    card: PublishedCard,
+    launch_us: float,
+    interpreter_us: float,
+    device: float | None = None,
+    model: CardModel = LIBRARIES,
 ) -> tuple[Call, ...]:
     """Return the minibatch as calls.
 
@@ -91,7 +95,9 @@ def implied_launch_us(card: PublishedCard, total_us: float, interpreter_us: floa
     return (low + high) / 2
 
 
-def predicted_2014_us(card: PublishedCard, launch_us: Range, interpreter_us: Range, model: CardModel = H100) -> Range:
+def predicted_2014_us(
+    card: PublishedCard, launch_us: Range, interpreter_us: Range, model: CardModel = LIBRARIES
+) -> Range:
     """Predict a minibatch in the style of 2014 on a card, on a host that launches and interprets at these costs."""
     device = device_us(card, model)
     ends = zip(

@@ -81,7 +81,8 @@ def dbn_race(
 ) -> int:
     """Train the network of 2014 (784-300-10) on the CPU and on the GPU, and say who won and why.
 
-    All lanes start from equal weights and see the same minibatches. Without a GPU the CPU runs alone.
+    All lanes start from equal weights and see the same minibatches. Without a GPU the CPU runs alone, and what some
+    GPUs would take is predicted.
     """
     from cudadoctor.cli.race_live import replay as show_again
     from cudadoctor.cli.race_live import watching

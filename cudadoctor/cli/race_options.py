@@ -120,12 +120,18 @@ def on_device(options: Options, machine: Machine, index: int | None, explain: bo
 
 
 def without_gpu(race: Race, asked: Options, machine: Machine) -> Race:
-    """Return the race with the lanes that it was asked for and that no GPU could run, and why."""
+    """Return the race with the lanes that no GPU could run, and why, and with what some GPUs are predicted to take."""
+    from cudadoctor.dbn.other_cards import predicted
+
     reason = _why_no_gpu(machine)
     skipped = tuple(
         SkippedLane(name=lane, device="gpu:0", reason=reason) for lane in asked.lanes if lane.startswith("gpu")
     )
-    return msgspec.structs.replace(race, skipped=(*race.skipped, *skipped))
+    race = msgspec.structs.replace(race, skipped=(*race.skipped, *skipped))
+    told = predicted(asked.network)
+    if isinstance(told, Missing):
+        return msgspec.structs.replace(race, not_predicted=told.reason)
+    return msgspec.structs.replace(race, predicted=told)
 
 
 def _pci_address(machine: Machine, index: int) -> str | None:

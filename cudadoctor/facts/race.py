@@ -69,10 +69,28 @@ class SkippedLane(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class PredictedCard(msgspec.Struct, frozen=True, kw_only=True):
+    """What a minibatch of this race would take on a card that is not here, from its data sheet; nothing was measured.
+
+    `style` is `copied` for the lane that most people write, and the best that this card can run: `persistent`, one
+    kernel an epoch, or `graph`. `low_us` and `high_us` are the ends of the range, in microseconds as `us` is.
+    `reproduced` marks the card that the model's constants were measured on: its figures are no prediction.
+    """
+
+    card: str
+    style: Literal["copied", "graph", "persistent"]
+    us: float
+    low_us: float
+    high_us: float
+    source: str
+    reproduced: bool = False
+
+
 class Race(Section, frozen=True, kw_only=True):
     """One race. `data` is `procedural` for the generated digits, or `mnist`; `hidden` the kind of hidden units.
 
-    `explanation` is there if it was asked for.
+    `explanation` is there if it was asked for, `predicted` where there was no GPU that could race; `not_predicted` then
+    says why nothing is.
     """
 
     data: str
@@ -88,3 +106,5 @@ class Race(Section, frozen=True, kw_only=True):
     hidden: str = "relu"
     skipped: tuple[SkippedLane, ...] = ()
     explanation: Explanation | None = None
+    predicted: tuple[PredictedCard, ...] = ()
+    not_predicted: str = ""

@@ -200,6 +200,43 @@ def test_a_saved_race_is_shown_again_without_training(doctor: Doctor, race_file:
     assert max(len(line) for line in run.out.splitlines()) <= 80
 
 
+def test_where_there_is_no_gpu_some_are_predicted_beside_the_cpu(doctor: Doctor, race_file: Path) -> None:
+    saved = json.loads(race_file.read_text(encoding="utf-8"))["facts"]["race"]
+    assert {each["style"] for each in saved["predicted"]} == {"copied", "graph", "persistent"}
+    assert {each["card"]: each["us"] for each in saved["predicted"] if each["style"] == "persistent"}["H100 SXM"] == 6.4
+    assert saved["not_predicted"] == ""
+    for format in ("text", "markdown", "html"):
+        run = doctor("dbn-race", "--facts", race_file, "--format", format)
+        told = " ".join(run.out.split())
+        assert "redicted, not measured: as most people write it, " in told
+        assert "6.40 (6.35 to 6.65)" in told
+
+
+def test_a_saved_race_shows_the_predictions_that_were_saved(doctor: Doctor, race_file: Path, tmp_path: Path) -> None:
+    document = json.loads(race_file.read_text(encoding="utf-8"))
+    race = document["facts"]["race"]
+    race["predicted"] = [
+        race["predicted"][0] | {"card": "Another card", "us": 123.4, "low_us": 111.1, "high_us": 135.7}
+    ]
+    file = tmp_path / "edited.json"
+    file.write_text(json.dumps(document), encoding="utf-8")
+    shown = doctor("dbn-race", "--facts", file).out
+    assert re.search(r"^Another card +123 \(111 to 136\)", shown, re.MULTILINE)
+    assert "H100" not in shown
+    del race["predicted"], race["not_predicted"]  # as a race of a release that predicted nothing
+    file.write_text(json.dumps(document), encoding="utf-8")
+    run = doctor("dbn-race", "--facts", file)
+    assert run.code == 0
+    assert "redicted" not in run.out
+
+
+def test_another_network_is_not_predicted_and_says_so(doctor: Doctor) -> None:
+    run = doctor("dbn-race", "--epochs", "1", "--layers", "784-20-10", "--format", "json", env=no_driver())
+    race = run.document["facts"]["race"]
+    assert race["predicted"] == []
+    assert "784-300-10" in race["not_predicted"]
+
+
 def test_a_required_gpu_that_is_not_there_is_exit_code_3(doctor: Doctor) -> None:
     run = doctor("dbn-race", "--require-gpu", "--format", "json", env=no_driver())
     assert run.code == 3

@@ -24,6 +24,7 @@ from cudadoctor.report.html.explanation import explanation
 from cudadoctor.report.html.facts import fact_sections
 from cudadoctor.report.html.parts import Part
 from cudadoctor.report.html.race import race_parts
+from cudadoctor.report.html.race_predicted import predicted_parts
 from cudadoctor.report.html.race_why import why_parts
 from cudadoctor.report.html.road import framework_parts, road_parts
 from cudadoctor.report.markdown import machine_rows
@@ -147,7 +148,7 @@ def _parts(diagnosis: Diagnosis, only_device: int | None, everything: bool) -> l
         parts += road_parts(facts.ladder) if isinstance(facts.ladder, Ladder) else []
         parts += framework_parts(facts.frameworks) if isinstance(facts.frameworks, Frameworks) else []
     if command in ("check", "dbn-race") and isinstance(facts.race, Race):
-        parts += [*why_parts(facts.race), *race_parts(facts.race)]
+        parts += [*why_parts(facts.race), *race_parts(facts.race), *predicted_parts(facts.race)]
     if command in ("check", "bandwidth") and isinstance(facts.bandwidth, Bandwidth):
         parts += bandwidth_parts(facts.bandwidth, diagnosis.compare)
     if command in ("check", "devices") and isinstance(facts.devices, Devices):

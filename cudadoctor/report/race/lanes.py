@@ -8,6 +8,7 @@ from statistics import median
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.race import Epoch, Lane, PretrainedEpoch, Race
 from cudadoctor.findings import Finding, Severity
+from cudadoctor.report.race.predicted import predicted_lines
 from cudadoctor.report.race.scores import score_lines
 from cudadoctor.report.race.why import explanation_lines
 from cudadoctor.units import format_clock, format_seconds
@@ -75,13 +76,15 @@ def race_lines(race: Race | Missing) -> list[str]:
 
 
 def race_result_lines(race: Race) -> list[str]:
-    """Return what stands after the epochs: scores of each digit, lanes that did not start, and why it came so."""
+    """Return what stands after the epochs: scores of digits, lanes that did not start, predictions, and why."""
     lines: list[str] = []
     scored = [lane for lane in race.lanes if lane.digits]
     if scored:
         lines += ["", *score_lines(scored)]
     lines += [""] if race.skipped else []
     lines += [f"{lane.name} did not start: {lane.reason}" for lane in race.skipped]
+    predicted = predicted_lines(race)
+    lines += ["", *predicted] if predicted else []
     return lines + explanation_lines(race)
 
 
