@@ -62,10 +62,16 @@ from cudadoctor.tables.builds import tensorflow_build
     shows={
         "cudnn-versions": 10,
         "cudnn-broken": 6,
-        "lib:libcudnn": 4,
+        "lib:libcudnn": 6,
         "lib:libcudnn_ops_infer": 4,
         "lib:libcudnn_cnn_infer": 4,
         "insufficient-driver cudnn-broken": -4,
+        "lib:libcudnn several-libraries-missing": -2,
+        "lib:libcudnn tf-skips-gpu": -2,
+        "lib:libcudnn lib-of-a-toolkit": -3,
+        "lib:libcudnn_adv": 5,
+        "lib:libcudnn_ops": 5,
+        "lib:libcudnn_graph": 5,
     },
     confirm=Confirm(
         'python -m pip list | grep -i cudnn; /sbin/ldconfig -p | grep libcudnn; echo "$LD_LIBRARY_PATH"',

@@ -110,6 +110,7 @@ _OLDEST_COMPILED = (5, 0)
         "old-card no-nvidia-driver": 3,
         "old-card module-refused": 3,
         "old-card insufficient-driver": 4,
+        "legacy-driver container-cli-requirement": 3,
     },
     commands_here=update_driver,
     confirm=Confirm(

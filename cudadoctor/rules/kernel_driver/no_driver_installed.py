@@ -116,6 +116,8 @@ _TITLE = "No NVIDIA driver is installed"
         "cuda-303": 6,
         "cuda-303 container": -4,
         "module-not-initialised": 3,
+        "no-compute-platform": 6,
+        "no-compute-platform smi-works": -3,
     },
     commands_here=update_driver,
     confirm=Confirm(

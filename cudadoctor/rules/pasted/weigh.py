@@ -26,6 +26,9 @@ _ENOUGH_IN_TROUBLE = 0.06
 """From these probabilities on a cause is named for its words alone, if no problem at all is less likely than that: the
 second where a text about a GPU, a driver or CUDA also says that something went wrong."""
 
+_ENOUGH_WHEN_CALM = 0.5
+"""From this probability on words, or signs that only fit, name a cause of a text in which nothing is said to fail."""
+
 _SURELY_NONE = 0.6
 """From this probability that a text shows no problem on, only a message that says so itself names a cause."""
 
@@ -75,8 +78,9 @@ def weigh(pasted: Pasted, causes: Iterable[Rule]) -> tuple[Weighed, ...]:
     """Return the causes that a text speaks for, likeliest first; among equals, the one of more specific signs."""
     signs = read_signs(pasted)
     words = leanings(pasted)
+    calm = not any(_WRONG.search(line) for line in pasted.lines[-_TROUBLE_LINES:])
     weighed = (_one(rule, signs, words) for rule in causes)
-    every = sorted((each for each in weighed if not _talked_out(each, words)), key=lambda each: -each.total)
+    every = sorted((each for each in weighed if not _talked_out(each, words, calm)), key=lambda each: -each.total)
     found = [each for each in every if each.weight >= ENOUGH or _signs_and_words(each, words)]
     if not found and words is not None:
         least = _ENOUGH_IN_TROUBLE if _trouble(pasted) else _ENOUGH_LEANING
@@ -111,14 +115,17 @@ def _signs_and_words(each: Weighed, words: Leanings | None) -> bool:
     return words is not None and each.weight > 0 and _leans(words, each.rule.id, _ENOUGH_LEANING)
 
 
-def _talked_out(each: Weighed, words: Leanings | None) -> bool:
-    """Say whether the words show a text without trouble, and the signs of the cause are not its own words."""
+def _talked_out(each: Weighed, words: Leanings | None, calm: bool) -> bool:
+    """Say whether the words show a text without trouble, and the signs of the cause are not its own words.
+
+    A calm text, which nowhere says that something went wrong, needs signs that usually mean the cause, or sure words.
+    """
     if words is None or each.weight >= _PROVEN:
         return False
-    return (
-        words.probability.get(NO_CAUSE, 0.0) >= _SURELY_NONE
-        and words.probability.get(each.rule.id, 0.0) < _WORTH_A_LOOK
-    )
+    none, cause = words.probability.get(NO_CAUSE, 0.0), words.probability.get(each.rule.id, 0.0)
+    if calm and each.weight < _SUPPORTED and cause < _ENOUGH_WHEN_CALM:
+        return True
+    return none >= _SURELY_NONE and cause < _WORTH_A_LOOK
 
 
 def _trouble(pasted: Pasted) -> bool:
