@@ -46,6 +46,11 @@ from cudadoctor.rules.reading import said, seen, steps_and_measurement
     title="A driver call kills its process",
     severity=Severity.ERROR,
     explains=("driver-call-failed", "race-lane-failed"),
+    shows={
+        "segv driver-frame": 9,
+        "exit-139 smi-works": 7,
+        "segv smi-works": 4,
+    },
     confirm=Confirm(
         'nvidia-smi -L; echo "exit code $?"',
         '"Segmentation fault", or an exit code from 128 on',

@@ -49,6 +49,12 @@ from cudadoctor.rules.reading import card_evidence, cards, said, steps_and_measu
     title="A driver call does not come back",
     severity=Severity.ERROR,
     explains=("driver-call-failed", "race-lane-failed"),
+    shows={
+        "hung-task nvidia-frame": 9,
+        "hung-task": 2,
+        "smi-hangs": 7,
+        "smi-hangs gsp": -3,
+    },
     confirm=Confirm(
         "ps -eo pid,stat,wchan:32,cmd | awk '$2 ~ /^D/'",
         "a program that uses the GPU, in state D",

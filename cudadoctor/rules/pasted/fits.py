@@ -28,6 +28,11 @@ _MISSING_LIBRARY = re.compile(
     r"\b(?:lib)?(cudart|cublas|cufft|cusolver|cusparse|curand|nvrtc)(?:64_|\.so\.)(\d{1,3})(?:[._](\d))?"
 )
 
+_NVCC = re.compile(r"\bcuda compilation tools, release (\d{1,2}\.\d)")
+_TORCH_CUDA = re.compile(
+    r"\b(?:cuda used to build pytorch: |torch\.version\.cuda\W{1,6}|torch[\w.=-]{1,20}\+cu)(\d{1,2})\.?(\d)\b"
+)
+
 Version = tuple[int, ...]
 
 
@@ -52,6 +57,7 @@ def note_fits(pasted: Pasted, note: Callable[[str, int], None]) -> None:
         for match in _MISSING_LIBRARY.finditer(low):
             libraries.setdefault(_library_version(*match.groups()), index)
     _halves_of_the_driver(pasted, note)
+    _nvcc_and_torch(pasted, note)
     for place in cards.values():
         note("card-named", place)
     _cards_and_toolkits(cards, toolkits, note)
@@ -72,6 +78,21 @@ def _halves_of_the_driver(pasted: Pasted, note: Callable[[str, int], None]) -> N
         if version_of(library) and version_of(kernel) and _release(library) != _release(kernel):
             note("dso-mismatch", place)
             note("dso-mismatch", other)
+
+
+def _nvcc_and_torch(pasted: Pasted, note: Callable[[str, int], None]) -> None:
+    """Compare the release that nvcc tells with the CUDA that torch was built with, each where it is first told."""
+    compilers: dict[Version, int] = {}
+    builds: dict[Version, int] = {}
+    for index in range(min(len(pasted.lines), _MOST_LINES)):
+        low = pasted.two_lines(index).lower()
+        for match in _NVCC.finditer(low):
+            compilers.setdefault(version_of(match[1]) or (), index)
+        for match in _TORCH_CUDA.finditer(low):
+            builds.setdefault((int(match[1]), int(match[2])), index)
+    if len(compilers) == len(builds) == 1 and compilers.keys() != builds.keys():
+        for place in (*compilers.values(), *builds.values()):
+            note("nvcc-of-another-release", place)
 
 
 def _release(text: str) -> Version:

@@ -13,6 +13,7 @@ from cudadoctor.rules.base import Rule
 from cudadoctor.rules.pasted.fixes import fix_of, section
 from cudadoctor.rules.pasted.signs import Signs, read_signs
 from cudadoctor.rules.pasted.text import Pasted
+from cudadoctor.rules.pasted.trouble import gpu_trouble, is_calm
 from cudadoctor.rules.pasted.words import NO_CAUSE, Leanings, leanings
 
 ENOUGH = 4
@@ -38,15 +39,6 @@ _WORTH_A_LOOK = 0.02
 """Where the signs of the first weigh less than `_BEYOND_DOUBT`, so many candidates are named, as far as their words
 make them as likely as `_WORTH_A_LOOK`."""
 
-_TROUBLE_LINES = 4000
-_WRONG = re.compile(
-    # gnumpy without its laboratory's lock daemon takes board 0, and nothing is wrong.
-    r"\b(?:\w*error|fail(?:ed|ure|s)?(?! to use gpu_lock)|fatal|panic|cannot|can't|could ?n[o']t|unable|unknown|"
-    r"invalid|insufficient|mismatch|not (?:found|available|supported|detected|working)|does ?n[o']t work|"
-    r"exception|refused|denied|crash(?:ed|es)?)\b",
-    re.IGNORECASE,
-)
-_ABOUT_GPUS = re.compile(r"cuda|nvidia|gpu|nvml|nvrm|cudnn|nvcc|\bcu[A-Z]\w+", re.IGNORECASE)
 _FOUND_VERSION = re.compile(r"\bfound version (\d{4,5})\b")
 _SHARE_OF_FIRST = 0.25
 _MOST = 6
@@ -78,12 +70,12 @@ def weigh(pasted: Pasted, causes: Iterable[Rule]) -> tuple[Weighed, ...]:
     """Return the causes that a text speaks for, likeliest first; among equals, the one of more specific signs."""
     signs = read_signs(pasted)
     words = leanings(pasted)
-    calm = not any(_WRONG.search(line) for line in pasted.lines[-_TROUBLE_LINES:])
+    calm = is_calm(pasted)
     weighed = (_one(rule, signs, words) for rule in causes)
     every = sorted((each for each in weighed if not _talked_out(each, words, calm)), key=lambda each: -each.total)
     found = [each for each in every if each.weight >= ENOUGH or _signs_and_words(each, words)]
     if not found and words is not None:
-        least = _ENOUGH_IN_TROUBLE if _trouble(pasted) else _ENOUGH_LEANING
+        least = _ENOUGH_IN_TROUBLE if gpu_trouble(pasted) else _ENOUGH_LEANING
         found = [each for each in every if each.weight >= 0 and _leans(words, each.rule.id, least)]
     if not found:
         return ()
@@ -126,12 +118,6 @@ def _talked_out(each: Weighed, words: Leanings | None, calm: bool) -> bool:
     if calm and each.weight < _SUPPORTED and cause < _ENOUGH_WHEN_CALM:
         return True
     return none >= _SURELY_NONE and cause < _WORTH_A_LOOK
-
-
-def _trouble(pasted: Pasted) -> bool:
-    """Say whether the text is about a GPU, a driver or CUDA and some line of it says that something went wrong."""
-    lines = pasted.lines[-_TROUBLE_LINES:]
-    return any(_ABOUT_GPUS.search(line) for line in lines) and any(_WRONG.search(line) for line in lines)
 
 
 def _leans(words: Leanings, cause: str, least: float) -> bool:

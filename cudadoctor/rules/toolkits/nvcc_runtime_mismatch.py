@@ -58,6 +58,8 @@ _STANDARD_ROOT = re.compile(r"/usr/local/cuda-\d{1,2}\.\d{1,2}")
         "cuda-home conda": 2,
         "torch-parts-mismatch torch-toolkit-mismatch": -4,
         "torch-parts-mismatch": -3,
+        "nvcc-of-another-release": 3,
+        "nvcc-of-another-release cuda-home": 2,
     },
     confirm=Confirm(
         'nvcc --version | grep release; python -c "import torch; print(torch.version.cuda)"; echo "$CUDA_HOME"',
