@@ -27,7 +27,7 @@ _ENOUGH_IN_TROUBLE = 0.06
 """From these probabilities on a cause is named for its words alone, if no problem at all is less likely than that: the
 second where a text about a GPU, a driver or CUDA also says that something went wrong."""
 
-_ENOUGH_WHEN_CALM = 0.5
+_ENOUGH_WHEN_CALM = 0.6
 """From this probability on words, or signs that only fit, name a cause of a text in which nothing is said to fail."""
 
 _SURELY_NONE = 0.6
