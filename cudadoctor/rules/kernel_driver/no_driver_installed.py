@@ -118,6 +118,8 @@ _TITLE = "No NVIDIA driver is installed"
         "module-not-initialised": 3,
         "no-compute-platform": 6,
         "no-compute-platform smi-works": -3,
+        "no-nvidia-driver driver-told": -3,
+        "no-nvidia-driver old-libcuda": -3,
     },
     commands_here=update_driver,
     confirm=Confirm(

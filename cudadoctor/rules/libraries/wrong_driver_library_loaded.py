@@ -60,6 +60,7 @@ _WORDS = {
         "stub": 2,
         "macos": -3,
         "old-libcuda": -3,
+        "ld-path smi-fails-said": 3,
     },
     confirm=Confirm(
         "env | grep -i NUMBA; /sbin/ldconfig -p | grep libcuda.so",

@@ -70,6 +70,7 @@ _LIBRARY = re.compile(r"lib(?:cu\w+|nv\w+)\.so[.\d]*: cannot open shared object"
         "tegra cuda:100": 3,
         "tegra lib:libcuda": 2,
         "tegra no-gpu-build": 6,
+        "tegra cuda:999": 3,
     },
     confirm=Confirm(
         'uname -m; cat /etc/nv_tegra_release; python -c "import torch; print(torch.version.cuda)"',

@@ -60,6 +60,8 @@ def note_fits(pasted: Pasted, note: Callable[[str, int], None]) -> None:
     _nvcc_and_torch(pasted, note)
     for place in cards.values():
         note("card-named", place)
+    for place in drivers.values():
+        note("driver-told", place)
     _cards_and_toolkits(cards, toolkits, note)
     _cards_and_drivers(cards, drivers, note)
     _drivers_and_toolkits(drivers, toolkits, note)
