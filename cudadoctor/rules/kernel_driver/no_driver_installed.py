@@ -94,7 +94,7 @@ _TITLE = "No NVIDIA driver is installed"
         "container-cli-driver lib:libnvidia-ml": 2,
         "lib:libnvidia-ml": 4,
         "nvml:12": 4,
-        "no-nvidia-driver": 5,
+        "no-nvidia-driver": 6,
         "no-nvidia-driver smi-no-driver": 2,
         "smi-no-driver": 7,
         "nvml:9": 4,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from cudadoctor.rules.pasted.text import Pasted
 from cudadoctor.rules.reading import version_of
 from cudadoctor.tables.card_names import capability_of, names_in
-from cudadoctor.tables.drivers import family_minimum
+from cudadoctor.tables.drivers import minimum_driver
 from cudadoctor.tables.support import capability_support
 
 _MOST_LINES = 3000
@@ -33,6 +33,22 @@ _TORCH_CUDA = re.compile(
     r"\b(?:cuda used to build pytorch: |torch\.version\.cuda\W{1,6}|torch[\w.=-]{1,20}\+cu)(\d{1,2})\.?(\d)\b"
 )
 
+_TORCH_RELEASE = re.compile(r"\b(?:py)?torch(?:\.__version__| version)?\W{1,12}v?(\d\.\d{1,2})\.\d\b(?![+.\w])")
+_CUDA_OF_TORCH = (
+    ((1, 3), (10, 1)),
+    ((1, 5), (10, 2)),
+    ((1, 13), (11, 7)),
+    ((2, 1), (12, 1)),
+    ((2, 5), (12, 4)),
+    ((2, 7), (12, 6)),
+    ((2, 8), (12, 8)),
+    ((2, 11), (13, 0)),
+)
+"""From which release of PyTorch on its wheels on PyPI, those for Linux, were built with which CUDA.
+
+Source: release notes and RELEASE.md of github.com/pytorch/pytorch.
+"""
+
 Version = tuple[int, ...]
 
 
@@ -56,6 +72,8 @@ def note_fits(pasted: Pasted, note: Callable[[str, int], None]) -> None:
             drivers.setdefault((int(match[1]), *((int(match[2]),) if match[2] else ())), index)
         for match in _MISSING_LIBRARY.finditer(low):
             libraries.setdefault(_library_version(*match.groups()), index)
+    if not toolkits:
+        toolkits = _cuda_of_torch(pasted)
     _halves_of_the_driver(pasted, note)
     _nvcc_and_torch(pasted, note)
     for place in cards.values():
@@ -95,6 +113,23 @@ def _nvcc_and_torch(pasted: Pasted, note: Callable[[str, int], None]) -> None:
     if len(compilers) == len(builds) == 1 and compilers.keys() != builds.keys():
         for place in (*compilers.values(), *builds.values()):
             note("nvcc-of-another-release", place)
+
+
+def _cuda_of_torch(pasted: Pasted) -> dict[Version, int]:
+    """Return the CUDA of the one PyTorch that a text names: what it says itself, else that of the release's wheel."""
+    said: dict[Version, int] = {}
+    releases: dict[Version, int] = {}
+    for index in range(min(len(pasted.lines), _MOST_LINES)):
+        low = pasted.two_lines(index).lower()
+        for match in _TORCH_CUDA.finditer(low):
+            said.setdefault((int(match[1]), int(match[2])), index)
+        for match in _TORCH_RELEASE.finditer(low):
+            releases.setdefault(version_of(match[1]) or (), index)
+    if said or len(releases) != 1:
+        return said
+    ((release, line),) = releases.items()
+    cuda = [toolkit for first, toolkit in _CUDA_OF_TORCH if release >= first]
+    return {cuda[-1]: line} if cuda else {}
 
 
 def _release(text: str) -> Version:
@@ -158,9 +193,11 @@ def _drivers_and_toolkits(
     if len(drivers) != 1 or len(toolkits) != 1:
         return
     ((driver, driver_line),), ((toolkit, toolkit_line),) = drivers.items(), toolkits.items()
-    family = family_minimum(toolkit[0], "Linux")
-    minimum = version_of(family.minimum) if family is not None else None
-    if minimum is not None and driver[:1] < minimum[:1]:
+    needed = minimum_driver(".".join(map(str, toolkit)), "Linux")
+    minimum = version_of(needed.run) if needed is not None else None
+    # Of the drivers for CUDA 11 and later, the branch decides.
+    parts = 1 if toolkit >= (11,) else len(driver)
+    if minimum is not None and driver[:parts] < minimum[:parts]:
         note("driver-below-toolkit", driver_line)
         note("driver-below-toolkit", toolkit_line)
 

@@ -10,7 +10,8 @@ _LINES_READ = 4000
 
 _WRONG = re.compile(
     # gnumpy without its laboratory's lock daemon takes board 0, and nothing is wrong.
-    r"\b(?:\w*error|fail(?:ed|ure|s)?(?! to use gpu_lock)|fatal|panic|cannot|can't|could ?n[o']t|unable|unknown|"
+    r"\b(?:\w*error(?:_\w+|[a-z]+)?|\w+_status_\w+|nv_err_\w+|"
+    r"fail(?:ed|ure|s)?(?! to use gpu_lock)|fatal|panic|cannot|can't|could ?n[o']t|unable|unknown|"
     r"invalid|insufficient|mismatch|not (?:found|available|supported|detected|working)|does ?n[o']t work|"
     r"exception|refused|denied|crash(?:ed|es)?)\b",
     re.IGNORECASE,

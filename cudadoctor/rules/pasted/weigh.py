@@ -19,7 +19,7 @@ from cudadoctor.rules.pasted.words import NO_CAUSE, Leanings, leanings
 ENOUGH = 4
 """From this weight of its signs on a cause is named. Most single signs that only fit weigh 3 or less."""
 
-_LEANING = 2.0
+_LEANING = 1.5
 """Weight of a leaning of the words by one nat; on threads that were held out, 1 to 4 did equally well."""
 
 _ENOUGH_LEANING = 0.35
