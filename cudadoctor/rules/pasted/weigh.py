@@ -28,7 +28,9 @@ _ENOUGH_IN_TROUBLE = 0.06
 second where a text about a GPU, a driver or CUDA also says that something went wrong."""
 
 _ENOUGH_WHEN_CALM = 0.6
-"""From this probability on words, or signs that only fit, name a cause of a text in which nothing is said to fail."""
+_SURER_THAN_NONE = 5
+"""From this probability on words, or signs that only fit, name a cause of a text in which nothing is said to fail, if
+it is also so many times that of no problem."""
 
 _SURELY_NONE = 0.6
 """From this probability that a text shows no problem on, only a message that says so itself names a cause."""
@@ -115,7 +117,7 @@ def _talked_out(each: Weighed, words: Leanings | None, calm: bool) -> bool:
     if words is None or each.weight >= _PROVEN:
         return False
     none, cause = words.probability.get(NO_CAUSE, 0.0), words.probability.get(each.rule.id, 0.0)
-    if calm and each.weight < _SUPPORTED and cause < _ENOUGH_WHEN_CALM:
+    if calm and each.weight < _SUPPORTED and cause < max(_ENOUGH_WHEN_CALM, _SURER_THAN_NONE * none):
         return True
     return none >= _SURELY_NONE and cause < _WORTH_A_LOOK
 
