@@ -20,6 +20,8 @@ _TOOLKIT = re.compile(
 )
 # The CUDA version in nvidia-smi's header is that of the driver; a capability is no toolkit.
 _NOT_A_TOOLKIT = re.compile(r"driver version|cuda capability|compute capability|download and install")
+_RUNTIME_API = re.compile(r"\bruntime api version: ?(\d{1,2}\.\d)")
+_CAPABILITY = re.compile(r"\bdevice: ?\d.{0,160}\b(?:cuda|compute) ?capability: ?(\d{1,2})\.?(\d)\b")
 _DRIVER = re.compile(
     r"\b(?:driver(?: version)?|nvidia(?:-driver)?|nvidia-smi)[ :=-]{1,3}(\d{3})(?:\.(\d{2,3}))?\b(?!\.\d\.)"
 )
@@ -66,6 +68,8 @@ def note_fits(pasted: Pasted, note: Callable[[str, int], None]) -> None:
             capability = capability_of(name)
             if capability is not None:
                 cards.setdefault(capability, index)
+        for match in _CAPABILITY.finditer(low):
+            cards.setdefault(f"{match[1]}.{match[2]}", index)
         for version in _toolkits_in(low):
             toolkits.setdefault(version, index)
         for match in _DRIVER.finditer(low):
@@ -141,6 +145,8 @@ def _release(text: str) -> Version:
 def _toolkits_in(low: str) -> Iterable[Version]:
     for match in _WHEEL.finditer(low):
         yield int(match[1]), int(match[2])
+    for match in _RUNTIME_API.finditer(low):
+        yield version_of(match[1]) or ()
     if _NOT_A_TOOLKIT.search(low) is None:
         for match in _TOOLKIT.finditer(low):
             version = version_of(match[1])

@@ -25,7 +25,8 @@ _LIBRARY = re.compile(
 _NAMED = re.compile(r"\b(lib[a-z][\w-]{2,30})(\.so[.\d]*)")
 _NOT_THERE = re.compile(
     r"can ?not|can't|could ?n[o']t|unable to|failed to (?:load|open|find|dlopen)|not found|no such file|\bmissing|"
-    r"not able to (?:load|find|open)|does ?n[o']t exist|not be (?:found|loaded|opened)|not loaded"
+    r"not able to (?:load|find|open)|does ?n[o']t exist|找不到|未找到|没有找到|无法加载|"
+    r"not be (?:found|loaded|opened)|not loaded"
 )
 _HEADER = re.compile(
     r"nvidia-smi (\d{3})([.\d]*).{0,40}driver version: ?(\d{3})([.\d]*)(?:.{0,40}cuda version: ?(\d{1,2}\.\d))?"
