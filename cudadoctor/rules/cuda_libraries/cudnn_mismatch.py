@@ -3,7 +3,8 @@
 ## What it checks
 Whether `LD_LIBRARY_PATH` puts a cuDNN of another release before the one that a framework's wheel brought; whether the
 first cuDNN that the loader finds is older than the one that this TensorFlow was built with; and whether an older copy
-stands before a newer one. A text shows it by two versions, one loaded and one compiled against.
+stands before a newer one. A text shows it by two versions, one loaded and one compiled against, or by a `libcudnn` that
+is asked for and not there.
 
 ## Why it matters
 cuDNN keeps compatibility within a major version only upwards: the loaded one must be as new as the one at build time.

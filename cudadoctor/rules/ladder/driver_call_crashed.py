@@ -1,7 +1,8 @@
 """# A driver call kills its process
 
 ## What it checks
-Whether a child process died inside a call into NVML, the driver API or a kernel.
+Whether a child process died inside a call into NVML, the driver API or a kernel. A text shows it by a crash with a
+frame of the driver's libraries.
 
 ## Why it matters
 Any program that makes the same call dies the same way, mostly without a message.

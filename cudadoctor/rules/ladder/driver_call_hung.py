@@ -2,7 +2,8 @@
 
 ## What it checks
 Whether a call into NVML, the driver API or a kernel gave no answer within its limit.
-Each is made in a child process, so the check itself goes on.
+Each is made in a child process, so the check itself goes on. A text shows it by `nvidia-smi` that hangs, or by a task
+of the driver that the kernel reports as blocked.
 
 ## Why it matters
 A driver that hangs takes every program that touches the GPU along.
