@@ -16,7 +16,7 @@ from cudadoctor.cli.options import FailOn, Format, ReportOptions
 from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
 
 MAX_BYTES = 8_000_000
-_ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
+_ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+|[a-z]{3,40}")
 
 
 def why(
@@ -85,7 +85,7 @@ def _text(words: list[str]) -> str:
             raise RefusedError(f"cannot read {words[0]}: {error.strerror}") from None
     else:
         text = " ".join(words)
-        if len(words) == 1 and _ID.fullmatch(words[0]):
+        if len(words) == 1 and _ID.fullmatch(words[0]) and not _a_message(words[0]):
             raise RefusedError(_no_such(words[0]))
     if not text.strip():
         raise RefusedError("the text is empty")
@@ -104,13 +104,25 @@ def _decoded(data: bytes, name: str) -> str:
     return from_bytes(data.removeprefix(b"\xef\xbb\xbf"))
 
 
+def _a_message(word: str) -> bool:
+    """Say whether a plain word without a hyphen is one that programs print, such as `segfault`, and no id."""
+    from cudadoctor.rules.pasted.signs import read_signs
+    from cudadoctor.rules.pasted.text import Pasted
+    from cudadoctor.rules.pasted.trouble import is_calm
+
+    pasted = Pasted(word)
+    return "-" not in word and (bool(read_signs(pasted)) or not is_calm(pasted))
+
+
 def _no_such(id: str) -> str:
     import difflib
 
     from cudadoctor.rules.catalogue import RULES
 
-    near = difflib.get_close_matches(id, [rule.id for rule in RULES], n=1)
-    meant = f" Did you mean {near[0]}?" if near else ""
+    ids = sorted(rule.id for rule in RULES)
+    near = difflib.get_close_matches(id, ids, n=3) or [each for each in ids if id in each.split("-")][:3]
+    *others, last = near or [""]
+    meant = f" Did you mean {', '.join(others)}{' or ' if others else ''}{last}?" if near else ""
     return f"no finding is called {id}, and no such file is there.{meant} See `cudadoctor why --list`"
 
 

@@ -67,7 +67,13 @@ def test_the_list_holds_every_cause_once(doctor: Doctor) -> None:
     ("arguments", "stdin", "said"),
     [
         (["why", "no-such-finding"], None, "no finding is called"),
-        (["why", "driver-libary-mismatch"], None, "Did you mean driver-library-mismatch?"),
+        (["why", "driver-libary-mismatch"], None, "Did you mean driver-library-mismatch, "),
+        (
+            ["why", "nosuchid"],
+            None,
+            "no finding is called nosuchid, and no such file is there. See `cudadoctor why --list`",
+        ),
+        (["why", "uvm"], None, "Did you mean suspend-uvm-broken or uvm-node-missing? See `cudadoctor why --list`"),
         (["why", "/"], None, "directory"),
         (["why", "-"], "  \n", "the text is empty"),
         (["why", "--list", "text"], None, "--list takes no text"),
@@ -80,6 +86,18 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     run = doctor(*arguments, stdin=stdin)
     assert (run.code, run.out, run.err.count("\n")) == (2, "", 1)
     assert said in run.err
+
+
+@pytest.mark.parametrize("word", ["CUDA_ERROR_UNKNOWN", "cudaErrorNoDevice", "gpu_lock", "segfault", "CUDNN_STATUS_X"])
+def test_a_single_word_that_programs_print_is_a_text(doctor: Doctor, word: str) -> None:
+    run = doctor("why", word, "--no-machine")
+    assert (run.code, run.err) in {(0, ""), (1, "")}
+    assert run.out
+
+
+def test_the_bare_name_of_an_error_has_causes(doctor: Doctor) -> None:
+    found = doctor("why", "CUDA_ERROR_UNKNOWN", "--no-machine", "--format", "json").document["findings"]
+    assert {"uvm-node-missing", "suspend-uvm-broken"} <= {each["id"] for each in found}
 
 
 def test_what_this_machine_shows_too_comes_first_and_is_proven(doctor: Doctor, fake_driver: FakeDriver) -> None:

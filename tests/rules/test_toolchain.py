@@ -389,6 +389,10 @@ def test_a_variable_that_nothing_here_reads_is_a_note() -> None:
     assert b.only(named("switched off")).severity is Severity.NOTE
 
 
+def test_what_is_no_name_of_a_variable_is_not_put_into_a_command() -> None:
+    assert b.only(named("a stub", "\x1b]0;x\x07; rm -rf ~")).fix.commands == ("ldconfig -p | grep libcuda.so",)
+
+
 def test_facts_of_an_older_version_say_nothing_of_the_variables() -> None:
     assert b.ids(b.machine(libraries=Libraries(files=b.BOTH_LIBRARIES.files))) == []
 

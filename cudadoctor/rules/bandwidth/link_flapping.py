@@ -52,7 +52,11 @@ _FEWEST_SAMPLES = 3
     title="The PCIe link repeats packets",
     severity=Severity.WARNING,
     explains=("bandwidth-below-link",),
-    shows={"pcie-replays": 6, "pcie-replays pcie-aer": 2},
+    shows={
+        "pcie-replays": 6,
+        "pcie-replays pcie-aer": 2,
+        "replays-none": -3,
+    },
     confirm=Confirm(
         "nvidia-smi -q | grep -iE 'replay|rollover'; cat /sys/bus/pci/devices/*/aer_dev_correctable 2>/dev/null"
         " | grep -E 'BadTLP|BadDLLP|Rollover|Timeout'",

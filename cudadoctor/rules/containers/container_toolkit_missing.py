@@ -59,7 +59,8 @@ _TELL_DOCKER = "sudo nvidia-ctk runtime configure --runtime=docker && sudo syste
     shows={
         "no-gpu-driver-docker": 9,
         "other-docker": -2,
-        "device-plugin nvml:12": 6,
+        "device-plugin nvml:12": 9,
+        "toolkit-not-configured": 9,
     },
     confirm=Confirm(
         "docker info | grep -iE 'runtimes|cdi'; command -v nvidia-ctk",

@@ -3,7 +3,8 @@
 ## What it checks
 Whether `LD_LIBRARY_PATH` puts a cuDNN of another release before the one that a framework's wheel brought; whether the
 first cuDNN that the loader finds is older than the one that this TensorFlow was built with; and whether an older copy
-stands before a newer one. A text shows it by two versions, one loaded and one compiled against.
+stands before a newer one. A text shows it by two versions, one loaded and one compiled against, or by a `libcudnn` that
+is asked for and not there.
 
 ## Why it matters
 cuDNN keeps compatibility within a major version only upwards: the loaded one must be as new as the one at build time.
@@ -62,10 +63,16 @@ from cudadoctor.tables.builds import tensorflow_build
     shows={
         "cudnn-versions": 10,
         "cudnn-broken": 6,
-        "lib:libcudnn": 4,
+        "lib:libcudnn": 6,
         "lib:libcudnn_ops_infer": 4,
         "lib:libcudnn_cnn_infer": 4,
         "insufficient-driver cudnn-broken": -4,
+        "lib:libcudnn several-libraries-missing": -2,
+        "lib:libcudnn tf-skips-gpu": -2,
+        "lib:libcudnn lib-of-a-toolkit": -3,
+        "lib:libcudnn_adv": 5,
+        "lib:libcudnn_ops": 5,
+        "lib:libcudnn_graph": 5,
     },
     confirm=Confirm(
         'python -m pip list | grep -i cudnn; /sbin/ldconfig -p | grep libcudnn; echo "$LD_LIBRARY_PATH"',

@@ -107,6 +107,8 @@ from cudadoctor.tables.drivers import DriverMinimum, minimum_driver
         "old-libcuda": 9,
         "driver-older-ptx": 5,
         "singularity cuda:35": -2,
+        "no-nvidia-driver driver-told": 4,
+        "driver-below-toolkit not-available": 4,
     },
     commands_here=update_driver,
     confirm=Confirm(

@@ -71,6 +71,7 @@ _WAITING = ("not started", "in progress")
         "confidential": -3,
         "geforce fabric-failed": -5,
         "fabric-not-supported": -5,
+        "fabric fabric-failed": 2,
     },
     confirm=Confirm(
         "systemctl is-active nvidia-fabricmanager; nvidia-smi -q | grep -A2 '  Fabric$'",

@@ -63,7 +63,7 @@ _UUID = re.compile(r"(GPU|MIG)-", re.IGNORECASE)
     shows={
         "cvd-hides": 7,
         "cvd-hides cuda:100": 3,
-        "cuda:100": 5,
+        "cuda:100": 6,
         "cuda:100 cvd": 4,
         "cuda:100 smi-works": 2,
         "cvd-number cuda:100": 2,

@@ -95,6 +95,7 @@ _ALLOWING = ("a ", "c 195:", "c *:")
         "slurm cuda:46": -2,
         "colab not-available": 7,
         "colab": 3,
+        "tegra": -5,
     },
     confirm=Confirm(
         "env | grep -E '^(SLURM|COLAB).*GPU'; nvidia-smi -L",

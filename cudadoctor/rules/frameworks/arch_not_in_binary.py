@@ -95,6 +95,9 @@ _OLDEST_WORTH_A_WORD = (5, 0)
         "card-before-toolkit no-gpu-devices": 1,
         "no-kernel-image": 8,
         "cuda:209 no-kernel-image": -7,
+        "old-card cpu-used-said": 3,
+        "old-card smi-works no-gpu-devices": 3,
+        "symbol-not-in-module": 5,
     },
     confirm=Confirm(
         'python -c "import torch; print(torch.cuda.get_device_capability(), torch.cuda.get_arch_list())"',

@@ -70,6 +70,7 @@ _PLUGIN = re.compile(r"jax-cuda(\d+)-(plugin|pjrt)")
         "jax-plugin cuda:46": -4,
         "jax-cpu-build": 3,
         "jax-lib-versions": -2,
+        "jax-plugin-named segv": 6,
     },
     confirm=Confirm(
         'python -m pip list | grep -iE "^jax|^nvidia"; echo "$LD_LIBRARY_PATH"',

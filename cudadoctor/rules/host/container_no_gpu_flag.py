@@ -94,7 +94,8 @@ from cudadoctor.rules.reading import (
         "docker-run-plain not-available": 4,
         "docker-run-plain libcuda-not-found": 3,
         "singularity cuda:35": 8,
-        "device-plugin nvml:12": 5,
+        "device-plugin nvml:12": 7,
+        "toolkit-not-configured": 4,
     },
     confirm=Confirm(
         "ls -l /dev/nvidiactl; /sbin/ldconfig -p | grep -E 'libcuda|libnvidia-ml'",

@@ -49,7 +49,7 @@ _BLOCKED = 17  # NVML_ERROR_OPERATING_SYSTEM
     shows={
         "tcc": 4,
         "tcc wsl": 5,
-        "nvml:17": 6,
+        "nvml:17": 7,
         "nvml:17 wsl": 2,
         "mcdm": 3,
         "hyperv-card": -4,

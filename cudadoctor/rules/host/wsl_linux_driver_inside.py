@@ -64,7 +64,7 @@ LENT = "/usr/lib/wsl/"
         "wsl numba-driver-variable": 7,
         "wsl cuda:100": 5,
         "wsl cuda:35": 3,
-        "wsl smi-no-driver": 4,
+        "wsl smi-no-driver": 6,
         "wsl cuda:999": 3,
         "wsl nvml:18": 3,
         "wsl nvml:9": 4,

@@ -110,6 +110,8 @@ _OLDEST_COMPILED = (5, 0)
         "old-card no-nvidia-driver": 3,
         "old-card module-refused": 3,
         "old-card insufficient-driver": 4,
+        "legacy-driver container-cli-requirement": 3,
+        "old-card cpu-used-said": 2,
     },
     commands_here=update_driver,
     confirm=Confirm(

@@ -78,6 +78,8 @@ from cudadoctor.rules.reading import (
         "akmods-failed": 4,
         "kernel-upgraded akmods-failed": 4,
         "module-not-initialised": 4,
+        "headers-missing !dkms-failed !make-log": 5,
+        "wsl smi-no-driver": -4,
     },
     commands_here=lambda machine: rebuild_module(machine.host),
     confirm=Confirm(

@@ -64,6 +64,7 @@ from cudadoctor.rules.reading import card_evidence, card_name, cards, container_
         "rebar": 4,
         "rebar smi-no-devices": 5,
         "rebar adapter-failed": 3,
+        "gsp-dead": -4,
     },
     confirm=Confirm(
         "lspci -vv -d 10de: 2>/dev/null | grep -E '^[0-9a-f]|Region'",

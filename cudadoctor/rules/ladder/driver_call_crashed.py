@@ -1,7 +1,8 @@
 """# A driver call kills its process
 
 ## What it checks
-Whether a child process died inside a call into NVML, the driver API or a kernel.
+Whether a child process died inside a call into NVML, the driver API or a kernel. A text shows it by a crash with a
+frame of the driver's libraries.
 
 ## Why it matters
 Any program that makes the same call dies the same way, mostly without a message.
@@ -46,6 +47,11 @@ from cudadoctor.rules.reading import said, seen, steps_and_measurement
     title="A driver call kills its process",
     severity=Severity.ERROR,
     explains=("driver-call-failed", "race-lane-failed"),
+    shows={
+        "segv driver-frame": 9,
+        "exit-139 smi-works": 7,
+        "segv smi-works": 4,
+    },
     confirm=Confirm(
         'nvidia-smi -L; echo "exit code $?"',
         '"Segmentation fault", or an exit code from 128 on',

@@ -2,7 +2,8 @@
 
 ## What it checks
 Whether a call into NVML, the driver API or a kernel gave no answer within its limit.
-Each is made in a child process, so the check itself goes on.
+Each is made in a child process, so the check itself goes on. A text shows it by `nvidia-smi` that hangs, or by a task
+of the driver that the kernel reports as blocked.
 
 ## Why it matters
 A driver that hangs takes every program that touches the GPU along.
@@ -49,6 +50,12 @@ from cudadoctor.rules.reading import card_evidence, cards, said, steps_and_measu
     title="A driver call does not come back",
     severity=Severity.ERROR,
     explains=("driver-call-failed", "race-lane-failed"),
+    shows={
+        "hung-task nvidia-frame": 9,
+        "hung-task": 2,
+        "smi-hangs": 7,
+        "smi-hangs gsp": -3,
+    },
     confirm=Confirm(
         "ps -eo pid,stat,wchan:32,cmd | awk '$2 ~ /^D/'",
         "a program that uses the GPU, in state D",

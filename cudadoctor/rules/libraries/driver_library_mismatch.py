@@ -70,10 +70,11 @@ from cudadoctor.rules.reading import container_of, driver_files, said, seen, ver
         "cuda:804 !container !compat !nvml:18": 4,
         "smi-two-releases": 2,
         "dso-mismatch": 10,
-        "upgraded smi-no-driver": 1,
+        "upgraded smi-no-driver": 2,
         "upgraded not-rebooted": 3,
         "nvidia-version-mismatch": 8,
         "nvidia-version-mismatch nvml:18": -6,
+        "cuda:803 upgraded": 5,
     },
     confirm=Confirm(
         "cat /proc/driver/nvidia/version; /sbin/ldconfig -p | grep -o '/.*libcuda.so.1$' | xargs -r readlink -f",

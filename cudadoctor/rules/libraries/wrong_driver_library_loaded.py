@@ -60,6 +60,7 @@ _WORDS = {
         "stub": 2,
         "macos": -3,
         "old-libcuda": -3,
+        "ld-path smi-fails-said": 3,
     },
     confirm=Confirm(
         "env | grep -i NUMBA; /sbin/ldconfig -p | grep libcuda.so",
@@ -90,7 +91,10 @@ def wrong_driver_library_loaded(libraries: Libraries, packages: Packages | Missi
             "Unset it where it was set; the loader finds the driver's libcuda by itself."
             if there
             else "Unset it where it was set. The loader finds no libcuda.so.1 either: that comes with the driver.",
-            (*(f"unset {each.variable}" for each in wrong), "ldconfig -p | grep libcuda.so"),
+            (
+                *(f"unset {each.variable}" for each in wrong if each.variable.isidentifier()),
+                "ldconfig -p | grep libcuda.so",
+            ),
         ),
     )
 

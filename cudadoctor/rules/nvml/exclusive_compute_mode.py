@@ -54,6 +54,7 @@ _MODES = {1: "exclusive thread", 2: "prohibited", 3: "exclusive process"}
         "slurm cuda:46": 1,
         "cuda:46 nvml:999": -2,
         "context-refused": 8,
+        "device-taken": 4,
     },
     confirm=Confirm(
         "nvidia-smi --query-gpu=index,compute_mode --format=csv; nvidia-smi --query-compute-apps=pid,name --format=csv",

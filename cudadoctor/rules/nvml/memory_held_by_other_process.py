@@ -72,6 +72,8 @@ _SHARED_WITH_HOST = ("GH200", "GB200", "GB300", "GB10")
         "wsl": -1,
         "raw-oom": 4,
         "raw-oom cuda:2": -4,
+        "memory-taken": 8,
+        "device-taken": 2,
     },
     confirm=Confirm(
         "nvidia-smi --query-gpu=index,memory.used,memory.total --format=csv; nvidia-smi "

@@ -56,7 +56,7 @@ _VARIABLE = "CUDA_VISIBLE_DEVICES"
         "mig-uuid": 2,
         "mig count-assert": 3,
         "mig-uuid cuda:101": 5,
-        "mig cuda:101": 3,
+        "mig cuda:101": 9,
         "mig-not-an-int": 10,
         "mig device-count-1": 8,
         "mig": 1,

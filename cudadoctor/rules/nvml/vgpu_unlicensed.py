@@ -54,6 +54,7 @@ from cudadoctor.rules.reading import cuda_error, said, seen, text_of
         "vgpu": 3,
         "vgpu-host-driver": -3,
         "vgpu nvml:999": 2,
+        "licensed": -9,
     },
     confirm=Confirm(
         "nvidia-smi -q | grep -iE 'virtualization mode|license status'",

@@ -106,6 +106,9 @@ _NOTES = ("jax", "paddle", "mxnet")
         "no-gpu-build": 9,
         "no-gpu-build not-compiled-with-cuda": -6,
         "other-gpu not-compiled-with-cuda": -3,
+        "no-gpu-build tegra": -2,
+        "cpu-used-said !cuda:999 !cuda:100 !jax-fallback": 3,
+        "driver-below-toolkit not-available": -4,
     },
     confirm=Confirm(
         'python -m pip list | grep -iE "torch|tensorflow|jax"; python -c "import torch; print(torch.version.cuda)"',

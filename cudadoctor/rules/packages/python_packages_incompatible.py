@@ -68,6 +68,7 @@ _ABOUT_CUDA = re.compile(r"nvvm|nvrtc|libdevice|nvjitlink|libcuda|libcudart|shar
     explains=("nvvm-not-found", "kernel-compile-failed", "race-lane-failed"),
     shows={
         "numpy-clash": 9,
+        "torch-parts-mismatch": 4,
     },
     confirm=Confirm(
         'python -c "import numpy, numba; print(numpy.__version__, numba.__version__); import numba.cuda"',

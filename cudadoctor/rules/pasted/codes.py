@@ -59,7 +59,7 @@ CUDA_SENTENCES = {
     "driver version is insufficient for cuda runtime": 35,
     "all cuda-capable devices are busy or unavailable": 46,
     "cuda-capable device(s) is/are busy or unavailable": 46,
-    "devices are busy or unavailable": 46,
+    "busy or unavailable": 46,
     "invalid device function": 98,
     "no cuda-capable device is detected": 100,
     "no cuda-capable device is available": 100,
@@ -154,6 +154,10 @@ _NUMBERS = (
     (re.compile(r"\bcuinit err(?:or)?:? ?(\d{1,3})\b"), False),
     (re.compile(r"\b(?:cuda|nvcuda).{0,60} init failure: (\d{1,3})\b"), False),
     (re.compile(r"cudasuccess \((\d{1,3}) vs\.? 0\)"), True),
+    # `Return value 46 from 'cudaStreamCreate(&stream)'`
+    (re.compile(r"\breturn(?:ed)? (?:value|code|status) (\d{1,3}) (?:from|by|of) '?cu[a-z]"), True),
+    # `Unable to read CUDA capable devices. Return status: 999`
+    (re.compile(r"\bcuda\b.{0,60}\breturn(?:ed)? (?:status|code|value)[ :=]{1,3}(\d{1,3})\b"), False),
     # `CUDA error: error code 34`, `cudaSetDevice err: 35`
     (re.compile(r"\bcuda[ \w]{0,24}error:? ?(?:error )?code:? ?(\d{1,3})\b"), False),
     (re.compile(r"\bcu(?:da)?[a-z]{3,40} err(?:or)?:? ?(\d{1,3})\b"), True),

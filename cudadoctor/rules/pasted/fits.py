@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from cudadoctor.rules.pasted.text import Pasted
 from cudadoctor.rules.reading import version_of
 from cudadoctor.tables.card_names import capability_of, names_in
-from cudadoctor.tables.drivers import family_minimum
+from cudadoctor.tables.drivers import minimum_driver
 from cudadoctor.tables.support import capability_support
 
 _MOST_LINES = 3000
@@ -20,6 +20,8 @@ _TOOLKIT = re.compile(
 )
 # The CUDA version in nvidia-smi's header is that of the driver; a capability is no toolkit.
 _NOT_A_TOOLKIT = re.compile(r"driver version|cuda capability|compute capability|download and install")
+_RUNTIME_API = re.compile(r"\bruntime api version: ?(\d{1,2}\.\d)")
+_CAPABILITY = re.compile(r"\bdevice: ?\d.{0,160}\b(?:cuda|compute) ?capability: ?(\d{1,2})\.?(\d)\b")
 _DRIVER = re.compile(
     r"\b(?:driver(?: version)?|nvidia(?:-driver)?|nvidia-smi)[ :=-]{1,3}(\d{3})(?:\.(\d{2,3}))?\b(?!\.\d\.)"
 )
@@ -27,6 +29,27 @@ _HALF = re.compile(r"\b(libcuda|kernel) reported version is: ?([\d.]{3,20})")
 _MISSING_LIBRARY = re.compile(
     r"\b(?:lib)?(cudart|cublas|cufft|cusolver|cusparse|curand|nvrtc)(?:64_|\.so\.)(\d{1,3})(?:[._](\d))?"
 )
+
+_NVCC = re.compile(r"\bcuda compilation tools, release (\d{1,2}\.\d)")
+_TORCH_CUDA = re.compile(
+    r"\b(?:cuda used to build pytorch: |torch\.version\.cuda\W{1,6}|torch[\w.=-]{1,20}\+cu)(\d{1,2})\.?(\d)\b"
+)
+
+_TORCH_RELEASE = re.compile(r"\b(?:py)?torch(?:\.__version__| version)?\W{1,12}v?(\d\.\d{1,2})\.\d\b(?![+.\w])")
+_CUDA_OF_TORCH = (
+    ((1, 3), (10, 1)),
+    ((1, 5), (10, 2)),
+    ((1, 13), (11, 7)),
+    ((2, 1), (12, 1)),
+    ((2, 5), (12, 4)),
+    ((2, 7), (12, 6)),
+    ((2, 8), (12, 8)),
+    ((2, 11), (13, 0)),
+)
+"""From which release of PyTorch on its wheels on PyPI, those for Linux, were built with which CUDA.
+
+Source: release notes and RELEASE.md of github.com/pytorch/pytorch.
+"""
 
 Version = tuple[int, ...]
 
@@ -45,15 +68,22 @@ def note_fits(pasted: Pasted, note: Callable[[str, int], None]) -> None:
             capability = capability_of(name)
             if capability is not None:
                 cards.setdefault(capability, index)
+        for match in _CAPABILITY.finditer(low):
+            cards.setdefault(f"{match[1]}.{match[2]}", index)
         for version in _toolkits_in(low):
             toolkits.setdefault(version, index)
         for match in _DRIVER.finditer(low):
             drivers.setdefault((int(match[1]), *((int(match[2]),) if match[2] else ())), index)
         for match in _MISSING_LIBRARY.finditer(low):
             libraries.setdefault(_library_version(*match.groups()), index)
+    if not toolkits:
+        toolkits = _cuda_of_torch(pasted)
     _halves_of_the_driver(pasted, note)
+    _nvcc_and_torch(pasted, note)
     for place in cards.values():
         note("card-named", place)
+    for place in drivers.values():
+        note("driver-told", place)
     _cards_and_toolkits(cards, toolkits, note)
     _cards_and_drivers(cards, drivers, note)
     _drivers_and_toolkits(drivers, toolkits, note)
@@ -74,6 +104,38 @@ def _halves_of_the_driver(pasted: Pasted, note: Callable[[str, int], None]) -> N
             note("dso-mismatch", other)
 
 
+def _nvcc_and_torch(pasted: Pasted, note: Callable[[str, int], None]) -> None:
+    """Compare the release that nvcc tells with the CUDA that torch was built with, each where it is first told."""
+    compilers: dict[Version, int] = {}
+    builds: dict[Version, int] = {}
+    for index in range(min(len(pasted.lines), _MOST_LINES)):
+        low = pasted.two_lines(index).lower()
+        for match in _NVCC.finditer(low):
+            compilers.setdefault(version_of(match[1]) or (), index)
+        for match in _TORCH_CUDA.finditer(low):
+            builds.setdefault((int(match[1]), int(match[2])), index)
+    if len(compilers) == len(builds) == 1 and compilers.keys() != builds.keys():
+        for place in (*compilers.values(), *builds.values()):
+            note("nvcc-of-another-release", place)
+
+
+def _cuda_of_torch(pasted: Pasted) -> dict[Version, int]:
+    """Return the CUDA of the one PyTorch that a text names: what it says itself, else that of the release's wheel."""
+    said: dict[Version, int] = {}
+    releases: dict[Version, int] = {}
+    for index in range(min(len(pasted.lines), _MOST_LINES)):
+        low = pasted.two_lines(index).lower()
+        for match in _TORCH_CUDA.finditer(low):
+            said.setdefault((int(match[1]), int(match[2])), index)
+        for match in _TORCH_RELEASE.finditer(low):
+            releases.setdefault(version_of(match[1]) or (), index)
+    if said or len(releases) != 1:
+        return said
+    ((release, line),) = releases.items()
+    cuda = [toolkit for first, toolkit in _CUDA_OF_TORCH if release >= first]
+    return {cuda[-1]: line} if cuda else {}
+
+
 def _release(text: str) -> Version:
     """Return a release without the zero that some print behind two components."""
     version = version_of(text) or ()
@@ -83,6 +145,8 @@ def _release(text: str) -> Version:
 def _toolkits_in(low: str) -> Iterable[Version]:
     for match in _WHEEL.finditer(low):
         yield int(match[1]), int(match[2])
+    for match in _RUNTIME_API.finditer(low):
+        yield version_of(match[1]) or ()
     if _NOT_A_TOOLKIT.search(low) is None:
         for match in _TOOLKIT.finditer(low):
             version = version_of(match[1])
@@ -135,9 +199,11 @@ def _drivers_and_toolkits(
     if len(drivers) != 1 or len(toolkits) != 1:
         return
     ((driver, driver_line),), ((toolkit, toolkit_line),) = drivers.items(), toolkits.items()
-    family = family_minimum(toolkit[0], "Linux")
-    minimum = version_of(family.minimum) if family is not None else None
-    if minimum is not None and driver[:1] < minimum[:1]:
+    needed = minimum_driver(".".join(map(str, toolkit)), "Linux")
+    minimum = version_of(needed.run) if needed is not None else None
+    # Of the drivers for CUDA 11 and later, the branch decides.
+    parts = 1 if toolkit >= (11,) else len(driver)
+    if minimum is not None and driver[:parts] < minimum[:parts]:
         note("driver-below-toolkit", driver_line)
         note("driver-below-toolkit", toolkit_line)
 

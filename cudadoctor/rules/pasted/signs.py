@@ -24,7 +24,8 @@ _LIBRARY = re.compile(
 # A library and, anywhere in its line, words that say that it is not there.
 _NAMED = re.compile(r"\b(lib[a-z][\w-]{2,30})(\.so[.\d]*)")
 _NOT_THERE = re.compile(
-    r"can ?not|can't|could ?n[o']t|unable to|failed to (?:load|open|find|dlopen)|not found|no such file|is missing|"
+    r"can ?not|can't|could ?n[o']t|unable to|failed to (?:load|open|find|dlopen)|not found|no such file|\bmissing|"
+    r"not able to (?:load|find|open)|does ?n[o']t exist|找不到|未找到|没有找到|无法加载|"
     r"not be (?:found|loaded|opened)|not loaded"
 )
 _HEADER = re.compile(

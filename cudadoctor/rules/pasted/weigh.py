@@ -13,18 +13,24 @@ from cudadoctor.rules.base import Rule
 from cudadoctor.rules.pasted.fixes import fix_of, section
 from cudadoctor.rules.pasted.signs import Signs, read_signs
 from cudadoctor.rules.pasted.text import Pasted
+from cudadoctor.rules.pasted.trouble import gpu_trouble, is_calm
 from cudadoctor.rules.pasted.words import NO_CAUSE, Leanings, leanings
 
 ENOUGH = 4
 """From this weight of its signs on a cause is named. Most single signs that only fit weigh 3 or less."""
 
-_LEANING = 2.0
+_LEANING = 1.5
 """Weight of a leaning of the words by one nat; on threads that were held out, 1 to 4 did equally well."""
 
 _ENOUGH_LEANING = 0.35
 _ENOUGH_IN_TROUBLE = 0.06
 """From these probabilities on a cause is named for its words alone, if no problem at all is less likely than that: the
 second where a text about a GPU, a driver or CUDA also says that something went wrong."""
+
+_ENOUGH_WHEN_CALM = 0.6
+_SURER_THAN_NONE = 5
+"""From this probability on words, or signs that only fit, name a cause of a text in which nothing is said to fail, if
+it is also so many times that of no problem."""
 
 _SURELY_NONE = 0.6
 """From this probability that a text shows no problem on, only a message that says so itself names a cause."""
@@ -35,15 +41,6 @@ _WORTH_A_LOOK = 0.02
 """Where the signs of the first weigh less than `_BEYOND_DOUBT`, so many candidates are named, as far as their words
 make them as likely as `_WORTH_A_LOOK`."""
 
-_TROUBLE_LINES = 4000
-_WRONG = re.compile(
-    # gnumpy without its laboratory's lock daemon takes board 0, and nothing is wrong.
-    r"\b(?:\w*error|fail(?:ed|ure|s)?(?! to use gpu_lock)|fatal|panic|cannot|can't|could ?n[o']t|unable|unknown|"
-    r"invalid|insufficient|mismatch|not (?:found|available|supported|detected|working)|does ?n[o']t work|"
-    r"exception|refused|denied|crash(?:ed|es)?)\b",
-    re.IGNORECASE,
-)
-_ABOUT_GPUS = re.compile(r"cuda|nvidia|gpu|nvml|nvrm|cudnn|nvcc|\bcu[A-Z]\w+", re.IGNORECASE)
 _FOUND_VERSION = re.compile(r"\bfound version (\d{4,5})\b")
 _SHARE_OF_FIRST = 0.25
 _MOST = 6
@@ -75,11 +72,12 @@ def weigh(pasted: Pasted, causes: Iterable[Rule]) -> tuple[Weighed, ...]:
     """Return the causes that a text speaks for, likeliest first; among equals, the one of more specific signs."""
     signs = read_signs(pasted)
     words = leanings(pasted)
+    calm = is_calm(pasted)
     weighed = (_one(rule, signs, words) for rule in causes)
-    every = sorted((each for each in weighed if not _talked_out(each, words)), key=lambda each: -each.total)
+    every = sorted((each for each in weighed if not _talked_out(each, words, calm)), key=lambda each: -each.total)
     found = [each for each in every if each.weight >= ENOUGH or _signs_and_words(each, words)]
     if not found and words is not None:
-        least = _ENOUGH_IN_TROUBLE if _trouble(pasted) else _ENOUGH_LEANING
+        least = _ENOUGH_IN_TROUBLE if gpu_trouble(pasted) else _ENOUGH_LEANING
         found = [each for each in every if each.weight >= 0 and _leans(words, each.rule.id, least)]
     if not found:
         return ()
@@ -111,20 +109,17 @@ def _signs_and_words(each: Weighed, words: Leanings | None) -> bool:
     return words is not None and each.weight > 0 and _leans(words, each.rule.id, _ENOUGH_LEANING)
 
 
-def _talked_out(each: Weighed, words: Leanings | None) -> bool:
-    """Say whether the words show a text without trouble, and the signs of the cause are not its own words."""
+def _talked_out(each: Weighed, words: Leanings | None, calm: bool) -> bool:
+    """Say whether the words show a text without trouble, and the signs of the cause are not its own words.
+
+    A calm text, which nowhere says that something went wrong, needs signs that usually mean the cause, or sure words.
+    """
     if words is None or each.weight >= _PROVEN:
         return False
-    return (
-        words.probability.get(NO_CAUSE, 0.0) >= _SURELY_NONE
-        and words.probability.get(each.rule.id, 0.0) < _WORTH_A_LOOK
-    )
-
-
-def _trouble(pasted: Pasted) -> bool:
-    """Say whether the text is about a GPU, a driver or CUDA and some line of it says that something went wrong."""
-    lines = pasted.lines[-_TROUBLE_LINES:]
-    return any(_ABOUT_GPUS.search(line) for line in lines) and any(_WRONG.search(line) for line in lines)
+    none, cause = words.probability.get(NO_CAUSE, 0.0), words.probability.get(each.rule.id, 0.0)
+    if calm and each.weight < _SUPPORTED and cause < max(_ENOUGH_WHEN_CALM, _SURER_THAN_NONE * none):
+        return True
+    return none >= _SURELY_NONE and cause < _WORTH_A_LOOK
 
 
 def _leans(words: Leanings, cause: str, least: float) -> bool:

@@ -69,6 +69,8 @@ from cudadoctor.rules.reading import card_evidence, cards, names_of, nvml_error,
         "xid:154": 2,
         "wsl nvml:15": -7,
         "hybrid-off": -7,
+        "gpu-vanishes": 3,
+        "gpu-vanishes adapter-failed": 4,
     },
     confirm=Confirm(
         "lspci -d 10de:; journalctl -k -b | grep -iE 'off the bus|xid.*: 79'",

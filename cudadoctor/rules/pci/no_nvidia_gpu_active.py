@@ -98,6 +98,8 @@ from cudadoctor.rules.reading import (
         "other-gpu not-available": 4,
         "wsl-no-adapters": 7,
         "other-gpu not-compiled-with-cuda": 7,
+        "no-compute-platform": 4,
+        "no-compute-platform smi-works": -3,
     },
     confirm=Confirm(
         "cat /sys/bus/pci/devices/*/uevent | grep -A1 PCI_CLASS=3",

@@ -80,6 +80,8 @@ _COMMANDS = (
         "laptop": 1,
         "nvidia-bound": -4,
         "off-bus !laptop !hybrid-off": -3,
+        "laptop no-compute-platform": 3,
+        "hybrid no-compute-platform": 3,
     },
     confirm=Confirm(
         "(prime-select query; supergfxctl -g; envycontrol --query; system76-power graphics) 2>/dev/null",

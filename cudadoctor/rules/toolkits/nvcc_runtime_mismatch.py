@@ -52,7 +52,16 @@ _STANDARD_ROOT = re.compile(r"/usr/local/cuda-\d{1,2}\.\d{1,2}")
     id="nvcc-runtime-mismatch",
     title="nvcc is of another CUDA version than the framework",
     severity=Severity.WARNING,
-    shows={"torch-toolkit-mismatch": 10, "cuda-home": 2, "cuda-home conda": 2},
+    shows={
+        "torch-toolkit-mismatch": 10,
+        "cuda-home": 2,
+        "cuda-home conda": 2,
+        "torch-parts-mismatch torch-toolkit-mismatch": -4,
+        "torch-parts-mismatch": -3,
+        "nvcc-of-another-release": 3,
+        "nvcc-of-another-release cuda-home": 2,
+        "toolkit-release-refused": -3,
+    },
     confirm=Confirm(
         'nvcc --version | grep release; python -c "import torch; print(torch.version.cuda)"; echo "$CUDA_HOME"',
         "two different major versions",

@@ -67,6 +67,7 @@ _VARIABLES = (*_OF_NUMBA, "CUDA_ROOT", "XLA_FLAGS", "NUMBAPRO_NVVM", "NUMBAPRO_L
         "cuda-home libdevice-missing": 2,
         "cuda-home nvrtc-missing": 2,
         "ptxas-missing": 5,
+        "nvcc-asked": 5,
     },
     confirm=Confirm(
         'echo "$CUDA_HOME $CUDA_PATH"; ls -d "${CUDA_HOME:-$CUDA_PATH}/bin/nvcc" "${CUDA_HOME:-$CUDA_PATH}/nvvm"',
