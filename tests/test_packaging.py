@@ -32,7 +32,7 @@ def test_the_readme_has_two_set_up_commands_and_ci_runs_the_second() -> None:
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     first, second = (line for line in lines if line.startswith("python3 -m venv"))
     assert first.endswith("cudadoctor check --fail-on never")
-    assert second.endswith("-m pytest")
+    assert "-m pytest" in second
     assert "README.md" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
