@@ -13,6 +13,8 @@ from cudadoctor.report.race.scores import score_lines
 from cudadoctor.report.race.why import explanation_lines
 from cudadoctor.units import format_clock, format_seconds
 
+_USUAL = "gpu-copied"
+
 
 def data_line(data: str, training_samples: int, test_samples: int) -> str:
     """Return the sentence that says what the race trains on."""
@@ -118,7 +120,9 @@ def race_sentence(race: Race, findings: Sequence[Finding]) -> str:
         only = order[0]
         side = "CPU" if lanes[only].device == "cpu" else "GPU"
         return f"Only the {side} finished, so nobody won: {only} took {format_seconds(times[only])} an epoch."
-    winner, second = order[0], order[1]
+    winner = order[0]
+    rivals = [name for name in order[1:] if (lanes[name].device == "cpu") != (lanes[winner].device == "cpu")]
+    second = (rivals or order[1:])[0]
     side = "CPU" if lanes[winner].device == "cpu" else "GPU"
     if _slow_quarter(lanes[winner]) >= _fast_quarter(lanes[second]):
         return (
@@ -128,5 +132,22 @@ def race_sentence(race: Race, findings: Sequence[Finding]) -> str:
     return (
         f"The {side} won: {winner} took {format_seconds(times[winner])} an epoch, "
         f"{second} {format_seconds(times[second])}, {times[second] / times[winner]:.2f} times as long "
-        f"(medians of {len(lanes[winner].epochs)} epochs)."
+        f"(medians of {len(lanes[winner].epochs)} epochs).{_as_most_write_it(times, winner, second)}"
+    )
+
+
+def _as_most_write_it(times: dict[str, float], winner: str, cpu: str) -> str:
+    """Return the sentence on the GPU that lost, where another lane of the GPU won."""
+    usual = times.get(_USUAL)
+    if (
+        usual is None
+        or winner == _USUAL
+        or cpu.startswith("gpu")
+        or not winner.startswith("gpu")
+        or usual <= times[cpu]
+    ):
+        return ""
+    return (
+        f" As most people write it ({_USUAL}) the GPU lost: {format_seconds(usual)} an epoch, "
+        f"{usual / times[cpu]:.1f} times as long as {cpu}."
     )
