@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cudadoctor.gpu.child import Reporter
-from cudadoctor.gpu.errors import nvml_error
+from cudadoctor.gpu.link_readings import open_device
 
 INTERVAL_S = 0.05
 
@@ -33,17 +33,7 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
     """
     import pynvml as nvml
 
-    with reporter.step("nvmlInit"):
-        try:
-            nvml.nvmlInit()
-        except nvml.NVMLError as error:
-            raise RuntimeError(f"nvmlInit failed with {nvml_error(error.value).name}") from None
-    with reporter.step("nvmlDeviceGetHandleByPciBusId"):
-        try:
-            handle = nvml.nvmlDeviceGetHandleByPciBusId(arguments["pci_address"])
-        except nvml.NVMLError as error:
-            name = nvml_error(error.value).name
-            raise RuntimeError(f"NVML does not know the GPU at {arguments['pci_address']} ({name})") from None
+    handle = open_device(arguments["pci_address"], reporter)
     calls: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         "sm_mhz": (nvml.nvmlDeviceGetClockInfo, (nvml.NVML_CLOCK_SM,)),
         "memory_mhz": (nvml.nvmlDeviceGetClockInfo, (nvml.NVML_CLOCK_MEM,)),

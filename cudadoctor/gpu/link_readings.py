@@ -31,17 +31,7 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
     """
     import pynvml as nvml
 
-    with reporter.step("nvmlInit"):
-        try:
-            nvml.nvmlInit()
-        except nvml.NVMLError as error:
-            raise RuntimeError(f"nvmlInit failed with {nvml_error(error.value).name}") from None
-    with reporter.step("nvmlDeviceGetHandleByPciBusId"):
-        try:
-            handle = nvml.nvmlDeviceGetHandleByPciBusId(arguments["pci_address"])
-        except nvml.NVMLError as error:
-            name = nvml_error(error.value).name
-            raise RuntimeError(f"NVML does not know the GPU at {arguments['pci_address']} ({name})") from None
+    handle = open_device(arguments["pci_address"], reporter)
     calls: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         "generation": (nvml.nvmlDeviceGetCurrPcieLinkGeneration, ()),
         "width": (nvml.nvmlDeviceGetCurrPcieLinkWidth, ()),
@@ -59,6 +49,28 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
             values = {name: _read(function, handle, rest) for name, (function, rest) in calls.items()}
             reporter.send("reading", start=start, end=time.monotonic(), values=values)
             time.sleep(INTERVAL_S)
+
+
+def open_device(pci_address: str, reporter: Reporter) -> Any:
+    """Start NVML and return its handle of the GPU at a PCI address.
+
+    Raises:
+        RuntimeError: NVML does not start, or does not know the GPU.
+    """
+    import pynvml as nvml
+
+    with reporter.step("nvmlInit"):
+        try:
+            nvml.nvmlInit()
+        except nvml.NVMLError as error:
+            raise RuntimeError(f"nvmlInit failed with {nvml_error(error.value).name}") from None
+    with reporter.step("nvmlDeviceGetHandleByPciBusId"):
+        try:
+            handle = nvml.nvmlDeviceGetHandleByPciBusId(pci_address)
+        except nvml.NVMLError as error:
+            name = nvml_error(error.value).name
+            raise RuntimeError(f"NVML does not know the GPU at {pci_address} ({name})") from None
+    return handle
 
 
 def _read(function: Callable[..., Any], handle: Any, rest: tuple[Any, ...]) -> int | str:

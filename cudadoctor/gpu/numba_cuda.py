@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from numba import config as _config
 from numba import cuda as _cuda
 
 # numba-cuda's annotations know neither shared memory nor barriers, and leave half of its functions untyped.
@@ -34,7 +35,8 @@ def gpu_kernel_with(**options: Any) -> Callable[[Callable[..., None]], Any]:
 
 def gpu_function(function: Callable[..., Any]) -> Any:
     """Make a function part of the kernels that call it."""
-    return cuda.jit(device=True, forceinline=True)(function)
+    inline = {} if _config.ENABLE_CUDASIM else {"forceinline": True}  # the simulator knows no such option
+    return cuda.jit(device=True, **inline)(function)
 
 
 def allow_shared_memory(compiled: Any, size_bytes: int) -> None:

@@ -9,76 +9,43 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 
-from cudadoctor.dbn.ops.device import cuda, gpu_kernel
+from cudadoctor.dbn.ops.device import cuda, gpu_function, gpu_kernel
 from cudadoctor.dbn.ops.grid import BLOCK, TILE, blocks, tiles
+from cudadoctor.dbn.ops.products import row_by_column, row_by_row
 
 CODES = {"gaussian": 0, "relu": 1, "sigmoid": 2}
 
-_PADDED = TILE + 1
+
+@gpu_function
+def activated(n: Any, code: Any) -> Any:
+    """Return the activation of a sum, by `CODES`."""
+    if code == 1:
+        return max(n, np.float32(0))
+    if code == 2:
+        return np.float32(1) / (np.float32(1) + math.exp(-n))
+    return n
 
 
 @gpu_kernel
 def up_kernel(v: Any, weights: Any, biases: Any, code: int, out: Any) -> None:
     """One thread per (sample, hidden unit): out = act(v W + b)."""
-    tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
-    column = cuda.blockIdx.x * TILE + tx
-    row = cuda.blockIdx.y * TILE + ty
-    rows, inner, columns = v.shape[0], v.shape[1], weights.shape[1]
-    left = cuda.shared.array((TILE, TILE), numba.float32)
-    right = cuda.shared.array((TILE, TILE), numba.float32)
-    total = np.float32(0)
-    for start in range(0, inner, TILE):
-        left[ty, tx] = np.float32(0)
-        right[ty, tx] = np.float32(0)
-        if row < rows and start + tx < inner:
-            left[ty, tx] = v[row, start + tx]
-        if start + ty < inner and column < columns:
-            right[ty, tx] = weights[start + ty, column]
-        cuda.syncthreads()
-        for k in range(TILE):
-            total += left[ty, k] * right[k, tx]
-        cuda.syncthreads()
-    if row < rows and column < columns:
-        n = total + biases[column]
-        if code == 1:
-            n = max(n, np.float32(0))
-        elif code == 2:
-            n = np.float32(1) / (np.float32(1) + math.exp(-n))
-        out[row, column] = n
+    column = cuda.blockIdx.x * TILE + cuda.threadIdx.x
+    row = cuda.blockIdx.y * TILE + cuda.threadIdx.y
+    total = row_by_column(v, weights, row, column)
+    if row < out.shape[0] and column < out.shape[1]:
+        out[row, column] = activated(total + biases[column], code)
 
 
 @gpu_kernel
 def down_kernel(h: Any, weights: Any, biases: Any, code: int, out: Any) -> None:
-    """One thread per (sample, visible unit): out = act(h W^T + g); W is read along its rows."""
-    tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
-    first = cuda.blockIdx.x * TILE
-    column = first + tx
-    row = cuda.blockIdx.y * TILE + ty
-    rows, inner, columns = h.shape[0], h.shape[1], weights.shape[0]
-    left = cuda.shared.array((TILE, TILE), numba.float32)
-    right = cuda.shared.array((TILE, _PADDED), numba.float32)
-    total = np.float32(0)
-    for start in range(0, inner, TILE):
-        left[ty, tx] = np.float32(0)
-        right[ty, tx] = np.float32(0)
-        if row < rows and start + tx < inner:
-            left[ty, tx] = h[row, start + tx]
-        if first + ty < columns and start + tx < inner:
-            right[ty, tx] = weights[first + ty, start + tx]
-        cuda.syncthreads()
-        for k in range(TILE):
-            total += left[ty, k] * right[tx, k]
-        cuda.syncthreads()
-    if row < rows and column < columns:
-        n = total + biases[column]
-        if code == 1:
-            n = max(n, np.float32(0))
-        elif code == 2:
-            n = np.float32(1) / (np.float32(1) + math.exp(-n))
-        out[row, column] = n
+    """One thread per (sample, visible unit): out = act(h W^T + g)."""
+    column = cuda.blockIdx.x * TILE + cuda.threadIdx.x
+    row = cuda.blockIdx.y * TILE + cuda.threadIdx.y
+    total = row_by_row(h, weights, row, column)
+    if row < out.shape[0] and column < out.shape[1]:
+        out[row, column] = activated(total + biases[column], code)
 
 
 @gpu_kernel

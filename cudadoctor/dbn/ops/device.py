@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from cudadoctor.gpu.numba_cuda import cuda, gpu_kernel
+from cudadoctor.gpu.numba_cuda import cuda, gpu_function, gpu_kernel
 
-__all__ = ["cuda", "gpu_kernel"]
+__all__ = ["cuda", "gpu_function", "gpu_kernel"]

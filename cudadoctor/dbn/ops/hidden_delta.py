@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 
 from cudadoctor.dbn.ops.device import cuda, gpu_kernel
 from cudadoctor.dbn.ops.grid import FLOAT_BYTES, TILE, Cost, tiles
-
-# The tile of A is read down its columns: one column more, and a warp's reads fall on different memory banks.
-_PADDED = TILE + 1
+from cudadoctor.dbn.ops.products import row_by_row
 
 
 def reference(d: Any, weights: Any, h: Any) -> Any:
@@ -24,27 +21,11 @@ def reference(d: Any, weights: Any, h: Any) -> Any:
 
 @gpu_kernel
 def kernel(d: Any, weights: Any, h: Any, out: Any) -> None:
-    """One thread per (sample, unit); the tile of A is read along its rows and used along its columns."""
-    tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
-    first = cuda.blockIdx.x * TILE
-    column = first + tx
-    row = cuda.blockIdx.y * TILE + ty
-    rows, inner, columns = d.shape[0], d.shape[1], weights.shape[0]
-    left = cuda.shared.array((TILE, TILE), numba.float32)
-    right = cuda.shared.array((TILE, _PADDED), numba.float32)
-    total = np.float32(0)
-    for start in range(0, inner, TILE):
-        left[ty, tx] = np.float32(0)
-        right[ty, tx] = np.float32(0)
-        if row < rows and start + tx < inner:
-            left[ty, tx] = d[row, start + tx]
-        if first + ty < columns and start + tx < inner:
-            right[ty, tx] = weights[first + ty, start + tx]
-        cuda.syncthreads()
-        for k in range(TILE):
-            total += left[ty, k] * right[tx, k]
-        cuda.syncthreads()
-    if row < rows and column < columns:
+    """One thread per (sample, unit)."""
+    column = cuda.blockIdx.x * TILE + cuda.threadIdx.x
+    row = cuda.blockIdx.y * TILE + cuda.threadIdx.y
+    total = row_by_row(d, weights, row, column)
+    if row < out.shape[0] and column < out.shape[1]:
         out[row, column] = total if h[row, column] > np.float32(0) else np.float32(0)
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 
 from cudadoctor.dbn.ops.device import cuda, gpu_kernel
 from cudadoctor.dbn.ops.grid import BLOCK, TILE, blocks, tiles
+from cudadoctor.dbn.ops.products import row_by_column
 
 ADD, SUBTRACT, MULTIPLY, DIVIDE = 0, 1, 2, 3
 GREATER, LESS, EQUAL, TIMES = 0, 1, 2, 3
@@ -83,24 +83,10 @@ def transpose_kernel(a: Any, out: Any) -> None:
 
 @gpu_kernel
 def product_kernel(a: Any, b: Any, out: Any) -> None:
-    """One thread per number of the result, both factors staged in tiles: out = a b."""
-    tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
-    column = cuda.blockIdx.x * TILE + tx
-    row = cuda.blockIdx.y * TILE + ty
-    left = cuda.shared.array((TILE, TILE), numba.float32)
-    right = cuda.shared.array((TILE, TILE), numba.float32)
-    total = np.float32(0)
-    for start in range(0, a.shape[1], TILE):
-        left[ty, tx] = np.float32(0)
-        right[ty, tx] = np.float32(0)
-        if row < a.shape[0] and start + tx < a.shape[1]:
-            left[ty, tx] = a[row, start + tx]
-        if start + ty < a.shape[1] and column < b.shape[1]:
-            right[ty, tx] = b[start + ty, column]
-        cuda.syncthreads()
-        for k in range(TILE):
-            total += left[ty, k] * right[k, tx]
-        cuda.syncthreads()
+    """One thread per number of the result: out = a b."""
+    column = cuda.blockIdx.x * TILE + cuda.threadIdx.x
+    row = cuda.blockIdx.y * TILE + cuda.threadIdx.y
+    total = row_by_column(a, b, row, column)
     if row < out.shape[0] and column < out.shape[1]:
         out[row, column] = total
 
