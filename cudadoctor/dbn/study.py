@@ -25,7 +25,7 @@ from cudadoctor.gpu.child import Reporter
 if TYPE_CHECKING:
     from cudadoctor.dbn.digits import Digits
 
-_PART_OF_AN_EPOCH = 2
+_PART_OF_AN_EPOCH = 3
 """The window is this part of an epoch: NumPy arrays in every launch take some seconds for it on a fast GPU."""
 
 _TIMED = 6

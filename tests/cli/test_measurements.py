@@ -195,7 +195,7 @@ def test_a_saved_race_is_shown_again_without_training(doctor: Doctor, race_file:
     assert run.code == 0
     assert run.seconds < 5
     assert "Epoch  2:" in run.out
-    assert "gpu-copied did not start" in run.out
+    assert "gpu-copied, gpu-persistent did not start" in run.out
     assert re.search(r"^ +9 +2,\d{3} +0\.\d{3}", run.out, re.MULTILINE)
     assert max(len(line) for line in run.out.splitlines()) <= 80
 

@@ -84,7 +84,10 @@ def race_result_lines(race: Race) -> list[str]:
     if scored:
         lines += ["", *score_lines(scored)]
     lines += [""] if race.skipped else []
-    lines += [f"{lane.name} did not start: {lane.reason}" for lane in race.skipped]
+    together: dict[str, list[str]] = {}
+    for lane in race.skipped:
+        together.setdefault(lane.reason, []).append(lane.name)
+    lines += [f"{', '.join(names)} did not start: {reason}" for reason, names in together.items()]
     predicted = predicted_lines(race)
     lines += ["", *predicted] if predicted else []
     return lines + explanation_lines(race)
