@@ -24,7 +24,7 @@ _SPARSE_BELOW = 0.5
 """Share of pixels that are not 0, above which the sparse way is not even tried: a product that is listed costs about
 twice one in BLAS."""
 
-_RUN = 8
+_RUN, _RUN_SAMPLES = 8, 4096
 """Minibatches of a timed run before the first epoch, when nothing is learned yet."""
 
 _TRIAL = 16
@@ -74,6 +74,7 @@ class CpuFast:
             raise ValueError(f"cpu-fast cannot train this network, because {reason}")
         self._network, self._layers = network, list(layers)
         self._pixels, self._labels = pixels, labels
+        self._run = max(1, min(_RUN, _RUN_SAMPLES // network.batch_size))
         self.device_name = cpu_name()
         self.notes: tuple[str, ...] = ()
 
@@ -96,7 +97,7 @@ class CpuFast:
             f"{self._trainer.name}; {share:.1%} of the pixels are not 0{self._trainer.remark}",
             f"threads: {self._contenders}",
             "a minibatch took "
-            + " and ".join(f"{found.seconds / _RUN * 1e3:.2f} ms with {trainer.name}" for trainer, found in tried)
+            + " and ".join(f"{found.seconds / self._run * 1e3:.2f} ms with {trainer.name}" for trainer, found in tried)
             + " before the first epoch",
             *((f"no sparse kernels, because {reason}",) if reason is not None else ()),
         )
@@ -133,7 +134,7 @@ class CpuFast:
     def _compare(self, trainer: Trainer, tick: Callable[[], None]) -> Contenders:
         """Time a trainer on several numbers of threads, at learning rate 0 and velocities of 0: no weight changes."""
         m, samples = self._network.batch_size, len(self._pixels)
-        rows = (np.arange(_RUN * m) * samples // (_RUN * m)).astype(np.uint32).reshape(_RUN, m)
+        rows = (np.arange(self._run * m) * samples // (self._run * m)).astype(np.uint32).reshape(self._run, m)
 
         def run(threads: int) -> None:
             trainer.arrange(threads)

@@ -37,6 +37,10 @@ _LEARNED_BELOW = 0.95
 """Part of ln(classes), the loss of guessing: after one epoch any learning network is far below it (0.29 of 2.30)."""
 
 
+_LEARNS_WITHIN = 40
+"""Minibatches: in an epoch of fewer the running loss is mostly that of the first weights."""
+
+
 class NothingLearnedError(Exception):
     """The loss is what guessing gives, or not a number."""
 
@@ -153,7 +157,8 @@ def _run_lane(
         # JSON has no NaN, and mistakes counted among values that are not numbers mean nothing.
         result = Epoch(epoch=epoch, loss=loss if finite else None, err=err if finite else None, seconds=seconds)
         reporter.send("epoch", epoch=msgspec.to_builtins(result))
-        reason = why_nothing_was_learned(loss, network.classes)
+        judged = len(rows) >= _LEARNS_WITHIN or not finite
+        reason = why_nothing_was_learned(loss, network.classes) if judged else None
         if reason is not None:
             raise NothingLearnedError(f"{reason} (epoch {epoch})")
     with reporter.step(f"{name}: test"):

@@ -115,6 +115,12 @@ def test_a_race_in_which_nothing_is_learned_fails() -> None:
     assert lane.test_accuracy is None
 
 
+def test_an_epoch_of_a_few_minibatches_is_not_judged_by_its_loss() -> None:
+    network = msgspec.structs.replace(SMALL, learn_rate=0.0, batch_size=1000)
+    (lane,) = race_of(Options(**{**NO_GPU, "network": network}, lanes=("cpu-fast",))).lanes
+    assert lane.state == "finished"
+
+
 def test_a_loss_that_is_not_a_number_fails_and_is_kept_as_none() -> None:
     network = msgspec.structs.replace(SMALL, learn_rate=1e30)
     (lane,) = race_of(Options(**{**NO_GPU, "network": network}, lanes=("cpu-fast",))).lanes

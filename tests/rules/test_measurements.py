@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from cudadoctor.facts.bandwidth import Bandwidth, SkippedMeasurement
@@ -132,6 +133,20 @@ def test_a_lane_that_learned_nothing_is_an_error_that_names_those_that_learned()
     assert finding.id == "training-learned-nothing"
     assert "gpu-fused" in finding.summary
     assert "cpu-fast" in finding.summary
+
+
+def test_where_no_lane_learns_at_other_sizes_the_machine_is_not_accused() -> None:
+    stuck = b.lane("cpu-fast", "cpu", (2.96, 0.9), state="failed", reason="nothing was learned: loss 2.96")
+    race = msgspec.structs.replace(b.race(stuck), batch_size=1)
+    finding = b.only(b.machine(race=race))
+    assert (finding.id, finding.severity, finding.confidence) == (
+        "training-learned-nothing",
+        Severity.WARNING,
+        "possible",
+    )
+    assert "minibatches of 1" in finding.cause
+    alike = b.only(b.machine(race=b.race(stuck)))
+    assert alike.severity is Severity.ERROR
 
 
 def test_a_lane_that_failed_for_another_reason_is_a_failed_lane() -> None:

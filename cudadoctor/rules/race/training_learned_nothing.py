@@ -11,8 +11,11 @@ In 2014's stack this happened silently: gnumpy on NumPy 1.12 and later runs, is 
 Run the other lanes: if only one fails, its arithmetic is wrong on this machine.
 Update numba and numba-cuda to versions that work together, and check the GPU with `cudadoctor check`.
 
+If no lane learns and the race is not the one of 2014, its learning rate does not suit: race with other minibatches.
+
 ## Limits
-A learning rate that is far too high looks the same; the race's own rate is known to learn.
+A learning rate that is far too high looks the same; the race's own rate is known to learn with minibatches of 64.
+Epochs of fewer than 40 minibatches are not judged.
 
 ## Sources
 Twelve seeds of the reference network on MNIST: loss 0.287 after the first epoch, standard deviation 0.006.
@@ -28,6 +31,8 @@ from cudadoctor.rules.base import finding, rule
 
 NOTHING_LEARNED = "nothing was learned"
 """How the reason of such a lane begins."""
+
+_OF_2014 = ((784, 300, 10), 64, "relu")
 
 
 @rule(
@@ -49,6 +54,9 @@ def training_learned_nothing(race: Race) -> Iterator[Finding]:
         if lane.epochs
     )
     others = f" {', '.join(learned)} learned on the same data." if learned else ""
+    if not learned and (race.layers, race.batch_size, race.hidden) != _OF_2014:
+        yield _does_not_suit(race, names, losses)
+        return
     yield finding(
         training_learned_nothing,
         summary=f"{names} ran and learned nothing: its times say nothing.{others}",
@@ -60,4 +68,17 @@ def training_learned_nothing(race: Race) -> Iterator[Finding]:
             "See whether the GPU computes rightly and whether the packages fit together, then race again.",
             ("cudadoctor check",),
         ),
+    )
+
+
+def _does_not_suit(race: Race, names: str, losses: tuple[Evidence, ...]) -> Finding:
+    network = f"{'-'.join(map(str, race.layers))} with minibatches of {race.batch_size}"
+    return finding(
+        training_learned_nothing,
+        severity=Severity.WARNING,
+        summary=f"{names} ran and learned nothing: its times say nothing. No lane learned.",
+        cause=f"The learning rate of the race is made for 784-300-10 with minibatches of 64, and this was {network}.",
+        confidence="possible",
+        evidence=losses,
+        fix=Fix("Race the network of 2014, or with larger minibatches.", ("cudadoctor dbn-race",)),
     )
