@@ -87,7 +87,7 @@ def _facts_page() -> str:
     seen: set[type] = set()
     for field in msgspec.structs.fields(Machine):
         section = next(item for item in typing.get_args(field.type) if item.__name__ != "Missing")
-        parts += _struct(section, f"## {field.name}", seen)
+        parts += _struct(section, f"## {field.encode_name}", seen)
     return "\n".join(parts) + "\n"
 
 
@@ -97,7 +97,7 @@ def _struct(struct: typing.Any, heading: str, seen: set[type]) -> list[str]:
     parts = [f"{heading}\n", f"{text}\n", "| field | type |", "|---|---|"]
     inner: list[typing.Any] = []
     for field in msgspec.structs.fields(struct):
-        parts.append(f"| `{field.name}` | {_type(field.type)} |")
+        parts.append(f"| `{field.encode_name}` | {_type(field.type)} |")
         inner += [item for item in _structs_in(field.type) if item not in seen]
     parts.append("")
     for item in inner:

@@ -10,17 +10,17 @@ BY_NAME = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH", "ld.so.cache", "defau
 """How `CudaLibrary.found_via` begins where the loader comes to the file by its name alone."""
 
 
-class CudaLibrary(msgspec.Struct, frozen=True, kw_only=True):
+class CudaLibrary(msgspec.Struct, frozen=True, kw_only=True, rename={"base_name": "library"}):
     """One copy of a library.
 
-    `library` is its name on Linux without an ending (`libcudnn`), whatever the system; `name` is what programs ask for
-    (`libcudnn.so.9`, `cudnn64_9.dll`). `version` is that of the library (`9.1.0` for cuDNN), where only that is known
-    that of its toolkit (`12.4`), which libcudart, libnvrtc and libnvJitLink share. `found_via` is the variable, cache
-    or folder of the loader; `CUDA wheels`, `torch`, `CONDA_PREFIX` or `toolkit` where a program comes to it by a path
-    of its own.
+    `base_name` (`library` in JSON) is its name on Linux without an ending (`libcudnn`), whatever the system; `name`
+    is what programs ask for (`libcudnn.so.9`, `cudnn64_9.dll`). `version` is that of the library (`9.1.0` for cuDNN),
+    where only that is known that of its toolkit (`12.4`), which libcudart, libnvrtc and libnvJitLink share. `found_via`
+    is the variable, cache or folder of the loader; `CUDA wheels`, `torch`, `CONDA_PREFIX` or `toolkit` where a program
+    comes to it by a path of its own.
     """
 
-    library: str
+    base_name: str
     name: str
     path: str
     real_path: str
@@ -45,4 +45,4 @@ class CudaLibraries(Section, frozen=True, kw_only=True):
 
     def copies(self, library: str) -> tuple[CudaLibrary, ...]:
         """Return all copies of a library, in order."""
-        return tuple(file for file in self.files if file.library == library)
+        return tuple(file for file in self.files if file.base_name == library)

@@ -129,7 +129,7 @@ def _of_toolkit(search: _Search, toolkit: Toolkit) -> Iterator[CudaLibrary]:
     for library, fact in (("libnvvm", toolkit.libnvvm), ("libdevice", toolkit.libdevice)):
         if isinstance(fact, Known):
             yield CudaLibrary(
-                library=library,
+                base_name=library,
                 name=os.path.basename(fact.value),
                 path=fact.value,
                 real_path=shown(search.root.resolve(fact.value)),
@@ -185,7 +185,7 @@ class _Search:
         library = _BY_LOWER_CASE[match[1].lower()]
         real_path = self.root.resolve(path)
         yield CudaLibrary(
-            library=library,
+            base_name=library,
             name=name,
             path=shown(path),
             real_path=shown(real_path),

@@ -124,7 +124,7 @@ def test_dlls_are_known_by_their_names_and_looked_for_on_path(
     root = Root(tree.root)
     section = cuda_libraries.gather(root, Missing("not looked at"), {"PATH": os.pathsep.join(["/cuda/bin", "."])}, [])
     assert isinstance(section, CudaLibraries)
-    assert {(file.library, file.name, file.found_via) for file in section.files} == {
+    assert {(file.base_name, file.name, file.found_via) for file in section.files} == {
         ("libcudart", "cudart64_110.dll", "PATH"),
         ("libcudnn", "cudnn64_8.dll", "PATH"),
         ("libcublasLt", "cublasLt64_11.dll", "PATH"),

@@ -389,7 +389,7 @@ def copy(
     path = f"{folder}{chr(92) if name.endswith('.dll') else '/'}{name}"
     library = stem if stem.startswith("lib") else f"lib{stem}"
     return CudaLibrary(
-        library=library, name=name, path=path, real_path=path, version=fact(version), found_via=found_via
+        base_name=library, name=name, path=path, real_path=path, version=fact(version), found_via=found_via
     )
 
 

@@ -49,7 +49,7 @@ def order(first: CudaLibrary, second: CudaLibrary) -> int | None:
 
 def shadows(libraries: CudaLibraries, own: CudaLibrary) -> CudaLibrary | None:
     """Return the copy of the same name that a variable puts before a framework's own; None if there is none."""
-    for file in libraries.copies(own.library):
+    for file in libraries.copies(own.base_name):
         if file.name == own.name and file.found_via in OF_VARIABLE:
             return file
     return None

@@ -92,7 +92,7 @@ def cudnn_mismatch(
         return
     found = cuda_libraries.copies("libcudnn")
     for own in of_framework(cuda_libraries):
-        first = shadows(cuda_libraries, own) if own.library == "libcudnn" else None
+        first = shadows(cuda_libraries, own) if own.base_name == "libcudnn" else None
         if first is not None and order(first, own) in (-1, 1):
             yield _told(
                 cuda_libraries,

@@ -88,7 +88,9 @@ def ld_library_path_override(
     pairs = [
         (first, own)
         for own in of_framework(cuda_libraries)
-        if own.library != "libcudnn" and (first := shadows(cuda_libraries, own)) is not None and order(first, own) == -1
+        if own.base_name != "libcudnn"
+        and (first := shadows(cuda_libraries, own)) is not None
+        and order(first, own) == -1
     ]
     if not pairs:
         return

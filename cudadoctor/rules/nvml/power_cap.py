@@ -34,12 +34,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudadoctor.attribution.circumstances import held_down
 from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.nvml import Nvml, NvmlDevice
 from cudadoctor.facts.race import Race
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import CannotJudgeError, finding, rule
+from cudadoctor.rules.race.explained import clocks_held_down
 from cudadoctor.rules.reading import seen, text_of
 
 _POWER_CAP, _POWER_BRAKE = 0x4, 0x80
@@ -111,20 +111,13 @@ def _now(nvml: Nvml) -> Iterator[Finding]:
 
 
 def _in_race(race: Race) -> Iterator[Finding]:
-    held = held_down(race.explanation, "power") if race.explanation is not None else None
-    if held is None or race.explanation is None:
-        return
-    policy, share = held
-    yield finding(
+    yield from clocks_held_down(
         power_cap,
+        race,
+        by="power",
+        told="Power",
         severity=Severity.NOTE,
-        summary=f"Power held the clocks of the GPU down for {share:.0%} of the race.",
         cause="The card is at its power limit, which is normal in heavy work at the default limit.",
-        confidence="proven",
-        evidence=(
-            Evidence(f"time held down by {policy}, share of the race", round(share, 3), "nvmlDeviceGetViolationStatus"),
-            Evidence("length of the race, s", round(race.explanation.window_s or 0.0, 2), "race"),
-        ),
         fix=Fix(
             "See whether the limit is the default; if so, this is what the card can do.",
             ("nvidia-smi --query-gpu=index,enforced.power.limit,power.default_limit,power.draw --format=csv",),

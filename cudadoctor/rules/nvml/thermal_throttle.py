@@ -31,12 +31,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudadoctor.attribution.circumstances import held_down
 from cudadoctor.facts.base import Fact, Known, Missing, known
 from cudadoctor.facts.nvml import Nvml, NvmlDevice
 from cudadoctor.facts.race import Race
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import CannotJudgeError, finding, rule
+from cudadoctor.rules.race.explained import clocks_held_down
 from cudadoctor.rules.reading import seen, text_of
 
 _REASONS = {0x8: "hardware slowdown", 0x20: "software thermal slowdown", 0x40: "hardware thermal slowdown"}
@@ -95,20 +95,13 @@ def _now(nvml: Nvml) -> Iterator[Finding]:
 
 
 def _in_race(race: Race) -> Iterator[Finding]:
-    held = held_down(race.explanation, "thermal") if race.explanation is not None else None
-    if held is None or race.explanation is None:
-        return
-    policy, share = held
-    yield finding(
+    yield from clocks_held_down(
         thermal_throttle,
+        race,
+        by="thermal",
+        told="Heat",
         severity=Severity.WARNING,
-        summary=f"Heat held the clocks of the GPU down for {share:.0%} of the race.",
         cause="The card makes more heat than is carried away.",
-        confidence="proven",
-        evidence=(
-            Evidence(f"time held down by {policy}, share of the race", round(share, 3), "nvmlDeviceGetViolationStatus"),
-            Evidence("length of the race, s", round(race.explanation.window_s or 0.0, 2), "race"),
-        ),
         fix=Fix(
             "Improve the cooling, and race again when the card is cool.",
             ("nvidia-smi --query-gpu=temperature.gpu,clocks.sm,power.draw,fan.speed --format=csv -l 5",),
