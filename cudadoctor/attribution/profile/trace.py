@@ -136,7 +136,7 @@ SYNCS = np.dtype(
 
 OVERHEADS = np.dtype(
     [
-        ("kind", "u4"),  # CUpti_ActivityOverheadKind
+        ("kind", "u4"),  # Overhead
         ("start", "i8"),
         ("end", "i8"),
         ("thread", "u4"),
@@ -144,8 +144,20 @@ OVERHEADS = np.dtype(
 )
 """What the tracer itself says that it cost, and what the driver spent in compiling and lazy loading."""
 
-COMPILING_OVERHEAD, BUFFER_FLUSH, INSTRUMENTATION, RESOURCE = 1, 1 << 16, 2 << 16, 3 << 16
-RUNTIME_TRIGGERED_LOADING, LAZY_LOADING, COMMAND_BUFFER_FULL, ACTIVITY_BUFFER_REQUEST = 4 << 16, 5 << 16, 6 << 16, 7 << 16
+
+class Overhead(IntEnum):
+    """What cost time beside the program's own work, by CUpti_ActivityOverheadKind."""
+
+    DRIVER_COMPILER = 1
+    BUFFER_FLUSH = 1 << 16
+    INSTRUMENTATION = 2 << 16
+    RESOURCE = 3 << 16
+    RUNTIME_TRIGGERED_MODULE_LOADING = 4 << 16
+    LAZY_FUNCTION_LOADING = 5 << 16
+    COMMAND_BUFFER_FULL = 6 << 16
+    ACTIVITY_BUFFER_REQUEST = 7 << 16
+    UVM_ACTIVITY_INIT = 8 << 16
+
 
 RANGES = np.dtype([("start", "i8"), ("end", "i8"), ("thread", "u4"), ("name", "i4")])
 """NVTX ranges that were opened and closed."""
