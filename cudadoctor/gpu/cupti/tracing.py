@@ -1,0 +1,146 @@
+"""Switch the tracer on in this process and off again: the traced child's side, standard library alone."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import struct
+import time
+from ctypes import c_size_t, c_void_p
+
+from cudadoctor.gpu.cupti import pool
+from cudadoctor.gpu.cupti.library import DRIVER_API, KINDS, NEEDED, RUNTIME_API, Cupti, CuptiError
+
+_CODE_ALIGNMENT = 1 << 16
+_CODE_AT = 64
+_PROT_READ_WRITE, _PROT_READ_EXECUTE = 3, 5
+
+_FLUSH_AFTER_S = (1.0, 4.0, 15.0, 60.0, 240.0)
+"""When what is complete is handed over early, so that a killed program's kernels have names."""
+
+
+class NotTracedError(Exception):
+    """The tracer could not be switched on; the text says why."""
+
+
+class Tracing:
+    """A tracer that is on; `stop` writes what is left."""
+
+    def __init__(self, cupti: Cupti, writer: pool.Writer, code: int) -> None:
+        """Take what must stay alive while records are written."""
+        self._cupti, self._writer, self._code = cupti, writer, code
+        self._flushes = [*_FLUSH_AFTER_S]
+        self._started = time.monotonic()
+
+    def clocks(self) -> tuple[int, int]:
+        """Return the records' clock and `time.monotonic_ns` at one moment, to a microsecond."""
+        best = None
+        for _ in range(5):
+            before = time.monotonic_ns()
+            stamp = self._cupti.timestamp()
+            after = time.monotonic_ns()
+            if best is None or after - before < best[0]:
+                best = (after - before, stamp, (before + after) // 2)
+        assert best is not None
+        return best[1], best[2]
+
+    def tick(self) -> None:
+        """Hand over what is complete, if it is time to."""
+        if self._flushes and time.monotonic() - self._started > self._flushes[0]:
+            self._flushes.pop(0)
+            self.flush(forced=False)
+
+    def flush(self, *, forced: bool) -> None:
+        """Hand over what is complete; an error is noted."""
+        try:
+            self._cupti.flush(forced=forced)
+        except CuptiError as error:
+            self._writer.tell("flush failed", reason=str(error))
+
+    def stop(self) -> None:
+        """Hand over all records and say how many were lost."""
+        self.flush(forced=True)
+        try:
+            self._writer.tell("dropped", records=self._cupti.dropped())
+        except CuptiError as error:
+            self._writer.tell("dropped", records=None, reason=str(error))
+
+
+def start(memory: mmap.mmap, writer: pool.Writer, libraries: list[str]) -> Tracing:
+    """Trace with the first of the libraries that can.
+
+    Raises:
+        NotTracedError: None can, each with its reason.
+    """
+    native = pool.native_code(memory)
+    if native is None:
+        raise NotTracedError("there are no callbacks for this machine")
+    reasons = []
+    for path in libraries:
+        try:
+            return _start_with(path, memory, writer, native)
+        except (OSError, CuptiError) as error:  # noqa: PERF203 - a few libraries
+            reasons.append(f"{path}: {error}")
+    raise NotTracedError("; ".join(reasons) or "no libcupti was found")
+
+
+def _start_with(path: str, memory: mmap.mmap, writer: pool.Writer, native: pool.NativeCode) -> Tracing:
+    cupti = Cupti(path)
+    version = cupti.version()
+    # CUPTI may write until the process is gone, so the pool is never unmapped.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(memory))
+    base = _load_code(native.code, ctypes.addressof(ctypes.c_char.from_buffer(memory)))
+    struct.pack_into("<Q", memory, pool.NEXT_RECORD_AT, cupti.next_record_address())
+    try:
+        cupti.use_system_thread_ids()
+        system_threads = True
+    except CuptiError:
+        system_threads = False
+    cupti.register(base + native.requested_at, base + native.completed_at)
+    enabled, refused = [], {}
+    for name, kind in KINDS.items():
+        try:
+            cupti.enable(kind)
+            enabled.append(name)
+        except CuptiError as error:  # noqa: PERF203 - a dozen kinds
+            if name in NEEDED:
+                raise
+            refused[name] = str(error)
+    writer.tell("calls", api="driver", names=cupti.call_names(DRIVER_API))
+    writer.tell("calls", api="runtime", names=cupti.call_names(RUNTIME_API))
+    writer.tell(
+        "tracer", path=os.path.realpath(path), version=version, enabled=enabled, refused=refused, gettid=system_threads
+    )
+    return Tracing(cupti, writer, base)
+
+
+def _load_code(code: bytes, pool_address: int) -> int:
+    """Put the callbacks where they find the pool, and return the address of their code.
+
+    Raises:
+        OSError: This system does not let a process make code (SELinux's execmem, for one).
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = c_void_p
+    libc.mmap.argtypes = [c_void_p, c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+    libc.mprotect.argtypes = [c_void_p, c_size_t, ctypes.c_int]
+    size = 2 * _CODE_ALIGNMENT
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    mapped = libc.mmap(None, size, _PROT_READ_WRITE, flags, -1, 0)
+    if mapped in (None, c_void_p(-1).value):
+        raise OSError(ctypes.get_errno(), "no memory for the tracer's callbacks")
+    base = int(-(-mapped // _CODE_ALIGNMENT) * _CODE_ALIGNMENT)
+    ctypes.memmove(base, struct.pack("<Q", pool_address), 8)
+    ctypes.memmove(base + _CODE_AT, code, len(code))
+    if libc.mprotect(base, _CODE_ALIGNMENT, _PROT_READ_EXECUTE):
+        error = ctypes.get_errno()
+        raise OSError(error, f"this system does not let a process make code: {os.strerror(error)}")
+    _forget_old_instructions(base, _CODE_ALIGNMENT)
+    return base + _CODE_AT
+
+
+def _forget_old_instructions(base: int, size: int) -> None:
+    """Tell the processor that there is new code, where it does not see that itself (aarch64)."""
+    if os.uname().machine == "aarch64":
+        ctypes.CDLL("libgcc_s.so.1").__clear_cache(c_void_p(base), c_void_p(base + size))
