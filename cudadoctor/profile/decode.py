@@ -65,6 +65,7 @@ def decode(
     memory: mmap.mmap,
     layout: pool.Layout,
     cpu: NDArray[Any],
+    reads: NDArray[Any],
     ended: int,
     cost: TracerCost = NO_COST,
 ) -> tuple[Trace, dict[str, int]]:
@@ -74,6 +75,7 @@ def decode(
         memory: The pool, mapped.
         layout: Where is what in it.
         cpu: `CPU_TIMES` with monotonic times, as read from outside.
+        reads: `READS`, likewise.
         ended: When the process was seen to have ended, monotonic nanoseconds.
         cost: What recording costs.
 
@@ -90,8 +92,8 @@ def decode(
     names = Names(memory, layout)
     calls, nested = host_rows.calls(records, clock, texts, names)
     ops = device_ops(records, clock, names, nested)
-    seen = cpu.copy()
-    seen["at"] = clock.of_host(cpu["at"])
+    seen, read = cpu.copy(), reads.copy()
+    seen["at"], read["at"] = clock.of_host(cpu["at"]), clock.of_host(reads["at"])
     end = told.end if told.end is not None else ended
     full = records.full or bool(told.dropped)
     trace = Trace(
@@ -101,6 +103,7 @@ def decode(
         overheads=host_rows.overheads(records, clock),
         ranges=host_rows.ranges(records, clock, names),
         cpu=seen,
+        reads=read,
         samples=host_rows.samples(memory, layout, clock),
         names=tuple(names.texts),
         lines=tuple(

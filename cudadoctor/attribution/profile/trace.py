@@ -165,6 +165,9 @@ RANGES = np.dtype([("start", "i8"), ("end", "i8"), ("thread", "u4"), ("name", "i
 CPU_TIMES = np.dtype([("at", "i8"), ("thread", "u4"), ("cpu", "i8")])
 """Nanoseconds of CPU time that a thread had used at a moment, read from outside the process, sorted by moment."""
 
+READS = np.dtype([("at", "i8"), ("asked", "i8"), ("storage", "i8")])
+"""Bytes that the process had asked the kernel for at a moment, and bytes that storage had to fetch for it."""
+
 SAMPLES = np.dtype([("at", "i8"), ("thread", "u4"), ("line", "i4"), ("doing", "u1")])
 """Where a Python thread was at a moment: the innermost line of the user's own files, and what went on there."""
 
@@ -201,6 +204,7 @@ class Trace(NamedTuple):
     ranges: NDArray[Any]
     cpu: NDArray[Any]
     samples: NDArray[Any]
+    reads: NDArray[Any]
     names: tuple[str, ...]
     lines: tuple[SourceLine, ...]
     end: int
