@@ -26,6 +26,7 @@ from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.packages import Packages
 from cudadoctor.facts.pci import Pci
 from cudadoctor.facts.power import Power
+from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
 from cudadoctor.facts.scheduler import Scheduler
 from cudadoctor.facts.services import Services
@@ -35,6 +36,7 @@ from cudadoctor.facts.windows import Windows
 _NOT_GATHERED = Missing("it was not gathered")
 _NOT_MEASURED = Missing("it was not measured")
 _NOT_ASKED = Missing("only `cudadoctor devices` asks for it")
+_NOT_PROFILED = Missing("only `cudadoctor profile` measures it")
 _NO_FRAMEWORKS = Missing("not asked for; --frameworks lets each installed framework use the GPU")
 
 
@@ -63,6 +65,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     frameworks: Frameworks | Missing = _NO_FRAMEWORKS
     bandwidth: Bandwidth | Missing = _NOT_MEASURED
     race: Race | Missing = _NOT_MEASURED
+    profile: Profile | Missing = _NOT_PROFILED
     devices: Devices | Missing = _NOT_ASKED
     containers: Containers | Missing = _NOT_GATHERED
     scheduler: Scheduler | Missing = _NOT_GATHERED
