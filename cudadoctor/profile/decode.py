@@ -18,7 +18,10 @@ NO_COST = TracerCost(0.0, 0.0, 0.0)
 
 
 class Told(NamedTuple):
-    """What the child wrote about itself; times are monotonic nanoseconds, None for what did not happen."""
+    """What the child wrote about itself; times are monotonic nanoseconds, None for what did not happen.
+
+    `last_call` is the call of the driver that was made last of all, to see it among the records.
+    """
 
     pid: int
     thread: int
@@ -29,6 +32,7 @@ class Told(NamedTuple):
     tracer: dict[str, Any] | None
     refusal: str
     dropped: int
+    last_call: str
     notes: tuple[str, ...]
 
 
@@ -48,6 +52,7 @@ def read_told(texts: Sequence[Mapping[str, Any]]) -> Told | None:
         tracer=_last(texts, "tracer"),
         refusal=(_last(texts, "not traced") or {}).get("reason", ""),
         dropped=dropped.get("records") or 0,
+        last_call=(_last(texts, "last call") or {}).get("name", ""),
         notes=tuple(text["reason"] for text in texts if text["kind"] in ("flush failed", "sampler failed")),
     )
 
@@ -116,3 +121,11 @@ def decode(
         cost=cost,
     )
     return trace, records.count()
+
+
+def taken_over(told: Told, trace: Trace) -> bool:
+    """Say whether the program took the records itself: the last call of all is not among them."""
+    if not told.last_call or trace.dropped:
+        return False
+    calls = trace.calls[(trace.calls["thread"] == told.thread) & (trace.calls["start"] >= trace.end)]
+    return all(trace.names[number] != told.last_call for number in calls["name"])

@@ -20,6 +20,9 @@ _FLUSH_AFTER_S = (1.0, 4.0, 15.0, 60.0, 240.0)
 """When what is complete is handed over early, so that a killed program's kernels have names."""
 
 
+LAST_CALL = "cuDriverGetVersion"
+
+
 class NotTracedError(Exception):
     """The tracer could not be switched on; the text says why."""
 
@@ -59,12 +62,24 @@ class Tracing:
             self._writer.tell("flush failed", reason=str(error))
 
     def stop(self) -> None:
-        """Hand over all records and say how many were lost."""
+        """Hand over all records and say how many were lost.
+
+        A last call of the driver, if the program had loaded it, must come out among the records: where it does not,
+        something in the program has taken them over.
+        """
+        if _driver_is_loaded():
+            self._writer.tell("last call", name=LAST_CALL)
+            ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(ctypes.c_int()))
         self.flush(forced=True)
         try:
             self._writer.tell("dropped", records=self._cupti.dropped())
         except CuptiError as error:
             self._writer.tell("dropped", records=None, reason=str(error))
+
+
+def _driver_is_loaded() -> bool:
+    with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
+        return any("/libcuda.so" in line for line in maps)
 
 
 def start(memory: mmap.mmap, writer: pool.Writer, libraries: list[str]) -> Tracing:
@@ -98,6 +113,8 @@ def _start_with(path: str, memory: mmap.mmap, writer: pool.Writer, native: pool.
     except CuptiError:
         system_threads = False
     cupti.register(base + native.requested_at, base + native.completed_at)
+    # NVTX, as libraries carry it, looks here for who listens. Set for this process only: os.environ does not see it.
+    ctypes.CDLL(None).setenv(b"NVTX_INJECTION64_PATH", os.fsencode(os.path.realpath(path)), 0)
     enabled, refused = [], {}
     for name, kind in KINDS.items():
         try:

@@ -1,0 +1,216 @@
+"""One profile: the program alone, then traced, then alone once more, and what the machine can reach beside it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+
+import msgspec
+
+from cudadoctor.attribution.profile import analyse
+from cudadoctor.attribution.profile.trace import Control, Peaks, Trace
+from cudadoctor.facts.profile import Profile, Program, RecordCount, Run, Tracer
+from cudadoctor.gpu.clock_watch import ClockWatch
+from cudadoctor.gpu.cupti import ask, places
+from cudadoctor.gpu.cupti.callbacks import NoNativeCodeError, compile_callbacks
+from cudadoctor.gpu.cupti.pool import Layout, NativeCode
+from cudadoctor.profile import calibration
+from cudadoctor.profile.decode import NO_COST, decode, taken_over
+from cudadoctor.profile.events import Event, Finished, Options, Phase
+from cudadoctor.profile.peaks import measured_rates
+from cudadoctor.profile.runs import Output, Ran, run
+
+_SHORT_NS = 60 * 10**9
+"""A program that ends within this runs once more after the trace, as warm as the traced run was."""
+
+_TAKEN = "the program took the trace records itself, as torch.profiler does; profile it without its own profiler"
+
+
+class StudyError(Exception):
+    """The program could not be run; the text is one line that says why."""
+
+
+def study(options: Options) -> Iterator[Event]:
+    """Profile a program, and tell what goes on; the last event is `Finished`.
+
+    Raises:
+        StudyError: The program could not be run.
+    """
+    study = _Study(options)
+    yield Phase("running the program, untraced")
+    study.control()
+    if study.interrupted:
+        yield Finished(study.profile(Tracer(state="not tried", reason="Ctrl-C ended the untraced run")), None, True)
+        return
+    study.choose()
+    yield Phase("running the program, traced" if study.native is not None else "running the program, watched by NVML")
+    study.traced()
+    trace = study.decode()
+    if trace is not None and len(trace.ops):
+        yield Phase("measuring what the tracer costs and what the link carries")
+        trace = study.calibrate(trace)
+    if not study.interrupted and study.is_short:
+        yield Phase("running the program once more, untraced")
+        study.control(Output(subprocess.DEVNULL, subprocess.DEVNULL))
+    if trace is not None:
+        yield Phase(f"reading {sum(count.count for count in study.tracer.records)} records")
+        study.analyse(trace)
+    yield Finished(study.profile(study.tracer), trace, study.interrupted)
+
+
+class _Study:
+    """What is known so far."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.controls: list[Ran] = []
+        self.run_traced: Ran | None = None
+        self.native: NativeCode | None = None
+        self.libraries: list[str] = []
+        self.tracer = Tracer(state="not tried")
+        self.peaks = Peaks()
+        self.notes: list[str] = []
+        self.watch = ClockWatch(options.pci_address)
+        self.analysis = None
+        self.layout = Layout.within(options.pool_mib)
+
+    @property
+    def interrupted(self) -> bool:
+        ran = [*self.controls, *([self.run_traced] if self.run_traced else [])]
+        return any(each.signal == "SIGINT" or each.exit_code == 130 for each in ran)
+
+    @property
+    def is_short(self) -> bool:
+        wall = self.controls[0].wall_ns
+        return wall is not None and wall < _SHORT_NS
+
+    def control(self, output: Output | None = None) -> None:
+        self.controls.append(self._run(output or self.options.output, traced=False))
+
+    def choose(self) -> None:
+        """Find a tracer for this driver; why there is none stands in `tracer`."""
+        if not self.options.trace:
+            return
+        paths = places.candidates(sys.path, os.environ)
+        self.libraries, reasons = ask.usable(paths, self.options.driver_cuda, self.options.driver_limit_s)
+        if not self.libraries:
+            self.tracer = Tracer(state="refused", reason="; ".join(reasons) or "no libcupti was found")
+            return
+        try:
+            self.native = compile_callbacks(self.layout)
+        except NoNativeCodeError as error:
+            self.tracer = Tracer(state="refused", reason=str(error))
+
+    def traced(self) -> None:
+        with self.watch, tempfile.TemporaryFile() as stderr:
+            self.watch.mark("run")
+            # Its output was shown once.
+            self.run_traced = self._run(Output(subprocess.DEVNULL, stderr), traced=True)
+            self.watch.mark("")
+
+    def decode(self) -> Trace | None:
+        """Return the trace, if there is one; what became of it stands in `tracer`."""
+        ran = self.run_traced
+        if self.native is None or ran is None:
+            return None
+        if ran.told is None or ran.told.begin is None:
+            self.tracer = Tracer(state="failed", reason=f"the traced process did not begin: {_words(ran)}")
+            return None
+        told = ran.told
+        if told.tracer is None:
+            holder = os.environ.get("CUDA_INJECTION64_PATH", "") if "(39)" in told.refusal else ""
+            self.tracer = Tracer(state="refused", reason=told.refusal, holder=holder)
+            return None
+        trace, counts = decode(ran.memory, ran.layout, ran.cpu, ran.reads, ran.ended)
+        toolkit = ask.toolkit_of(told.tracer["version"])
+        found = Tracer(
+            state="traced",
+            library=told.tracer["path"],
+            version=".".join(map(str, toolkit)) if toolkit else str(told.tracer["version"]),
+            records=tuple(RecordCount(kind=kind, count=count) for kind, count in counts.items()),
+            dropped=trace.dropped,
+            full_at_s=None if trace.complete_until is None else trace.complete_until / 1e9,
+        )
+        if taken_over(told, trace):
+            self.tracer = msgspec.structs.replace(found, state="failed", reason=_TAKEN)
+            return None
+        self.tracer = found
+        self.notes += told.notes
+        return trace
+
+    def calibrate(self, trace: Trace) -> Trace:
+        """Measure the tracer's cost and the machine's rates; return the trace with the former."""
+        options = self.options
+        measured = calibration.measure([self.tracer.library], options.device, options.driver_limit_s)
+        cost = NO_COST
+        if isinstance(measured, str):
+            self.notes.append(f"what the tracer costs was not measured: {measured}")
+        else:
+            cost = measured.cost
+            self.peaks = self.peaks._replace(
+                multiprocessors=measured.multiprocessors, fp32_per_fp64=measured.fp32_per_fp64
+            )
+        rates, why = measured_rates(options.device, options.driver_limit_s)
+        if why:
+            self.notes.append(f"what the link carries was not all measured: {why}")
+        self.peaks = self.peaks._replace(**rates)
+        return trace._replace(cost=cost)
+
+    def analyse(self, trace: Trace) -> None:
+        # The first run may have filled caches for those after it.
+        warm = self.controls[1:] or self.controls
+        walls = tuple(ran.wall_ns for ran in warm if ran.wall_ns is not None and ran.exit_code is not None)
+        self.analysis = analyse(trace, Control(walls), self.peaks)
+
+    def profile(self, tracer: Tracer) -> Profile:
+        asked = self.options.asked
+        told = self.controls[0].told
+        return Profile(
+            program=Program(
+                script=asked.target,
+                arguments=len(asked.arguments),
+                module=asked.form == "module",
+                python_version="" if told is None else told.python,
+            ),
+            tracer=tracer,
+            control=tuple(_fact(ran) for ran in self.controls),
+            traced=None if self.run_traced is None else _fact(self.run_traced),
+            analysis=self.analysis,
+            readings=self.watch.readings(),
+            violations=self.watch.violations(),
+            window_s=self.watch.window_s(),
+            notes=tuple(self.notes),
+        )
+
+    def _run(self, output: Output, *, traced: bool) -> Ran:
+        try:
+            return run(
+                self.options.asked,
+                output,
+                layout=self.layout,
+                native=self.native if traced else None,
+                libraries=self.libraries if traced else (),
+                limit_s=self.options.limit_s,
+                started=self.watch.ours,
+            )
+        except OSError as error:
+            raise StudyError(f"the program could not be started: {error.strerror or error}") from error
+
+
+def _fact(ran: Ran) -> Run:
+    wall = ran.wall_ns
+    return Run(
+        wall_s=0.0 if wall is None else wall / 1e9,
+        exit_code=ran.exit_code,
+        signal=ran.signal,
+        complete=not ran.signal and not ran.timed_out,
+    )
+
+
+def _words(ran: Ran) -> str:
+    if ran.last_words:
+        return ran.last_words.splitlines()[-1]
+    return ran.signal or f"exit code {ran.exit_code}"
