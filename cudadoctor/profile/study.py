@@ -156,7 +156,9 @@ class _Study:
         rates, why = measured_rates(options.device, options.driver_limit_s)
         if why:
             self.notes.append(f"what the link carries was not all measured: {why}")
-        self.peaks = self.peaks._replace(**rates)
+        self.peaks = self.peaks._replace(
+            to_device=rates.get("to_device"), to_host=rates.get("to_host"), device_memory=rates.get("device_memory")
+        )
         return trace._replace(cost=cost)
 
     def analyse(self, trace: Trace) -> None:
