@@ -80,7 +80,7 @@ def _script(path: str, arguments: list[str]) -> Any:
     """Make this process look as after `python PATH ARGUMENTS...`, and return what runs the program."""
     sys.argv[:] = [path, *arguments]
     if os.path.isdir(path) or path.endswith((".zip", ".pyz")):
-        sys.path[0] = path
+        sys.path[0] = os.path.abspath(path)
         return lambda: runpy._run_module_as_main("__main__", False)  # type: ignore[attr-defined]
     if not getattr(sys.flags, "safe_path", False):
         sys.path[0] = os.path.dirname(os.path.realpath(path))
@@ -94,7 +94,7 @@ def _script(path: str, arguments: list[str]) -> Any:
     def run() -> None:
         with io.open_code(absolute) as file:
             source = file.read()
-        code: CodeType = compile(source, path, "exec", dont_inherit=True)
+        code: CodeType = compile(source, absolute, "exec", dont_inherit=True)
         exec(code, names)
 
     return run
