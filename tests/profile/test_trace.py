@@ -89,10 +89,11 @@ def test_a_driver_call_inside_a_runtime_call_counts_once(tmp_path: Path, fake_dr
 
 def test_threads_are_told_apart(tmp_path: Path, fake_driver: FakeDriver) -> None:
     body = """
-import threading
+import threading, time
 def work():
     for i in range(30):
         launch("theirs", stream=9)
+        time.sleep(0.005)
 thread = threading.Thread(target=work)
 thread.start(); thread.join()
 launch("ours")
@@ -152,7 +153,7 @@ def test_a_full_pool_is_said(tmp_path: Path, fake_driver: FakeDriver) -> None:
     assert trace.complete_until is not None
     assert 0 < trace.complete_until < trace.end
     kept = ran.layout.slots * (pool.SLOT_BYTES // (40 + 216))
-    assert len(trace.ops) == pytest.approx(kept, rel=0.01)
+    assert len(trace.ops) == pytest.approx(kept, rel=0.02)
 
 
 @pytest.mark.parametrize(
@@ -222,5 +223,4 @@ waits()
     cpu = trace.cpu[trace.cpu["thread"] == trace.main_thread]
     in_busy, in_wait = mine["at"][functions.index("busy")], waiting["at"]
     used = np.interp([in_busy, in_busy + 0.3e9, in_wait[0], in_wait[-1]], cpu["at"], cpu["cpu"])
-    assert used[1] - used[0] > 0.1e9
-    assert used[3] - used[2] < 0.1e9
+    assert used[1] - used[0] > 4 * (used[3] - used[2])
