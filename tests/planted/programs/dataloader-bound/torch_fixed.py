@@ -1,4 +1,4 @@
-"""Train on samples that a data loader fetches from a slow store in many processes."""
+"""Train on samples that a data loader fetches from a remote store in many processes."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""Train on samples that a data loader fetches one by one from a slow store."""
+"""Train on samples that a data loader fetches one by one from a remote store."""
 
 import os
 import time

@@ -6,7 +6,7 @@ import time
 import jax
 import jax.numpy as jnp
 
-STEPS = int(os.environ.get("STEPS", "100"))
+STEPS = int(os.environ.get("STEPS", "200"))
 N = int(os.environ.get("SIZE", "8192"))
 
 

@@ -6,7 +6,7 @@ import time
 import numpy as np
 from numba import cuda
 
-STEPS = int(os.environ.get("STEPS", "1200"))
+STEPS = int(os.environ.get("STEPS", "900"))
 N = int(os.environ.get("SIZE", str(1 << 27)))
 THIRD, HALF = np.float32(1 / 3), np.float32(0.5)
 

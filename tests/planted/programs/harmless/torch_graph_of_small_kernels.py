@@ -5,8 +5,8 @@ import time
 
 import torch
 
-STEPS = int(os.environ.get("STEPS", "200"))
-N = int(os.environ.get("SIZE", str(1 << 21)))
+STEPS = int(os.environ.get("STEPS", "120"))
+N = int(os.environ.get("SIZE", str(1 << 22)))
 
 torch.manual_seed(14)
 field = torch.rand(N, device="cuda")

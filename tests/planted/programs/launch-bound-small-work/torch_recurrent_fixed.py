@@ -1,4 +1,4 @@
-"""Run a small gated recurrent cell, written out in tensor operations, over a long sequence, a hundred steps a CUDA graph."""
+"""Run a small gated recurrent cell over a long sequence, a hundred steps a CUDA graph."""
 
 import os
 import time
