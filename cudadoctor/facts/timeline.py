@@ -61,8 +61,8 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
 class Excerpt(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of the steady run, `start_s` after the program's first line.
 
-    `steps` says how many steps it holds, None where none were found. Of lanes that had something to do, `lanes_left_out`
-    are not shown.
+    `steps` says how many steps it holds, None where none were found. `lanes_left_out` are not shown, though they had
+    something to do.
     """
 
     start_s: float

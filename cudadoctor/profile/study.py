@@ -11,8 +11,10 @@ from collections.abc import Iterator
 import msgspec
 
 from cudadoctor.attribution.profile import analyse
+from cudadoctor.attribution.profile.timeline import timeline
 from cudadoctor.attribution.profile.trace import Control, Peaks, Trace
 from cudadoctor.facts.profile import Profile, Program, RecordCount, Run, Tracer
+from cudadoctor.facts.timeline import Timeline
 from cudadoctor.gpu.clock_watch import ClockWatch
 from cudadoctor.gpu.cupti import ask, places
 from cudadoctor.gpu.cupti.callbacks import NoNativeCodeError, compile_callbacks
@@ -75,6 +77,7 @@ class _Study:
         self.notes: list[str] = []
         self.watch = ClockWatch(options.pci_address)
         self.analysis = None
+        self.timeline: Timeline | None = None
         self.layout = Layout.within(options.pool_mib)
 
     @property
@@ -166,6 +169,7 @@ class _Study:
         warm = self.controls[1:] or self.controls
         walls = tuple(ran.wall_ns for ran in warm if ran.wall_ns is not None and ran.exit_code is not None)
         self.analysis = analyse(trace, Control(walls), self.peaks)
+        self.timeline = timeline(trace, None if self.analysis is None else self.analysis.steps)
 
     def profile(self, tracer: Tracer) -> Profile:
         asked = self.options.asked
@@ -181,6 +185,7 @@ class _Study:
             control=tuple(_fact(ran) for ran in self.controls),
             traced=None if self.run_traced is None else _fact(self.run_traced),
             analysis=self.analysis,
+            timeline=self.timeline,
             readings=self.watch.readings(),
             violations=self.watch.violations(),
             window_s=self.watch.window_s(),
