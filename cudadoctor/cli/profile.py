@@ -40,6 +40,10 @@ def profile(
     no_tracer: Annotated[
         bool, typer.Option("--no-tracer", help="Only run the program and watch the GPU through NVML.")
     ] = False,
+    probe: Annotated[
+        bool,
+        typer.Option("--probe", help="Also run it with slower launches, copies or waits: do they matter at all?"),
+    ] = False,
     time_limit: Annotated[
         float | None,
         typer.Option("--time-limit", metavar="SECONDS", min=0.1, help="End each run of the program after this time."),
@@ -77,6 +81,8 @@ def profile(
         quiet=quiet,
     )
     asked = None if facts is not None else _asked(program, module)
+    if probe and no_tracer:
+        raise RefusedError("--probe needs the tracer: leave --no-tracer out")
     if facts is not None and (program or trace):
         raise RefusedError("--facts shows a saved profile: a program and --trace do not go with it")
     areas = frozenset(AREAS) - {"kernel"}
@@ -89,7 +95,7 @@ def profile(
             why = "The program was not run: there is no GPU here that a CUDA program can use"
             return deliver(refusal(machine, "profile", why), report)
         options = _options(asked, machine, choose_device(machine, device), report, timeout)
-        options = msgspec.structs.replace(options, limit_s=time_limit, pool_mib=pool, trace=not no_tracer)
+        options = msgspec.structs.replace(options, limit_s=time_limit, pool_mib=pool, trace=not no_tracer, probe=probe)
         machine, interrupted = _profile(machine, options, trace, _silent if quiet else _tell)
     section = machine.profile
     if isinstance(section, Missing):

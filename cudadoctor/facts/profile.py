@@ -90,7 +90,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """A part of wall time: kernels by name, copies that no kernel hides by kind, and an idle device by what held it up.
 
     Names of idle parts: `launching`, `copying`, `synchronizing`, `allocating`, `compiling and loading`, `context`,
-    `other calls`, `Python`, `waiting`, `host` (where it is not known whether Python ran or waited), `importing`.
+    `other calls`, `Python`, `waiting`, `reading files`, `importing`, `host` (it is not known whether Python ran or
+    waited). The way of a library into a call belongs to the call.
     `before` and `after` are what the script did before its first and after its last operation of the device, by the
     same names. `tracer` is what tracing cost.
     """
@@ -182,7 +183,10 @@ class LineRow(msgspec.Struct, frozen=True, kw_only=True):
     file: str
     line: int
     function: str
-    doing: Literal["Python", "compiling", "sleeping", "reading", "importing", "launching", "copying", "synchronizing"]
+    doing: Literal[
+        "Python", "compiling", "sleeping", "reading", "importing", "launching", "copying", "synchronizing",
+        "allocating", "loading", "calling",
+    ]  # fmt: skip
     samples: int
     share: float
     idle_share: float
@@ -213,10 +217,11 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
     """What the program would take without one cause: the trace is edited and played again.
 
     `scope` is `step` where the figures are of one steady step, `run` where they are of the whole run (what happens
-    once). `low_ms` and `high_ms` hold the saving (95 %, with the error of the replay). `run_saved_s` is what the whole
-    run would lose. `bound` says that the saving is what can be had at most. `seen` are the signs of the cause, and
-    `fits` says that they are those that this cause needs.
-    `assumes` says what the program would do instead, `where` names the lines or kernels that it concerns.
+    once). `low_ms` and `high_ms` hold the saving (95 %, with the error of the replay). `further_ms` is what would
+    still be saved where the causes before this one were gone, `run_saved_s` what the whole run would lose.
+    `bound` says that the saving is what can be had at most. `seen` are the signs of the cause, and `fits` says that
+    they are those that this cause needs. `assumes` says what the program would do instead, `where` names the lines or
+    kernels that it concerns.
     """
 
     cause: str
@@ -228,6 +233,7 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
     low_ms: float
     high_ms: float
     run_saved_s: float
+    further_ms: float = 0.0
     bound: bool = False
     fits: bool = True
     seen: tuple[Sign, ...] = ()

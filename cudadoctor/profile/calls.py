@@ -16,8 +16,8 @@ _PATTERNS = (
     (CallKind.COPY, r"Mem[cC]py|MemPrefetch"),
     (CallKind.SYNC, r"(Ctx|Stream|Event|Device|Thread)Synchronize|StreamWaitValue"),
     (CallKind.EVENT, r"Event|StreamWaitEvent|StreamQuery"),
-    (CallKind.MODULE, r"Module|Library|Link|Kernel(?!NodeParams)|Func|Occupancy"),
-    (CallKind.QUERY, r".*Get|PointerGetAttribute|Peek"),
+    (CallKind.MODULE, r"Module|Library|Link|KernelGetFunction|KernelSet|Func(Set|Load|IsLoaded)"),
+    (CallKind.QUERY, r".*Get|Peek|Occupancy"),
     (CallKind.CONTEXT, r"Ctx|DevicePrimaryCtx|Init|Device|SetDevice|GetDevice|SetValidDevices|Stream|ProfilerSt"),
 )
 _COMPILED = tuple((kind, re.compile(pattern)) for kind, pattern in _PATTERNS)

@@ -64,6 +64,12 @@ def main() -> None:
 
 
 def _observe(memory: Any, writer: pool.Writer, config: dict[str, Any]) -> tuple[tracing.Tracing | None, Sampler | None]:
+    if config["delay"]:
+        try:
+            tracing.start_delaying(memory, writer, config["libraries"][0], config["ids"], config["delay"])
+        except tracing.NotTracedError as error:
+            writer.tell("not traced", reason=str(error))
+        return None, None
     if not config["trace"]:
         return None, None
     tracer = None

@@ -129,3 +129,10 @@ def taken_over(told: Told, trace: Trace) -> bool:
         return False
     calls = trace.calls[(trace.calls["thread"] == told.thread) & (trace.calls["start"] >= trace.end)]
     return all(trace.names[number] != told.last_call for number in calls["name"])
+
+
+def driver_calls(memory: mmap.mmap, layout: pool.Layout) -> dict[int, str]:
+    """Return the names of the driver's calls by the ids that the tracer has for them."""
+    texts = pool.texts(memory, layout)
+    named: dict[str, str] = next((t["names"] for t in texts if t["kind"] == "calls" and t["api"] == "driver"), {})
+    return {int(number): name for number, name in named.items()}

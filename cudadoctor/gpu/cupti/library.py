@@ -131,6 +131,13 @@ class Cupti:
         function.argtypes = [POINTER(c_uint8), c_size_t, c_void_p]
         return ctypes.cast(function, c_void_p).value or 0
 
+    def call_back(self, callback: int, domain: int, ids: list[int]) -> None:
+        """Let a callback, by address, be called around calls of an API."""
+        subscriber = c_void_p()
+        self.call("cuptiSubscribe", byref(subscriber), c_void_p(callback), c_void_p())
+        for number in ids:
+            self.call("cuptiEnableCallback", c_uint32(1), subscriber, c_int(domain), c_uint32(number))
+
     def call_names(self, domain: int) -> dict[int, str]:
         """Return the names of all calls of an API by the ids that records carry (without the version suffix)."""
         names = {}

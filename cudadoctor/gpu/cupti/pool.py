@@ -35,7 +35,8 @@ SAMPLE = struct.Struct("<qIi")
 # Where the header keeps what, in bytes from the beginning of the pool.
 MAGIC_AT, TAKEN_AT, SLOTS_AT, RECORDS_AT, NAMES_USED_AT, NAMES_LOST_AT = 0, 8, 16, 24, 32, 40
 NEXT_RECORD_AT, TEXT_USED_AT, SAMPLES_USED_AT, COMPLETED_AT = 48, 56, 64, 72
-CODE_SIZE_AT, REQUESTED_AT, RETURNED_AT = 80, 88, 96
+CODE_SIZE_AT, REQUESTED_AT, RETURNED_AT, DELAY_CODE_AT = 80, 88, 96, 104
+CLOCK_AT, DELAY_NS_AT, DELAYED_AT = 112, 120, 128
 
 CODE_AT, CODE_BYTES = PAGE, 16 * PAGE
 TABLE_AT = CODE_AT + CODE_BYTES
@@ -66,11 +67,15 @@ def _pages(size: int) -> int:
 
 
 class NativeCode(NamedTuple):
-    """Position-independent code, and where in it the callbacks for a requested and a completed buffer begin."""
+    """Position-independent code, and where in it the callbacks begin.
+
+    They are for a requested and a completed buffer, and for a call that is delayed.
+    """
 
     code: bytes
     requested_at: int
     completed_at: int
+    delay_at: int
 
 
 def prepare(descriptor: int, layout: Layout, native: NativeCode | None = None) -> None:
@@ -80,15 +85,21 @@ def prepare(descriptor: int, layout: Layout, native: NativeCode | None = None) -
     struct.pack_into("<Q", header, MAGIC_AT, MAGIC)
     struct.pack_into("<Q", header, SLOTS_AT, layout.slots)
     if native is not None:
-        struct.pack_into("<QQQ", header, CODE_SIZE_AT, len(native.code), native.requested_at, native.completed_at)
+        struct.pack_into("<QQQQ", header, CODE_SIZE_AT, len(native.code), *native[1:])
         os.pwrite(descriptor, native.code, CODE_AT)
     os.pwrite(descriptor, bytes(header), 0)
 
 
 def native_code(memory: mmap.mmap) -> NativeCode | None:
     """Return the code of the callbacks, None if the pool has none."""
-    size, requested_at, completed_at = struct.unpack_from("<QQQ", memory, CODE_SIZE_AT)
-    return NativeCode(memory[CODE_AT : CODE_AT + size], requested_at, completed_at) if size else None
+    size, *starts = struct.unpack_from("<QQQQ", memory, CODE_SIZE_AT)
+    return NativeCode(memory[CODE_AT : CODE_AT + size], *starts) if size else None
+
+
+def delayed(memory: mmap.mmap) -> int:
+    """Return how many calls were delayed."""
+    count: int = struct.unpack_from("<Q", memory, DELAYED_AT)[0]
+    return count
 
 
 def open_pool(descriptor: int) -> tuple[mmap.mmap, Layout]:

@@ -10,9 +10,9 @@ import time
 from ctypes import c_size_t, c_void_p
 
 from cudadoctor.gpu.cupti import pool
+from cudadoctor.gpu.cupti.callback_source import ALIGNMENT
 from cudadoctor.gpu.cupti.library import DRIVER_API, KINDS, NEEDED, RUNTIME_API, Cupti, CuptiError
 
-_CODE_ALIGNMENT = 1 << 16
 _CODE_AT = 64
 _PROT_READ_WRITE, _PROT_READ_EXECUTE = 3, 5
 
@@ -100,12 +100,36 @@ def start(memory: mmap.mmap, writer: pool.Writer, libraries: list[str]) -> Traci
     raise NotTracedError("; ".join(reasons) or "no libcupti was found")
 
 
+def start_delaying(memory: mmap.mmap, writer: pool.Writer, library: str, ids: list[int], delay_ns: int) -> None:
+    """Delay calls of the driver API, by their callback ids, instead of tracing.
+
+    Raises:
+        NotTracedError: It cannot be done; the text says why.
+    """
+    native = pool.native_code(memory)
+    if native is None:
+        raise NotTracedError("there are no callbacks for this machine")
+    struct.pack_into("<Q", memory, pool.DELAY_NS_AT, delay_ns)
+    clock = ctypes.cast(ctypes.CDLL(None).clock_gettime, c_void_p).value or 0
+    struct.pack_into("<Q", memory, pool.CLOCK_AT, clock)
+    try:
+        Cupti(library).call_back(_place(native, memory) + native.delay_at, DRIVER_API, ids)
+    except (OSError, CuptiError) as error:
+        raise NotTracedError(str(error)) from error
+    writer.tell("delaying", library=library, calls=len(ids), ns=delay_ns)
+
+
+def _place(native: pool.NativeCode, memory: mmap.mmap) -> int:
+    """Put the callbacks into this process, and return the address of their code."""
+    # CUPTI may write until the process is gone, so the pool is never unmapped.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(memory))
+    return _load_code(native.code, ctypes.addressof(ctypes.c_char.from_buffer(memory)))
+
+
 def _start_with(path: str, memory: mmap.mmap, writer: pool.Writer, native: pool.NativeCode) -> Tracing:
     cupti = Cupti(path)
     version = cupti.version()
-    # CUPTI may write until the process is gone, so the pool is never unmapped.
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(memory))
-    base = _load_code(native.code, ctypes.addressof(ctypes.c_char.from_buffer(memory)))
+    base = _place(native, memory)
     struct.pack_into("<Q", memory, pool.NEXT_RECORD_AT, cupti.next_record_address())
     try:
         cupti.use_system_thread_ids()
@@ -142,18 +166,18 @@ def _load_code(code: bytes, pool_address: int) -> int:
     libc.mmap.restype = c_void_p
     libc.mmap.argtypes = [c_void_p, c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
     libc.mprotect.argtypes = [c_void_p, c_size_t, ctypes.c_int]
-    size = 2 * _CODE_ALIGNMENT
+    size = 2 * ALIGNMENT
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
     mapped = libc.mmap(None, size, _PROT_READ_WRITE, flags, -1, 0)
     if mapped in (None, c_void_p(-1).value):
         raise OSError(ctypes.get_errno(), "no memory for the tracer's callbacks")
-    base = int(-(-mapped // _CODE_ALIGNMENT) * _CODE_ALIGNMENT)
+    base = int(-(-mapped // ALIGNMENT) * ALIGNMENT)
     ctypes.memmove(base, struct.pack("<Q", pool_address), 8)
     ctypes.memmove(base + _CODE_AT, code, len(code))
-    if libc.mprotect(base, _CODE_ALIGNMENT, _PROT_READ_EXECUTE):
+    if libc.mprotect(base, ALIGNMENT, _PROT_READ_EXECUTE):
         error = ctypes.get_errno()
         raise OSError(error, f"this system does not let a process make code: {os.strerror(error)}")
-    _forget_old_instructions(base, _CODE_ALIGNMENT)
+    _forget_old_instructions(base, ALIGNMENT)
     return base + _CODE_AT
 
 

@@ -1,0 +1,167 @@
+"""From the records of one traced run to the facts of its profile."""
+
+from __future__ import annotations
+
+from statistics import median
+
+import numpy as np
+
+from cudadoctor.attribution.profile import once, steps, tables, what_ifs
+from cudadoctor.attribution.profile.decomposition import decompose
+from cudadoctor.attribution.profile.excerpt import Excerpt, cut
+from cudadoctor.attribution.profile.host import Host
+from cudadoctor.attribution.profile.model import Model, build, tidy
+from cudadoctor.attribution.profile.patterns import Window
+from cudadoctor.attribution.profile.replay import whole_run
+from cudadoctor.attribution.profile.steps import Found
+from cudadoctor.attribution.profile.trace import Control, DeviceUse, Peaks, Trace
+from cudadoctor.attribution.statistics import bootstrap_median
+from cudadoctor.facts.profile import Analysis, Replayed, Steps, WhatIf
+
+MISMATCH_LIMIT = 0.05
+DILATION_LIMIT = 2.0
+_MOST_SAMPLED = 400
+_FEW_STEPS_CHECKED = 0.25
+
+
+def analyse(trace: Trace, control: Control, peaks: Peaks, use: DeviceUse | None = None) -> Analysis:
+    """Take a traced run apart and predict what it would take without each cause.
+
+    Args:
+        trace: What was recorded.
+        control: The untraced runs.
+        peaks: What this machine was measured to reach.
+        use: How the GPU's units were used in an untraced run, where NVML tells.
+
+    Returns:
+        The facts; where records are missing, what the others say, and notes of what is missing.
+    """
+    trace = tidy(trace)
+    if trace.complete_until is not None:
+        trace = _upto(trace, trace.complete_until)
+    model = build(trace)
+    host = Host(model)
+    found = steps.find(model)
+    devices = _devices(model)
+    walls = [wall for wall in control.walls if wall > 0]
+    dilation = trace.end / median(walls) if walls else None
+    begin, end = found.window
+    steady = tuple(decompose(model, host, device, "steady", begin, end) for device in devices)
+    whole = tuple(decompose(model, host, device, "whole", 0.0, float(trace.end)) for device in devices or (0,))
+    excerpt = cut(model, host, found) if devices else None
+    replayed = _replayed(model, walls, excerpt, dilation)
+    predicted: list[WhatIf] = []
+    if excerpt is not None and replayed.error is not None and not replayed.why_no_what_if:
+        window = Window(excerpt, steady[0], peaks)
+        many = found.steady + found.warm_up
+        predicted += what_ifs.predict(window, mismatch=replayed.error, steps=many, use=use)
+        own = replayed.replayed_s * 1e9
+        predicted += once.predict(model, host, found, devices[0], wall=own, error=replayed.error)
+    return Analysis(
+        steps=_told(found, excerpt, model),
+        dilation=dilation,
+        steady=steady,
+        whole=whole,
+        kernels=tables.kernel_rows(model),
+        copies=tables.copy_rows(model, peaks),
+        calls=tables.call_rows(model),
+        replay=replayed,
+        what_ifs=tuple(predicted),
+        lines=tables.line_rows(model, begin, end),
+        threads=len(np.unique(trace.calls["thread"])),
+        streams=int(model.ops.stream.max(initial=-1)) + 1,
+        devices=devices,
+        notes=tuple(_notes(trace, found, walls, end - begin)),
+    )
+
+
+def _devices(model: Model) -> tuple[int, ...]:
+    """Return the GPUs that were used, the busiest first."""
+    ops = model.trace.ops
+    values, which = np.unique(ops["device"], return_inverse=True)
+    worked = np.bincount(which, (ops["end"] - ops["start"]).astype(np.float64), len(values))
+    return tuple(int(values[place]) for place in np.argsort(-worked, kind="stable"))
+
+
+def _upto(trace: Trace, until: int) -> Trace:
+    """Leave out what was recorded after records began to be lost."""
+    return trace._replace(
+        ops=trace.ops[trace.ops["start"] <= until],
+        calls=trace.calls[trace.calls["start"] <= until],
+        syncs=trace.syncs[trace.syncs["start"] <= until],
+    )
+
+
+def _replayed(model: Model, walls: list[int], excerpt: Excerpt | None, dilation: float | None) -> Replayed:
+    own = whole_run(model)
+    until = model.trace.complete_until
+    if until is not None and 0 < until < model.trace.end and len(model.calls.start):
+        # What comes after the last record is taken to be dilated as what comes before.
+        rest = float(model.trace.end) - float(model.calls.end.max())
+        own = own - rest + rest * (own - rest) / max(1.0, float(model.calls.end.max()))
+    if not walls:
+        return Replayed(replayed_s=own / 1e9, why_no_what_if="no untraced run came to its end")
+    middle = float(median(walls))
+    error = own / middle - 1
+    why = ""
+    if dilation is not None and dilation > DILATION_LIMIT:
+        why = f"tracing made the run take {dilation:.1f} times as long; beyond 2 nothing is judged"
+    elif excerpt is None:
+        why = "no steady work of a GPU was recorded"
+    elif abs(error) > MISMATCH_LIMIT and not (len(walls) > 1 and min(walls) <= own <= max(walls)):
+        why = (
+            f"played again without the tracer, the run takes {own / 1e9:.2f} s and not {middle / 1e9:.2f}: "
+            f"{abs(error):.0%} {'more' if error > 0 else 'less'}, and {MISMATCH_LIMIT:.0%} is the limit"
+        )
+    elif abs(excerpt.error) > MISMATCH_LIMIT:
+        why = (
+            f"played again, the recorded steps take {abs(excerpt.error):.0%} "
+            f"{'more' if excerpt.error > 0 else 'less'} than they took, and {MISMATCH_LIMIT:.0%} is the limit"
+        )
+    return Replayed(replayed_s=own / 1e9, control_s=middle / 1e9, error=error, why_no_what_if=why)
+
+
+def _told(found: Found, excerpt: Excerpt | None, model: Model) -> Steps:
+    begin, end = found.window
+    lengths = found.durations / 1e6
+    if excerpt is not None and found.steady > 0 and lengths.sum() > 0:
+        # What the tracer cost is spread over the steps as the replay has it.
+        lengths = lengths * (excerpt.now / max(1e-9, float(found.durations.mean())))
+    sampled = lengths[:: max(1, len(lengths) // _MOST_SAMPLED)]
+    spread = bootstrap_median(sampled.tolist()) if len(sampled) else None
+    first, last = int(found.calls[found.warm_up]), int(found.calls[-1])
+    operations = int(model.calls.op_count[first:last].sum())
+    return Steps(
+        found_by=found.by,  # type: ignore[arg-type]
+        name=found.name,
+        count=max(1, found.steady),
+        median_ms=float(np.median(lengths)) if len(lengths) else None,
+        low_ms=spread.low if spread else None,
+        high_ms=spread.high if spread else None,
+        warm_up=found.warm_up,
+        warm_up_ms=once.warm_up_cost(found) / 1e6,
+        operations=round(operations / max(1, found.steady)),
+        window_start_s=begin / 1e9,
+        window_end_s=end / 1e9,
+    )
+
+
+def _notes(trace: Trace, found: Found, walls: list[int], window: float) -> list[str]:
+    told = []
+    if trace.dropped:
+        told.append(f"{trace.dropped} records were lost")
+    if trace.complete_until is not None:
+        told.append(
+            f"records are complete up to {trace.complete_until / 1e9:.2f} s of {trace.end / 1e9:.2f}; "
+            "what came later is not judged"
+        )
+    if found.by == "none" and len(trace.ops):
+        told.append("no steps were found that repeat; all between the first and the last operation was judged as one")
+    if walls and found.by != "none" and window < _FEW_STEPS_CHECKED * median(walls):
+        told.append(
+            f"the steady steps are {window / median(walls):.0%} of the run, so the untraced runs, which say only how "
+            "long all of it took, check them poorly"
+        )
+    if not len(trace.cpu):
+        told.append("the CPU time of threads was not read, so Python at work and waiting are not told apart")
+    return told

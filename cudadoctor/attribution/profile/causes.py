@@ -1,0 +1,149 @@
+"""Which causes of a profiled program clear the thresholds, and how sure that is: from the facts alone.
+
+A cause must save at least 5 % of the program's time, and more than twice its own error; the lead cause 25 %. What is
+explained by a cause before it is left out: it must save 5 % once those are gone, too. A few causes (a share of idle
+time, a warm-up, double precision on a card that is good at it) are only remarked on, since they are how such programs
+are or what the user may want.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal
+
+import msgspec
+
+from cudadoctor.facts.profile import Analysis, Breakdown, Probe, Profile, WhatIf
+
+LEAST_SHARE = 0.05
+LEAD_SHARE = 0.25
+MANY_ERRORS = 2.0
+RESIDUAL_LIMIT = 0.25
+DILATION_LIMIT = 2.0
+BUSY_SHARE = 0.85
+_ON_THE_PATH = 0.5
+_HIDDEN = 0.2
+
+Confidence = Literal["proven", "supported", "possible"]
+
+# What a probe of a class of calls speaks for: with the calls made longer, these causes cost more.
+_PROBED = {
+    "launch-bound-small-work": "launch",
+    "small-transfers": "copy",
+    "readback-every-step": "copy",
+    "sync-every-step": "sync",
+    "allocation-in-loop": "allocate",
+}
+# What must have the signs that it needs; for the others the what-if alone makes it possible.
+_NEEDS_SIGNS = (
+    "warmup-in-timing",
+    "ptx-jit-first-run",
+    "launch-bound-small-work",
+    "transfer-bound",
+    "pageable-transfer",
+)
+_REMARKS = ("warmup-in-timing", "ptx-jit-first-run")
+
+
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
+    """One cause that clears the thresholds; `share` is the part of the step or run that it costs.
+
+    `probe` is that of the calls which the cause is made of, if there was one.
+    """
+
+    id: str
+    what_if: WhatIf
+    share: float
+    error_ms: float
+    confidence: Confidence
+    lead: bool = False
+    probe: Probe | None = None
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """What a program spends its time on.
+
+    `causes` are in the order in which they should be tackled. `unknown` says why nothing is judged, "" if something is.
+    `busy` says that kernels run nearly all the time and no cause is left: nothing is wrong.
+    """
+
+    profile: Profile
+    steady: Breakdown | None
+    causes: tuple[Cause, ...] = ()
+    unknown: str = ""
+    busy: bool = False
+
+    @property
+    def lead(self) -> Cause | None:
+        """The cause that costs at least a quarter, and more than the others."""
+        return next((cause for cause in self.causes if cause.lead), None)
+
+
+@lru_cache(maxsize=4)
+def judge(profile: Profile) -> Judgement:
+    """Judge a profile.
+
+    Returns:
+        Causes; or why nothing is judged; or that nothing is wrong; or none of them, for a program that has no single
+        cause.
+    """
+    analysis = profile.analysis
+    if analysis is None:
+        return Judgement(profile=profile, steady=None, unknown=_why_no_analysis(profile))
+    steady = analysis.steady[0] if analysis.steady else None
+    unknown = _why_unknown(analysis, steady)
+    if unknown:
+        return Judgement(profile=profile, steady=steady, unknown=unknown)
+    found = [cause for each in analysis.what_ifs if (cause := _judged(profile, each)) is not None]
+    steps = [cause for cause in found if cause.id not in _REMARKS]
+    if steps and steps[0].share >= LEAD_SHARE:
+        first = steps[0]
+        found = [msgspec.structs.replace(each, lead=each is first) for each in found]
+    busy = not steps and steady is not None and steady.share("kernels") >= BUSY_SHARE
+    return Judgement(profile=profile, steady=steady, causes=tuple(found), busy=busy)
+
+
+def cause_of(profile: Profile, id: str) -> tuple[Judgement, Cause] | None:
+    """Return a cause of a profiled program, None where it is none."""
+    judgement = judge(profile)
+    cause = next((each for each in judgement.causes if each.id == id), None)
+    return None if cause is None else (judgement, cause)
+
+
+def _why_no_analysis(profile: Profile) -> str:
+    reason = profile.tracer.reason
+    return f"the program was not traced: {reason}" if reason else "the program was not traced"
+
+
+def _why_unknown(analysis: Analysis, steady: Breakdown | None) -> str:
+    if steady is None:
+        return "no work of a GPU was recorded"
+    if analysis.dilation is not None and analysis.dilation > DILATION_LIMIT:
+        return f"tracing made the program take {analysis.dilation:.1f} times as long; beyond 2 nothing is judged"
+    if steady.wall_ms > 0 and abs(steady.residual_ms) / steady.wall_ms > RESIDUAL_LIMIT:
+        return f"{abs(steady.residual_ms) / steady.wall_ms:.0%} of the time is not explained by what was recorded"
+    if analysis.replay is None:
+        return "nothing was replayed"
+    return analysis.replay.why_no_what_if
+
+
+def _judged(profile: Profile, what_if: WhatIf) -> Cause | None:
+    if what_if.now_ms <= 0:
+        return None
+    share, error = what_if.saved_ms / what_if.now_ms, max(0.0, what_if.saved_ms - what_if.low_ms)
+    clears = share >= LEAST_SHARE and what_if.saved_ms > MANY_ERRORS * error
+    if not clears or what_if.further_ms < LEAST_SHARE * what_if.now_ms:
+        return None
+    if not what_if.fits and what_if.cause in _NEEDS_SIGNS:
+        return None
+    probe = _probe_of(profile, what_if.cause)
+    confidence: Confidence = "supported" if what_if.fits else "possible"
+    if probe is not None and probe.high < _HIDDEN:
+        return None  # made longer, these calls cost nothing: something else hides them
+    if probe is not None and probe.low > _ON_THE_PATH and what_if.fits:
+        confidence = "proven"
+    return Cause(id=what_if.cause, what_if=what_if, share=share, error_ms=error, confidence=confidence, probe=probe)
+
+
+def _probe_of(profile: Profile, cause: str) -> Probe | None:
+    return next((probe for probe in profile.probes if probe.calls == _PROBED.get(cause)), None)

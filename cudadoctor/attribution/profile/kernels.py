@@ -1,0 +1,199 @@
+"""What a trace says of kernels that could be faster themselves, and of kernels that were slower at first.
+
+A trace holds a kernel's grid, name and time, and not what it computes. So a grid that leaves most of the GPU empty is
+seen; double precision is read off names and types, or off the use of the units where NVML counts it; and memory that is
+read in the wrong order only where NVML counts the bytes: it is then busy with far more of them than there are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from cudadoctor.attribution.profile import edits
+from cudadoctor.attribution.profile.excerpt import Excerpt
+from cudadoctor.attribution.profile.model import Floats, Model
+from cudadoctor.attribution.profile.patterns import Candidate, Window
+from cudadoctor.attribution.profile.trace import DeviceKind, DeviceUse
+
+FEW_BLOCKS = 2
+"""Blocks a multiprocessor below which a grid cannot fill the GPU."""
+_MOST_TIME = 0.5
+_LONG_KERNEL = 20_000.0
+"""Nanoseconds: shorter kernels are near the time that any kernel takes."""
+_KERNEL_BOUND = 0.5
+_CONSUMER = 16.0
+"""Consumer cards do 1:16 and less of their float32 in float64, those of data centres 1:2."""
+_FP64_USE = 0.1
+_MEMORY_USE = 0.5
+_RAMP = 1.2
+_SETTLED = 1.1
+_FEWEST = 20
+
+# float64 in names: C++ and Itanium mangling, numba's array types, CuPy's and cuBLAS's own names.
+_DOUBLE = re.compile(
+    r"double|float64|complex128|Array[<I]d|Id(?:Li|E)|[ _]d(?:gemm|trsm|syrk|gemv|dot|axpy)|_f64|f64f64"
+)
+_MAYBE_NOT = re.compile(r"float32|ArrayIf|sgemm|hgemm")
+
+
+class Ramp(NamedTuple):
+    """A kernel that was slower at first: by which factor, for how long, and what that cost in all, nanoseconds."""
+
+    name: int
+    factor: float
+    until: float
+    cost: float
+
+
+def candidates(window: Window, use: DeviceUse | None = None) -> Iterator[Candidate]:
+    """Yield what may make the kernels slow."""
+    excerpt = window.excerpt
+    kernels = excerpt.ops["kind"] == DeviceKind.KERNEL
+    if kernels.any():
+        for found in (_few_blocks(window, kernels), _double(window, kernels, use), _memory(window, kernels, use)):
+            if found is not None:
+                yield found
+
+
+def _few_blocks(window: Window, kernels: np.ndarray) -> Candidate | None:
+    excerpt, sms = window.excerpt, window.peaks.multiprocessors
+    if not sms:
+        return None
+    ops, duration = excerpt.ops, excerpt.base.duration
+    few = kernels & (ops["blocks"] < FEW_BLOCKS * sms) & (ops["blocks"] > 0)
+    narrow = few & (ops["blocks"] < sms) & (duration >= _LONG_KERNEL)
+    total = float(duration[kernels].sum())
+    if not narrow.any() or total <= 0:
+        return None
+    factor = np.where(narrow, np.maximum(ops["blocks"] / sms, _LONG_KERNEL / 10 / np.maximum(duration, 1.0)), 1.0)
+    return Candidate(
+        "low-occupancy-grid",
+        edits.with_faster_kernels(excerpt, np.minimum(factor, 1.0)),
+        "the same work, over all multiprocessors",
+        (
+            window.sign("share of kernel time in small grids", float(duration[few].sum()) / total),
+            window.sign("blocks, median", float(np.median(ops["blocks"][narrow]))),
+            window.sign("multiprocessors", sms, "driver"),
+        ),
+        fits=float(duration[few].sum()) >= _MOST_TIME * total,
+        bound=True,
+        kernels=_names(excerpt, narrow),
+    )
+
+
+def _double(window: Window, kernels: np.ndarray, use: DeviceUse | None) -> Candidate | None:
+    excerpt, ratio = window.excerpt, window.peaks.fp32_per_fp64
+    if not ratio or ratio <= 1:
+        return None
+    names = excerpt.model.trace.names
+    double = np.array([bool(_DOUBLE.search(name)) and not _MAYBE_NOT.search(name) for name in names] + [False])
+    index = np.where((excerpt.ops["name"] >= 0) & (excerpt.ops["name"] < len(names)), excerpt.ops["name"], len(names))
+    mine = kernels & double[index]
+    counted = use.fp64 if use is not None else None
+    if not mine.any() and counted is not None and use is not None and counted >= _FP64_USE * max(use.busy or 1.0, 0.01):
+        mine = kernels
+    if not mine.any():
+        return None
+    total = float(excerpt.base.duration[kernels].sum())
+    share = float(excerpt.base.duration[mine].sum()) / total if total > 0 else 0.0
+    seen = [
+        window.sign("share of kernel time in double precision", share, "names of kernels"),
+        window.sign("single over double precision on this device", ratio, "architecture"),
+        window.sign("share of the time in kernels", window.parts.share("kernels"), "decomposition"),
+    ]
+    if counted is not None:
+        seen.append(window.sign("part of the time in which the FP64 units worked", counted, "NVML"))
+    # Twice the bytes at least; more only where the FP64 units are what is waited for.
+    bound = ratio if counted is not None and use is not None and counted >= 0.3 * max(use.busy or 1.0, 0.01) else 2.0
+    factor = np.where(mine, 1.0 / (ratio if ratio >= _CONSUMER and counted is None else min(bound, ratio)), 1.0)
+    return Candidate(
+        "fp64-on-consumer-gpu",
+        edits.with_faster_kernels(excerpt, factor),
+        "float32 throughout, if that is precise enough",
+        tuple(seen),
+        fits=ratio >= _CONSUMER and share >= _MOST_TIME and window.parts.share("kernels") >= _KERNEL_BOUND,
+        bound=True,
+        kernels=_names(excerpt, mine),
+    )
+
+
+def _memory(window: Window, kernels: np.ndarray, use: DeviceUse | None) -> Candidate | None:
+    """Judge by the bytes that can be of use: a kernel's threads times 16 bytes are more than most kernels need."""
+    excerpt, peak = window.excerpt, window.peaks.device_memory
+    if not peak or use is None or use.device_memory is None:
+        return None
+    ops, duration = excerpt.ops, excerpt.base.duration
+    useful = ops["blocks"].astype(np.float64) * ops["threads"] * 16.0
+    wide = kernels & (ops["blocks"] >= FEW_BLOCKS * (window.peaks.multiprocessors or 1)) & (duration >= _LONG_KERNEL)
+    slow = wide & (useful / np.maximum(duration, 1.0) * 1e9 <= 0.1 * peak)
+    total = float(duration[kernels].sum())
+    busy = use.device_memory / max(use.busy or 1.0, 0.01)
+    if not slow.any() or float(duration[slow].sum()) < _MOST_TIME * total or busy < _MEMORY_USE:
+        return None
+    factor = np.where(slow, np.maximum(useful / peak * 1e9 / np.maximum(duration, 1.0), 1 / 32), 1.0)
+    return Candidate(
+        "uncoalesced-access",
+        edits.with_faster_kernels(excerpt, np.minimum(factor, 1.0)),
+        "neighbouring threads read neighbouring elements",
+        (
+            window.sign("share of kernel time in such kernels", float(duration[slow].sum()) / total),
+            window.sign("part of that time in which device memory was busy", busy, "NVML"),
+            window.sign(
+                "16 bytes a thread over kernel time, part of this device's bandwidth",
+                float(useful[slow].sum() / duration[slow].sum() * 1e9 / peak),
+            ),
+        ),
+        fits=False,  # other reasons for moving bytes again and again look the same
+        bound=True,
+        kernels=_names(excerpt, slow),
+    )
+
+
+def ramp(model: Model) -> Ramp | None:
+    """Return the kernel that lost most time at first: identical launches a fifth slower than later, None for none."""
+    ops = model.trace.ops
+    mine = np.flatnonzero(ops["kind"] == DeviceKind.KERNEL)
+    if len(mine) < _FEWEST:
+        return None
+    duration = (ops["end"] - ops["start"])[mine].astype(np.float64)
+    key = np.stack([ops[field][mine].astype(np.int64) for field in ("name", "blocks", "threads", "device")], axis=1)
+    _, which, many = np.unique(key, axis=0, return_inverse=True, return_counts=True)
+    which = which.ravel()
+    sums = np.bincount(which, duration)
+    best: Ramp | None = None
+    for each in np.argsort(-sums, kind="stable")[:10]:
+        if many[each] < _FEWEST:
+            continue
+        places = mine[which == each]
+        found = _ramp_of(
+            ops["start"][places].astype(np.float64), (ops["end"] - ops["start"])[places].astype(np.float64)
+        )
+        if found is not None and (best is None or found[2] > best.cost):
+            best = Ramp(int(ops["name"][places[0]]), *found)
+    return best
+
+
+def _ramp_of(start: Floats, duration: Floats) -> tuple[float, float, float] | None:
+    """Return factor, end and cost of a slow beginning; None where there is none, or where slow and fast take turns."""
+    n = len(duration)
+    later = float(np.median(duration[n // 2 :]))
+    width = max(3, min(n // 20, 50))
+    smooth = np.median(np.lib.stride_tricks.sliding_window_view(duration[: n // 2 + width], width), axis=1)
+    if later <= 0 or smooth[0] < _RAMP * later:
+        return None
+    settled = np.flatnonzero(smooth <= _SETTLED * later)
+    if not len(settled) or np.mean(smooth[settled[0] :] > _RAMP * later) > 0.05:
+        return None
+    upto = int(settled[0])
+    cost = float(np.sum(np.maximum(duration[:upto] - later, 0.0)))
+    return float(smooth[0]) / later, float(start[min(upto, n - 1)]), cost
+
+
+def _names(excerpt: Excerpt, mine: np.ndarray) -> tuple[int, ...]:
+    values, which = np.unique(excerpt.ops["name"][mine], return_inverse=True)
+    sums = np.bincount(which, excerpt.base.duration[mine])
+    return tuple(int(values[place]) for place in np.argsort(-sums, kind="stable")[:3])

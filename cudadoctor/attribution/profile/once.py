@@ -1,0 +1,87 @@
+"""What a run pays once: compiling and loading before its steps, PTX that the driver compiles, and clocks that rise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cudadoctor.attribution.profile import kernels
+from cudadoctor.attribution.profile.decomposition import decompose, name_of
+from cudadoctor.attribution.profile.host import NAMES, At, Host
+from cudadoctor.attribution.profile.model import Model
+from cudadoctor.attribution.profile.steps import Found
+from cudadoctor.attribution.profile.trace import Overhead
+from cudadoctor.facts.profile import Sign, WhatIf
+
+MOST_OF_THE_RUN = 0.5
+"""A warm-up below half of the run is what any program has, and nobody is told of it."""
+
+
+def predict(model: Model, host: Host, found: Found, device: int, *, wall: float, error: float) -> Iterator[WhatIf]:
+    """Yield what the whole run would take without what it pays once.
+
+    Args:
+        model: The trace.
+        host: What its lanes do.
+        found: Its steps.
+        device: The GPU that works most.
+        wall: What the run takes without the tracer, nanoseconds.
+        error: How far the replay is from the untraced runs, a fraction.
+    """
+    begin = found.window[0]
+    start = decompose(model, host, device, "whole", 0.0, begin)
+    loading = 1e6 * sum(part.ms for part in start.parts if part.name == NAMES[At.LOADING])
+    extra = warm_up_cost(found)
+    overheads = model.trace.overheads
+    compiler = overheads[overheads["kind"] == Overhead.DRIVER_COMPILER]
+    jit = float((compiler["end"] - compiler["start"])[compiler["start"] < begin].sum())
+    if jit >= 0.01 * wall:
+        yield _run(
+            "ptx-jit-first-run", jit, wall, error, "the driver's cache keeps what it has compiled",
+            (_sign("time in which the driver compiled PTX, s", jit / 1e9),),
+            fits=jit >= MOST_OF_THE_RUN * wall,
+        )  # fmt: skip
+    once = max(loading, min(extra, begin))
+    if once >= 0.01 * wall and found.by != "none":
+        yield _run(
+            "warmup-in-timing", once, wall, error, "the first steps are left out of a timing, or the run is longer",
+            (
+                _sign("compiling and loading before the steady steps, s", loading / 1e9),
+                _sign("steps of the warm-up", float(found.warm_up)),
+                _sign("what they take more than as many steady ones, s", extra / 1e9),
+            ),
+            fits=once >= MOST_OF_THE_RUN * wall,
+        )  # fmt: skip
+    ramp = kernels.ramp(model)
+    if ramp is not None:
+        yield _run(
+            "clock-ramp", ramp.cost, wall, error, "the clocks are up when the program starts",
+            (
+                _sign("first launches over later ones, identical kernels", ramp.factor),
+                _sign("until, s", ramp.until / 1e9),
+            ),
+            where=(name_of(model, ramp.name),),
+        )  # fmt: skip
+
+
+def warm_up_cost(found: Found) -> float:
+    """Return what the steps of the warm-up take more than as many of the others, nanoseconds."""
+    if not found.warm_up or found.steady < 1:
+        return 0.0
+    usual = float(found.durations.mean())
+    return max(0.0, float(found.at[found.warm_up] - found.at[0]) - usual * found.warm_up)
+
+
+def _run(
+    cause: str, saved: float, wall: float, error: float, assumes: str, seen: tuple[Sign, ...], *,
+    fits: bool = True, where: tuple[str, ...] = (),
+) -> WhatIf:  # fmt: skip
+    half = max(0.05, abs(error)) * saved
+    return WhatIf(
+        cause=cause, scope="run", assumes=assumes, now_ms=wall / 1e6, predicted_ms=(wall - saved) / 1e6,
+        saved_ms=saved / 1e6, low_ms=(saved - half) / 1e6, high_ms=(saved + half) / 1e6, run_saved_s=saved / 1e9,
+        further_ms=saved / 1e6, fits=fits, seen=seen, where=where,
+    )  # fmt: skip
+
+
+def _sign(name: str, value: float) -> Sign:
+    return Sign(name=name, value=float(f"{value:.4g}"), source="trace")
