@@ -1,9 +1,8 @@
 """Which causes of a profiled program clear the thresholds, and how sure that is: from the facts alone.
 
 A cause must save at least 5 % of the program's time, and more than twice its own error; the lead cause 25 %. What is
-explained by a cause before it is left out: it must save 5 % once those are gone, too. A few causes (a share of idle
-time, a warm-up, double precision on a card that is good at it) are only remarked on, since they are how such programs
-are or what the user may want.
+explained by a cause before it is left out: it must save 5 % once those are gone, too. What a run pays once is only
+remarked on: every program starts.
 """
 
 from __future__ import annotations

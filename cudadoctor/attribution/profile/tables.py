@@ -135,7 +135,7 @@ def line_rows(model: Model, begin: float, end: float) -> tuple[LineRow, ...]:
         rows.append(
             LineRow(
                 file=place.file, line=place.line, function=place.function,
-                doing=max(sorted(set(told)), key=told.count),  # type: ignore[arg-type]
+                doing=max(sorted(set(told)), key=told.count),
                 samples=len(found), share=len(found) / len(samples),
                 idle_share=float((~busy[found]).sum()) / idle_in_all,
             )

@@ -1,0 +1,102 @@
+"""Each cause planted alone is named first with what its removal saves; twins with the same calls are not accused."""
+
+from __future__ import annotations
+
+import pytest
+
+from cudadoctor.attribution.profile import analyse
+from cudadoctor.attribution.profile.causes import Judgement, judge
+from cudadoctor.attribution.profile.trace import Trace
+from cudadoctor.facts.profile import Probe, Profile, Program, Tracer
+from tests.attribution.profile import build
+from tests.attribution.profile.build import PEAKS, control, loop, traced, wall
+from tests.attribution.profile.programs import PLANTED, TWINS, sleeping, synced, tiny
+
+PROGRAM, TRACER = Program(script="train.py"), Tracer(state="traced")
+
+
+def judged(program: build.Program, trace: Trace | None = None, probes: tuple[Probe, ...] = ()) -> Judgement:
+    analysis = analyse(trace if trace is not None else traced(program), control(program), PEAKS)
+    return judge(Profile(program=PROGRAM, tracer=TRACER, analysis=analysis, probes=probes))
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_cause_is_first_and_its_saving_is_that_of_the_fixed_program(name: str) -> None:
+    cause, slow, fixed = PLANTED[name]
+    found = judged(slow)
+    assert found.unknown == ""
+    assert [each.id for each in found.causes][:1] == [cause]
+    first = found.causes[0]
+    assert first.lead or first.share < 0.25
+    assert first.confidence == "supported"
+    saved = (wall(slow) - wall(fixed)) / 1e9
+    # A bound says what can be had at most; here all of it is had.
+    assert first.what_if.run_saved_s == pytest.approx(saved, rel=0.12)
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_fixed_program_is_not_accused_of_what_was_fixed(name: str) -> None:
+    cause, _, fixed = PLANTED[name]
+    assert cause not in [each.id for each in judged(fixed).causes]
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_a_twin_is_not_accused(name: str) -> None:
+    found = judged(TWINS[name])
+    assert found.unknown == ""
+    assert found.causes == ()
+    assert found.busy
+
+
+def test_the_mean_error_of_the_predictions_is_small() -> None:
+    errors = []
+    for _, slow, fixed in PLANTED.values():
+        saved = (wall(slow) - wall(fixed)) / 1e9
+        errors.append(abs(judged(slow).causes[0].what_if.run_saved_s / saved - 1))
+    assert sum(errors) / len(errors) < 0.06
+
+
+def test_nothing_is_said_of_a_program_whose_untraced_run_took_another_time() -> None:
+    program = loop(tiny)
+    trace = traced(program)
+    analysis = analyse(trace, build.Control((int(0.8 * wall(program)),)), PEAKS)
+    found = judge(Profile(program=PROGRAM, tracer=TRACER, analysis=analysis))
+    assert "and 5% is the limit" in found.unknown
+    assert (found.causes, found.busy, analysis.what_ifs) == ((), False, ())
+
+
+def test_nothing_is_said_beyond_twice_the_time() -> None:
+    program = loop(tiny)
+    analysis = analyse(traced(program), build.Control((int(0.4 * wall(program)),)), PEAKS)
+    assert "beyond 2 nothing is judged" in judge(Profile(program=PROGRAM, tracer=TRACER, analysis=analysis)).unknown
+
+
+def test_nothing_is_said_without_an_untraced_run_or_without_a_trace() -> None:
+    analysis = analyse(traced(loop(tiny)), build.Control(()), PEAKS)
+    assert "no untraced run" in judge(Profile(program=PROGRAM, tracer=TRACER, analysis=analysis)).unknown
+    refused = Profile(program=PROGRAM, tracer=Tracer(state="refused", reason="it is held by nsys"))
+    assert judge(refused).unknown == "the program was not traced: it is held by nsys"
+
+
+@pytest.mark.parametrize(
+    ("slope", "said"),
+    [((0.9, 1.1), "proven"), ((0.3, 0.7), "supported"), ((0.0, 0.05), None)],
+)
+def test_a_probe_proves_a_cause_or_rules_it_out(slope: tuple[float, float], said: str | None) -> None:
+    low, high = slope
+    probe = Probe(calls="sync", count=1600, added_us=20, slope=(low + high) / 2, low=low, high=high)
+    causes = judged(loop(synced), probes=(probe,)).causes
+    assert [cause.confidence for cause in causes if cause.id == "sync-every-step"] == ([said] if said else [])
+
+
+def test_python_and_waiting_are_not_told_apart_without_cpu_time() -> None:
+    program = loop(sleeping, 100)
+    trace = traced(program)
+    found = judged(program, trace._replace(cpu=trace.cpu[:0], samples=trace.samples[:0]))
+    assert [cause.confidence for cause in found.causes] == ["possible"]
+
+
+def test_pageable_copies_are_not_judged_where_the_link_was_not_measured() -> None:
+    _, slow, _ = PLANTED["pageable"]
+    analysis = analyse(traced(slow), control(slow), PEAKS._replace(to_device=None, to_host=None))
+    assert "pageable-transfer" not in [each.cause for each in analysis.what_ifs]
