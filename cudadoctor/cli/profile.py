@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from cudadoctor.cli import options as opt
-from cudadoctor.cli.delivery import RefusedError, check_writable, deliver, report_columns
+from cudadoctor.cli.delivery import RefusedError, check_writable, deliver, report_columns, write_pieces
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
 from cudadoctor.cli.source import choose_device, examination, load_or_examine
 from cudadoctor.doctor import AREAS, diagnose, refusal, usable_gpu
@@ -182,13 +182,13 @@ def _profile(
 
 def _write_trace(path: str, trace: object) -> None:
     from cudadoctor.attribution.profile.trace import Trace
-    from cudadoctor.profile.perfetto import write_trace
+    from cudadoctor.profile.perfetto import trace_events
 
     if not isinstance(trace, Trace):
         print(f"cudadoctor: nothing was traced, so {path} was not written", file=sys.stderr)
         return
     try:
-        write_trace(path, trace)
+        write_pieces(path, trace_events(trace))
     except OSError as error:
         print(f"cudadoctor: cannot write {path}: {error.strerror}", file=sys.stderr)
 

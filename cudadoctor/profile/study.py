@@ -9,8 +9,10 @@ import tempfile
 from collections.abc import Iterator
 
 from cudadoctor.attribution.profile import analyse
+from cudadoctor.attribution.profile.timeline import timeline
 from cudadoctor.attribution.profile.trace import Control, Peaks, Trace
 from cudadoctor.facts.profile import Analysis, Probe, Profile, Program, Run, Tracer
+from cudadoctor.facts.timeline import Timeline
 from cudadoctor.gpu.clock_watch import ClockWatch
 from cudadoctor.gpu.cupti import ask, places
 from cudadoctor.gpu.cupti.callbacks import NoNativeCodeError, compile_callbacks
@@ -78,6 +80,7 @@ class _Study:
         self.found_probes: list[Probe] = []
         self.watch = ClockWatch(options.pci_address)
         self.analysis: Analysis | None = None
+        self.timeline: Timeline | None = None
         self.layout = Layout.within(options.pool_mib)
 
     @property
@@ -175,6 +178,7 @@ class _Study:
     def analyse(self, trace: Trace) -> None:
         walls = tuple(ran.wall_ns for ran in self._warm() if ran.wall_ns is not None and ran.exit_code is not None)
         self.analysis = analyse(trace, Control(walls), self.peaks)
+        self.timeline = timeline(trace, None if self.analysis is None else self.analysis.steps)
 
     def profile(self, tracer: Tracer) -> Profile:
         asked = self.options.asked
@@ -190,6 +194,7 @@ class _Study:
             control=tuple(_fact(ran) for ran in self.controls),
             traced=None if self.run_traced is None else _fact(self.run_traced),
             analysis=self.analysis,
+            timeline=self.timeline,
             untraced_processes=() if self.run_traced is None else self.run_traced.untraced,
             readings=self.watch.readings(),
             violations=self.watch.violations(),
