@@ -144,9 +144,7 @@ def line_rows(model: Model, busies: Sequence[Busy], begin: float, end: float) ->
     return tuple(rows)
 
 
-def _largest(
-    key: NDArray[np.int64], weight: NDArray[np.int64], most: int = MOST_ROWS
-) -> list[tuple[int, NDArray[np.int64]]]:
+def _largest(key: Ints, weight: Floats, most: int = MOST_ROWS) -> list[tuple[int, Ints]]:
     """Return the keys with the largest sums, and their places."""
     if not len(key):
         return []
