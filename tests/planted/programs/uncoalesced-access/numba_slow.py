@@ -30,7 +30,7 @@ d_scale = cuda.to_device(np.linspace(0.001, 0.002, FEATURES, dtype=np.float32))
 d_table = cuda.device_array((SAMPLES, FEATURES), np.float32)
 d_out = cuda.device_array((SAMPLES, FEATURES), np.float32)
 fill[(1, (SAMPLES + 1) // 2), (FEATURES, 2)](d_table)
-threads = 256, 1
+threads = min(256, SAMPLES), 1
 blocks = (SAMPLES + 255) // 256, FEATURES
 standardise[blocks, threads](d_table, d_mean, d_scale, d_out)
 cuda.synchronize()
