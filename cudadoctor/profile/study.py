@@ -13,7 +13,7 @@ import msgspec
 from cudadoctor.attribution.profile import analyse
 from cudadoctor.attribution.profile.timeline import timeline
 from cudadoctor.attribution.profile.trace import Control, Peaks, Trace
-from cudadoctor.facts.profile import Probe, Profile, Program, RecordCount, Run, Tracer
+from cudadoctor.facts.profile import Analysis, Probe, Profile, Program, RecordCount, Run, Tracer
 from cudadoctor.facts.timeline import Timeline
 from cudadoctor.gpu.clock_watch import ClockWatch
 from cudadoctor.gpu.cupti import ask, places
@@ -82,7 +82,7 @@ class _Study:
         self.notes: list[str] = []
         self.found_probes: list[Probe] = []
         self.watch = ClockWatch(options.pci_address)
-        self.analysis = None
+        self.analysis: Analysis | None = None
         self.timeline: Timeline | None = None
         self.layout = Layout.within(options.pool_mib)
 
@@ -202,7 +202,7 @@ class _Study:
     def analyse(self, trace: Trace) -> None:
         walls = tuple(ran.wall_ns for ran in self._warm() if ran.wall_ns is not None and ran.exit_code is not None)
         self.analysis = analyse(trace, Control(walls), self.peaks)
-        self.timeline = timeline(trace, None if self.analysis is None else self.analysis.steps)
+        self.timeline = timeline(trace, self.analysis.steps)
 
     def profile(self, tracer: Tracer) -> Profile:
         asked = self.options.asked

@@ -82,19 +82,19 @@ def _of_host(trace: Trace, edges: Floats) -> list[tuple[str, int | None, Floats]
     calls = trace.calls[trace.calls["thread"] == thread]
     made: dict[str, Floats] = {}
     for kind in np.unique(calls["kind"]).tolist():
-        name = CALL_NAMES.get(kind, "other calls")
+        name: str = CALL_NAMES.get(kind, "other calls")
         made[name] = made.get(name, np.zeros(BUCKETS)) + _covered(calls[calls["kind"] == kind], edges)
     total = np.maximum(sum(made.values(), np.zeros(BUCKETS)), 1.0)
     made = {name: shares / total for name, shares in made.items()}
     free = 1.0 - sum(made.values(), np.zeros(BUCKETS))
     for name, shares in _between_calls(trace, thread, calls, edges).items():
         made[name] = made.get(name, np.zeros(BUCKETS)) + shares * free
-    # More Python than the thread used CPU time cannot have run: the rest of it waited in a native function.
+    # No more Python can have run than the thread used CPU time: the rest of it waited in a native function.
     used = _cpu(trace, thread, edges)
-    python = made.get("Python", np.zeros(BUCKETS))
-    ran = np.where(np.isnan(used), python, np.minimum(python, used))
-    made["Python"] = ran
-    made["waiting"] = made.get("waiting", np.zeros(BUCKETS)) + python - ran
+    python = made.pop("Python", np.zeros(BUCKETS))
+    made["Python"] = np.minimum(python, np.nan_to_num(used))
+    for name, where in (("host", np.isnan(used)), ("waiting", ~np.isnan(used))):
+        made[name] = made.get(name, np.zeros(BUCKETS)) + np.where(where, python - made["Python"], 0.0)
     return [(name, None, shares) for name, shares in made.items()]
 
 

@@ -110,7 +110,8 @@ def _starts(ops: NDArray[Any], begin: float, end: float, count: int) -> NDArray[
 
 def _inside(records: NDArray[Any], cut: _Cut) -> NDArray[Any]:
     some = records[: np.searchsorted(records["start"], cut.end)]
-    return some[some["end"] > cut.begin]
+    inside: NDArray[Any] = some[some["end"] > cut.begin]
+    return inside
 
 
 def _records(trace: Trace, cut: _Cut) -> int:
@@ -143,7 +144,8 @@ def _drawn(trace: Trace, cut: _Cut) -> tuple[tuple[Lane, ...], tuple[Span, ...],
 
 
 def _of_stream(ops: NDArray[Any], device: int, stream: int) -> NDArray[Any]:
-    return ops[(ops["device"] == device) & (ops["stream"] == stream)]
+    mine: NDArray[Any] = ops[(ops["device"] == device) & (ops["stream"] == stream)]
+    return mine
 
 
 def _called(trace: Trace, calls: NDArray[Any]) -> Iterator[tuple[float, float, SpanKind, str]]:
