@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from cudadoctor.facts.profile import Analysis, CallRow, CopyRow, KernelRow, LineRow, WhatIf
 from cudadoctor.report.profile.words import copy_name, ms, percent, place, seconds, span
-from cudadoctor.text import printable
+from cudadoctor.text import printable, shortened
 from cudadoctor.units import format_size
 
 T = TypeVar("T")
@@ -80,14 +80,14 @@ def lines(analysis: Analysis, most: int) -> Listed:
     """Return the user's own lines at which the host was found."""
     kept, left = _cut(analysis.lines, most)
     more = f"and {_count(len(left), 'line')} more: {percent(sum(row.share for row in left))} of all" if left else ""
-    heads = ("in", "at", "samples", "of all", "GPU idle")
+    heads = ("in", "doing", "samples", "of all", "GPU idle")
     return Listed("your lines", heads, [_line(row) for row in kept], more)
 
 
 def _line(row: LineRow) -> tuple[str, ...]:
     return (
         place(row.file, row.line),
-        printable(row.function),
+        shortened(printable(row.function), 20),
         row.doing,
         f"{row.samples:,}",
         percent(row.share),
@@ -97,9 +97,13 @@ def _line(row: LineRow) -> tuple[str, ...]:
 
 def what_ifs(analysis: Analysis) -> Listed:
     """Return what each cause costs; those whose signs are there come first."""
-    order = sorted(analysis.what_ifs, key=lambda each: not each.fits)
     heads = ("now", "without", "saved", "95 %", "in all")
-    return Listed("what if", heads, [_what_if(each) for each in order])
+    return Listed("what if", heads, [_what_if(each) for each in ordered(analysis)])
+
+
+def ordered(analysis: Analysis) -> list[WhatIf]:
+    """Return the what-ifs, first those whose signs were seen."""
+    return sorted(analysis.what_ifs, key=lambda each: not each.fits)
 
 
 def _what_if(each: WhatIf) -> tuple[str, ...]:
@@ -117,7 +121,7 @@ def _what_if(each: WhatIf) -> tuple[str, ...]:
 def what_if_notes(analysis: Analysis) -> list[str]:
     """Return, for each what-if, what it assumes and where it applies."""
     told = []
-    for each in sorted(analysis.what_ifs, key=lambda each: not each.fits):
+    for each in ordered(analysis):
         what = "the whole run" if each.scope == "run" else "a step"
         text = f"{each.cause}, {what}: {each.assumes}"
         if each.where:
