@@ -9,14 +9,15 @@ import ctypes
 import os
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 from cudadoctor.attribution.profile.trace import TracerCost
 from cudadoctor.gpu.child import Reporter
 from cudadoctor.gpu.cupti import pool
 from cudadoctor.gpu.cupti.callbacks import compile_callbacks
-from cudadoctor.gpu.cupti.tracing import start
-from cudadoctor.gpu.driver_api import ATTRIBUTE_MULTIPROCESSOR_COUNT, open_driver
+from cudadoctor.gpu.cupti.tracing import Tracing, start
+from cudadoctor.gpu.driver_api import ATTRIBUTE_MULTIPROCESSOR_COUNT, Driver, open_driver
 from cudadoctor.gpu.worker import Worker
 
 TASK = "cudadoctor.profile.calibration:work"
@@ -72,10 +73,20 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
     with reporter.step("cuInit"):
         driver.initialise()
     device = driver.device(arguments["device"])
-    with reporter.step("cuDevicePrimaryCtxRetain"):
-        driver.keep_primary_context(device)
-    layout = pool.Layout.within(64)
-    descriptor = os.memfd_create("cudadoctor-calibration")
+    with ExitStack() as stack:
+        with reporter.step("cuDevicePrimaryCtxRetain"):
+            stack.enter_context(driver.primary_context(device))
+        cost = _cost(driver, arguments["libraries"], reporter)
+    reporter.send(
+        "cost",
+        cost=cost,
+        multiprocessors=driver.attribute(ATTRIBUTE_MULTIPROCESSOR_COUNT, device),
+        fp32_per_fp64=float(driver.attribute(_FP32_PER_FP64, device)),
+    )
+
+
+def _cost(driver: Driver, libraries: list[str], reporter: Reporter) -> dict[str, float]:
+    """Return nanoseconds by kind of call."""
     with driver.module(_KERNEL) as module, driver.device_memory(_COPY_BYTES) as memory, driver.stream() as stream:
         function = driver.function(module, "nothing")
         host = ctypes.create_string_buffer(_COPY_BYTES)
@@ -86,19 +97,20 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
         }
         with reporter.step("launches without a tracer"):
             without = {name: _fastest(call, driver.synchronize) for name, call in calls.items()}
-        pool.prepare(descriptor, layout, compile_callbacks(layout))
-        shared, layout = pool.open_pool(descriptor)
-        with reporter.step("switching the tracer on"):
-            tracing = start(shared, pool.Writer(shared, layout), arguments["libraries"])
+        tracing = _switch_on(libraries, reporter)
         with reporter.step("launches with a tracer"):
             traced = {name: _fastest(call, driver.synchronize) for name, call in calls.items()}
             tracing.stop()
-    reporter.send(
-        "cost",
-        cost={name: max(0.0, traced[name] - without[name]) for name in calls},
-        multiprocessors=driver.attribute(ATTRIBUTE_MULTIPROCESSOR_COUNT, device),
-        fp32_per_fp64=float(driver.attribute(_FP32_PER_FP64, device)),
-    )
+    return {name: max(0.0, traced[name] - without[name]) for name in calls}
+
+
+def _switch_on(libraries: list[str], reporter: Reporter) -> Tracing:
+    layout = pool.Layout.within(64)
+    descriptor = os.memfd_create("cudadoctor-calibration")
+    pool.prepare(descriptor, layout, compile_callbacks(layout))
+    memory, layout = pool.open_pool(descriptor)
+    with reporter.step("switching the tracer on"):
+        return start(memory, pool.Writer(memory, layout), libraries)
 
 
 def _fastest(call: Callable[[], object], synchronize: Callable[[], None]) -> float:

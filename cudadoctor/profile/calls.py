@@ -17,7 +17,7 @@ _PATTERNS = (
     (CallKind.SYNC, r"(Ctx|Stream|Event|Device|Thread)Synchronize|StreamWaitValue"),
     (CallKind.EVENT, r"Event|StreamWaitEvent|StreamQuery"),
     (CallKind.MODULE, r"Module|Library|Link|KernelGetFunction|KernelSet|Func(Set|Load|IsLoaded)"),
-    (CallKind.QUERY, r".*Get|Peek|Occupancy"),
+    (CallKind.QUERY, r".*Get|Peek|Occupancy|Ctx(Set|Push|Pop)Current|SetDevice"),
     (CallKind.CONTEXT, r"Ctx|DevicePrimaryCtx|Init|Device|SetDevice|GetDevice|SetValidDevices|Stream|ProfilerSt"),
 )
 _COMPILED = tuple((kind, re.compile(pattern)) for kind, pattern in _PATTERNS)

@@ -18,6 +18,7 @@ from types import CodeType, TracebackType
 from typing import Any
 
 from cudadoctor.gpu.cupti import pool, tracing
+from cudadoctor.profile import offspring
 from cudadoctor.profile.sampler import Sampler
 
 BOOT = (
@@ -77,6 +78,8 @@ def _observe(memory: Any, writer: pool.Writer, config: dict[str, Any]) -> tuple[
         tracer = tracing.start(memory, writer, config["libraries"])
     except tracing.NotTracedError as error:
         writer.tell("not traced", reason=str(error))
+    if tracer is not None and config["offspring"]:
+        offspring.announce(config["offspring"], config["home"])
     sampler = Sampler(writer, tracer.tick if tracer is not None else lambda: None)
     sampler.start()
     return tracer, sampler

@@ -20,7 +20,8 @@ NO_COST = TracerCost(0.0, 0.0, 0.0)
 class Told(NamedTuple):
     """What the child wrote about itself; times are monotonic nanoseconds, None for what did not happen.
 
-    `last_call` is the call of the driver that was made last of all, to see it among the records.
+    `last_call` is the call of the driver that was made last of all, to see it among the records. `name` is the command
+    of a process that the program started.
     """
 
     pid: int
@@ -34,6 +35,7 @@ class Told(NamedTuple):
     dropped: int
     last_call: str
     notes: tuple[str, ...]
+    name: str = ""
 
 
 def read_told(texts: Sequence[Mapping[str, Any]]) -> Told | None:
@@ -54,6 +56,7 @@ def read_told(texts: Sequence[Mapping[str, Any]]) -> Told | None:
         dropped=dropped.get("records") or 0,
         last_call=(_last(texts, "last call") or {}).get("name", ""),
         notes=tuple(text["reason"] for text in texts if text["kind"] in ("flush failed", "sampler failed")),
+        name=process.get("name", ""),
     )
 
 

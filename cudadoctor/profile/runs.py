@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import cudadoctor
 from cudadoctor.gpu.cupti import pool
 from cudadoctor.gpu.cupti.pool import Layout, NativeCode, Writer
 from cudadoctor.gpu.worker import signal_name
+from cudadoctor.profile import offspring
 from cudadoctor.profile.child import BOOT
 from cudadoctor.profile.decode import Told, read_told
 from cudadoctor.profile.watch import ProcessWatch
@@ -50,19 +52,36 @@ class Output(NamedTuple):
     stderr: IO[Any] | int | None
 
 
-class Ran(NamedTuple):
-    """A run that has ended. Times are monotonic nanoseconds; `told` is None where the child did not come to life."""
+class Pool(NamedTuple):
+    """The records of one process; `told` is None where it did not come to life."""
 
     told: Told | None
+    memory: mmap.mmap
+    layout: Layout
+
+
+class Ran(NamedTuple):
+    """A run that has ended. Times are monotonic nanoseconds.
+
+    `pool` is of the program's first process and `others` those of Python processes that it started; `untraced` names
+    further processes that it started, which had the driver loaded.
+    """
+
     ended: int
     exit_code: int | None
     signal: str
     last_words: str
-    memory: mmap.mmap
-    layout: Layout
+    pool: Pool
     cpu: NDArray[Any]
     reads: NDArray[Any]
     timed_out: bool = False
+    others: tuple[Pool, ...] = ()
+    untraced: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> Told | None:
+        """What the program's first process wrote about itself."""
+        return self.pool.told
 
     @property
     def wall_ns(self) -> int | None:
@@ -99,13 +118,16 @@ def run(
         OSError: The process could not be started.
     """
     descriptor = _unnamed_file()
+    folder = tempfile.mkdtemp(prefix="cudadoctor-")
+    others: list[Pool] = []
     try:
         pool.prepare(descriptor, layout, native)
         memory, layout = pool.open_pool(descriptor)
-        config = {"trace": native is not None and delay is None, "libraries": list(libraries)}
-        config |= {"delay": 0, "ids": []} if delay is None else {"delay": delay.ns, "ids": list(delay.ids)}
-        Writer(memory, layout).tell("config", **config)
         home = str(Path(cudadoctor.__file__).resolve().parent.parent)
+        config = {"trace": native is not None and delay is None, "libraries": list(libraries), "home": home}
+        config |= {"delay": 0, "ids": []} if delay is None else {"delay": delay.ns, "ids": list(delay.ids)}
+        Writer(memory, layout).tell("config", **config, offspring=folder if config["trace"] else "")
+        offspring.write_template(folder, pool.template(memory, layout))
         command = [sys.executable, "-c", BOOT, home, str(descriptor), asked.form, asked.target, *asked.arguments]
         with _signals_left_to_the_child() as forward:
             process = subprocess.Popen(
@@ -116,21 +138,29 @@ def run(
             with ProcessWatch(process.pid) as watch:
                 timed_out = _wait(process, limit_s)
                 ended = time.monotonic_ns()
+        others = [_pool(path) for path in offspring.pools(folder)]
     finally:
         os.close(descriptor)
+        shutil.rmtree(folder, ignore_errors=True)
     code = process.returncode
     return Ran(
-        told=read_told(pool.texts(memory, layout)),
         ended=ended,
         exit_code=code if code >= 0 else None,
         signal="" if code >= 0 else signal_name(-code),
         last_words=_last_words(output.stderr),
-        memory=memory,
-        layout=layout,
+        pool=Pool(read_told(pool.texts(memory, layout)), memory, layout),
         cpu=watch.cpu_times(),
         reads=watch.reads(),
         timed_out=timed_out,
+        others=tuple(others),
+        untraced=watch.users_of_the_driver(except_for={each.told.pid for each in others if each.told is not None}),
     )
+
+
+def _pool(path: str) -> Pool:
+    with open(path, "r+b") as file:
+        memory, layout = pool.open_pool(file.fileno())
+    return Pool(read_told(pool.texts(memory, layout)), memory, layout)
 
 
 def _unnamed_file() -> int:

@@ -8,12 +8,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-import msgspec
-
 from cudadoctor.attribution.profile import analyse
 from cudadoctor.attribution.profile.timeline import timeline
 from cudadoctor.attribution.profile.trace import Control, Peaks, Trace
-from cudadoctor.facts.profile import Analysis, Probe, Profile, Program, RecordCount, Run, Tracer
+from cudadoctor.facts.profile import Analysis, Probe, Profile, Program, Run, Tracer
 from cudadoctor.facts.timeline import Timeline
 from cudadoctor.gpu.clock_watch import ClockWatch
 from cudadoctor.gpu.cupti import ask, places
@@ -21,15 +19,14 @@ from cudadoctor.gpu.cupti.callbacks import NoNativeCodeError, compile_callbacks
 from cudadoctor.gpu.cupti.pool import Layout, NativeCode
 from cudadoctor.gpu.cupti.pool import delayed as count_delayed
 from cudadoctor.profile import calibration, probe
-from cudadoctor.profile.decode import NO_COST, decode, driver_calls, taken_over
+from cudadoctor.profile.decode import NO_COST, driver_calls
 from cudadoctor.profile.events import Event, Finished, Options, Phase
 from cudadoctor.profile.peaks import measured_rates
+from cudadoctor.profile.reading import read_run
 from cudadoctor.profile.runs import Delay, Output, Ran, run
 
 _SHORT_NS = 60 * 10**9
 """A program that ends within this runs once more after the trace, as warm as the traced run was."""
-
-_TAKEN = "the program took the trace records itself, as torch.profiler does; profile it without its own profiler"
 
 
 class StudyError(Exception):
@@ -122,33 +119,12 @@ class _Study:
 
     def decode(self) -> Trace | None:
         """Return the trace, if there is one; what became of it stands in `tracer`."""
-        ran = self.run_traced
-        if self.native is None or ran is None:
+        if self.native is None or self.run_traced is None:
             return None
-        if ran.told is None or ran.told.begin is None:
-            self.tracer = Tracer(state="failed", reason=f"the traced process did not begin: {_words(ran)}")
-            return None
-        told = ran.told
-        if told.tracer is None:
-            holder = os.environ.get("CUDA_INJECTION64_PATH", "") if "(39)" in told.refusal else ""
-            self.tracer = Tracer(state="refused", reason=told.refusal, holder=holder)
-            return None
-        trace, counts = decode(ran.memory, ran.layout, ran.cpu, ran.reads, ran.ended)
-        toolkit = ask.toolkit_of(told.tracer["version"])
-        found = Tracer(
-            state="traced",
-            library=told.tracer["path"],
-            version=".".join(map(str, toolkit)) if toolkit else str(told.tracer["version"]),
-            records=tuple(RecordCount(kind=kind, count=count) for kind, count in counts.items()),
-            dropped=trace.dropped,
-            full_at_s=None if trace.complete_until is None else trace.complete_until / 1e9,
-        )
-        if taken_over(told, trace):
-            self.tracer = msgspec.structs.replace(found, state="failed", reason=_TAKEN)
-            return None
-        self.tracer = found
-        self.notes += told.notes
-        return trace
+        found = read_run(self.run_traced)
+        self.tracer = found.tracer
+        self.notes += found.notes
+        return found.trace
 
     def calibrate(self, trace: Trace) -> Trace:
         """Measure the tracer's cost and the machine's rates; return the trace with the former."""
@@ -175,7 +151,7 @@ class _Study:
         ran, wall = self.run_traced, self.controls[-1].wall_ns
         if ran is None or wall is None:
             return []
-        found = probe.plans(trace, driver_calls(ran.memory, ran.layout), wall)
+        found = probe.plans(trace, driver_calls(ran.pool.memory, ran.pool.layout), wall)
         if not found:
             self.notes.append("nothing was probed: no class of calls is called often enough")
         return found
@@ -187,7 +163,7 @@ class _Study:
         for ns in plan.delays:
             ran = self._run(quiet, traced=True, delay=Delay(plan.ids, ns))
             if ran.wall_ns is not None and ran.exit_code is not None:
-                delayed.append((ns, ran.wall_ns, count_delayed(ran.memory)))
+                delayed.append((ns, ran.wall_ns, count_delayed(ran.pool.memory)))
         walls = [ran.wall_ns for ran in self._warm() if ran.wall_ns is not None]
         found = probe.slope(plan.calls, walls, delayed)
         if found is None:
@@ -202,7 +178,7 @@ class _Study:
     def analyse(self, trace: Trace) -> None:
         walls = tuple(ran.wall_ns for ran in self._warm() if ran.wall_ns is not None and ran.exit_code is not None)
         self.analysis = analyse(trace, Control(walls), self.peaks)
-        self.timeline = timeline(trace, self.analysis.steps)
+        self.timeline = timeline(trace, None if self.analysis is None else self.analysis.steps)
 
     def profile(self, tracer: Tracer) -> Profile:
         asked = self.options.asked
@@ -219,6 +195,7 @@ class _Study:
             traced=None if self.run_traced is None else _fact(self.run_traced),
             analysis=self.analysis,
             timeline=self.timeline,
+            untraced_processes=() if self.run_traced is None else self.run_traced.untraced,
             readings=self.watch.readings(),
             violations=self.watch.violations(),
             window_s=self.watch.window_s(),
@@ -250,9 +227,3 @@ def _fact(ran: Ran) -> Run:
         signal=ran.signal,
         complete=not ran.signal and not ran.timed_out,
     )
-
-
-def _words(ran: Ran) -> str:
-    if ran.last_words:
-        return ran.last_words.splitlines()[-1]
-    return ran.signal or f"exit code {ran.exit_code}"

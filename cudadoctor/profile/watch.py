@@ -6,6 +6,8 @@ import os
 import threading
 import time
 from array import array
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ _INTERVAL_S = 0.005
 _OWN_SHARE = 0.03
 """The reading itself may take this part of a core; with many threads it becomes rarer."""
 
+_LOOK_FOR_CHILDREN_S = 0.25
+_MOST_CHILDREN = 64
+
 _PROC = Path("/proc")
 
 
@@ -26,8 +31,10 @@ class ProcessWatch:
 
     def __init__(self, pid: int, proc: Path = _PROC) -> None:
         """Watch this process."""
-        self._folder, self._pid = proc / str(pid), pid
-        self._proc = proc
+        self._proc, self._pid = proc, pid
+        self._pids = {pid}
+        self._users: dict[int, str] = {}
+        self._next_look = 0.0
         self._times = {name: array("q") for name in ("at", "thread", "cpu")}
         self._reads = {name: array("q") for name in ("at", "asked", "storage")}
         self._before: dict[int, tuple[int, int, bool]] = {}
@@ -50,6 +57,12 @@ class ProcessWatch:
         """Return `READS` with times of `time.monotonic_ns`."""
         return _table(READS, self._reads)
 
+    def users_of_the_driver(self, except_for: Collection[int]) -> tuple[str, ...]:
+        """Name the processes that it started and that had the driver loaded when they were looked at."""
+        return tuple(
+            f"{name} (process {pid})" for pid, name in self._users.items() if pid != self._pid and pid not in except_for
+        )
+
     def _run(self) -> None:
         pause = _INTERVAL_S
         while not self._stop.wait(pause):
@@ -59,19 +72,32 @@ class ProcessWatch:
             pause = max(_INTERVAL_S, (time.monotonic() - started) / _OWN_SHARE)
 
     def _round(self) -> bool:
-        try:
-            threads = os.listdir(self._folder / "task")
-        except OSError:
-            return False
-        for name in threads:
+        for pid in list(self._pids):
+            tasks = self._proc / str(pid) / "task"
             try:
-                with open(self._folder / "task" / name / "schedstat", "rb") as file:
-                    cpu = int(file.read().split()[0])
-            except (OSError, ValueError, IndexError):
+                threads = os.listdir(tasks)
+            except OSError:
+                self._pids.discard(pid)
                 continue
-            self._note(int(name), cpu)
+            for name in threads:
+                with suppress(OSError, ValueError, IndexError):
+                    self._note(int(name), int((tasks / name / "schedstat").read_bytes().split()[0]))
         self._note_reads()
-        return True
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _LOOK_FOR_CHILDREN_S
+            self._look_for_children()
+        return self._pid in self._pids
+
+    def _look_for_children(self) -> None:
+        for pid in list(self._pids):
+            with suppress(OSError, ValueError):
+                for children in (self._proc / str(pid) / "task").glob("*/children"):
+                    self._pids |= {int(word) for word in children.read_text().split()[:_MOST_CHILDREN]}
+        for pid in self._pids - {self._pid} - set(self._users):
+            with suppress(OSError):
+                if "/libcuda.so" in (self._proc / str(pid) / "maps").read_text(errors="replace"):
+                    words = (self._proc / str(pid) / "cmdline").read_bytes().split(b"\0")[:2]
+                    self._users[pid] = " ".join(os.path.basename(os.fsdecode(word)) for word in words if word)
 
     def _note(self, thread: int, cpu: int) -> None:
         """Keep a reading if it differs from the one before, and then that one too, so that between them lines hold."""
@@ -91,8 +117,8 @@ class ProcessWatch:
 
     def _note_reads(self) -> None:
         try:
-            with open(self._folder / "io", "rb") as file:
-                fields = dict(line.split(b": ") for line in file.read().splitlines())
+            io = (self._proc / str(self._pid) / "io").read_bytes()
+            fields = dict(line.split(b": ") for line in io.splitlines())
             asked, storage = int(fields[b"rchar"]), int(fields[b"read_bytes"])
         except (OSError, ValueError, KeyError):
             return

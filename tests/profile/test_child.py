@@ -55,10 +55,9 @@ PROGRAMS = {
     ),
     "standard input": "import sys\nprint(repr(sys.stdin.read()))\n",
     "descriptors": (
-        "import os, subprocess, sys\n"
-        "code = \"import os; print(sorted(os.readlink('/proc/self/fd/' + n) for n in os.listdir('/proc/self/fd') "
-        "if os.path.exists('/proc/self/fd/' + n) and 'cudadoctor' in os.readlink('/proc/self/fd/' + n)))\"\n"
-        "print(subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, close_fds=False).stdout)\n"
+        "import subprocess\n"
+        "told = subprocess.run(['ls', '-l', '/proc/self/fd'], capture_output=True, text=True, close_fds=False).stdout\n"
+        "print('cudadoctor' in told, len(told.splitlines()))\n"
     ),
 }
 

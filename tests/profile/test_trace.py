@@ -13,6 +13,7 @@ from cudadoctor.attribution.profile.trace import CallKind, DeviceKind, Doing, Me
 from cudadoctor.gpu.cupti import pool
 from cudadoctor.gpu.cupti.callbacks import compile_callbacks
 from cudadoctor.profile.decode import decode, taken_over
+from cudadoctor.profile.reading import read_run
 from cudadoctor.profile.runs import Asked, Delay, Output, Ran, run
 from tests.fake_driver.build import FakeDriver
 from tests.profile.programs import PRETEND, traced, variables
@@ -29,7 +30,7 @@ def _run(tmp_path: Path, driver: FakeDriver, body: str, **environment: str) -> R
 
 
 def _decoded(ran: Ran) -> Trace:
-    return decode(ran.memory, ran.layout, ran.cpu, ran.reads, ran.ended)[0]
+    return decode(ran.pool.memory, ran.pool.layout, ran.cpu, ran.reads, ran.ended)[0]
 
 
 @pytest.mark.parametrize("version", ["18", "28", "130001"])
@@ -95,7 +96,7 @@ import threading, time
 def work():
     for i in range(30):
         launch("theirs", stream=9)
-        time.sleep(0.005)
+        time.sleep(0.02)
 thread = threading.Thread(target=work)
 thread.start(); thread.join()
 launch("ours")
@@ -154,8 +155,8 @@ def test_a_full_pool_is_said(tmp_path: Path, fake_driver: FakeDriver) -> None:
     assert trace.dropped > 0
     assert trace.complete_until is not None
     assert 0 < trace.complete_until < trace.end
-    kept = ran.layout.slots * (pool.SLOT_BYTES // (40 + 216))
-    assert len(trace.ops) == pytest.approx(kept, rel=0.02)
+    kept = ran.pool.layout.slots * (pool.SLOT_BYTES // (40 + 216))
+    assert 0.9 * kept < len(trace.ops) <= kept  # a slot may have been handed over before it was full
 
 
 @pytest.mark.parametrize(
@@ -245,5 +246,27 @@ def test_calls_can_be_delayed(tmp_path: Path, fake_driver: FakeDriver) -> None:
                 limit_s=30,
             )
         walls[delay_ns] = ran.wall_ns or 0
-        assert pool.delayed(ran.memory) == (400 if delay_ns else 0)
+        assert pool.delayed(ran.pool.memory) == (400 if delay_ns else 0)
     assert walls[500_000] - walls[0] > 0.9 * 400 * 500_000
+
+
+def test_python_processes_that_a_program_starts_are_traced_too(tmp_path: Path, fake_driver: FakeDriver) -> None:
+    worker = tmp_path / "worker.py"
+    worker.write_text(PRETEND + "for i in range(20):\n    launch('in the worker', 1000, 900_000)\ngpu.fake_sync()\n")
+    (tmp_path / "sitecustomize.py").write_text("import os\nos.environ['OWN_CUSTOM'] = 'ran'\n")
+    body = f"""
+import subprocess, sys
+launch("in the parent", 1000, 1000)
+done = subprocess.run([sys.executable, {str(worker)!r}], check=True)
+code = "import os; print(os.environ.get('OWN_CUSTOM'))"
+told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+sys.exit(0 if told.stdout == "ran\\n" and not told.stderr else 5)
+"""
+    ran = _run(tmp_path, fake_driver, body, PYTHONPATH=str(tmp_path))
+    assert ran.exit_code == 0
+    assert [each.told.name.split()[-1] for each in ran.others if each.told is not None][:1] == ["worker.py"]
+    found = read_run(ran)
+    assert found.trace is not None
+    assert {found.trace.names[number] for number in found.trace.ops["name"]} == {"in the worker"}
+    assert "worker.py" in found.notes[0]
+    assert "the first process" in found.notes[1]

@@ -102,6 +102,18 @@ def delayed(memory: mmap.mmap) -> int:
     return count
 
 
+def template(memory: mmap.mmap, layout: Layout) -> bytes:
+    """Return the beginning of a pool, through its texts: what a process needs to make another of the same layout."""
+    (used,) = struct.unpack_from("<Q", memory, TEXT_USED_AT)
+    return memory[: layout.text_at + used]
+
+
+def extend(descriptor: int) -> None:
+    """Give a file that begins as a template the size of its pool."""
+    (slots,) = struct.unpack("<Q", os.pread(descriptor, 8, SLOTS_AT))
+    os.ftruncate(descriptor, Layout(slots).total_bytes)
+
+
 def open_pool(descriptor: int) -> tuple[mmap.mmap, Layout]:
     """Map the pool.
 

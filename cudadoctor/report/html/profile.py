@@ -12,6 +12,7 @@ from cudadoctor.report.profile import rows
 from cudadoctor.report.profile.ran import other_notes, probe_sentence, ran_rows
 from cudadoctor.report.profile.rows import Listed
 from cudadoctor.report.profile.where import (
+    COMPUTES,
     OWN,
     RESIDUAL,
     TRACER,
@@ -26,7 +27,7 @@ from cudadoctor.report.profile.words import ms, percent, scale
 from cudadoctor.report.race.surroundings import clock_lines
 
 _MOST_ROWS = 60
-_DRAWN, _COLOURS, _REST = 0.02, 6, "smaller parts"
+_DRAWN, _COLOURS, _REST = 0.02, 5, "smaller parts"
 _PERCENT = Scale(label="% of the time", show=lambda value: f"{value:.3g} %", tick=lambda value: f"{value:g}")
 
 
@@ -87,9 +88,9 @@ def _where(analysis: Analysis) -> list[Figure]:
 
 def _largest(made: Sequence[Column], labels: Sequence[str]) -> set[str]:
     """Return the parts that get a colour of their own: the largest ones, and the residual."""
-    shares = {label: max(_share(each, label) for each in made) for label in labels if label != RESIDUAL}
+    shares = {label: max(_share(each, label) for each in made) for label in labels if label not in (COMPUTES, RESIDUAL)}
     order = sorted((label for label in shares if shares[label] >= _DRAWN), key=lambda label: -shares[label])
-    return {*order[:_COLOURS], RESIDUAL}
+    return {COMPUTES, *order[:_COLOURS], RESIDUAL}
 
 
 def _share(column: Column, label: str) -> float:

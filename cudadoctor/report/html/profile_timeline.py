@@ -14,16 +14,16 @@ _PAINTS = {
     "copies": Paint("copies", 1),
     "launching": Paint("launching", 2),
     "copying": Paint("calling copies", 1, True),
-    "synchronizing": Paint("synchronizing", 3),
+    "synchronizing": Paint("synchronizing", 5),
     "allocating": Paint("allocating", 4),
-    "Python": Paint("Python", 5),
-    "reading files": Paint("reading files", 5, True),
+    "Python": Paint("Python", 3),
+    "reading files": Paint("reading files", 3, True),
     "compiling and loading": Paint("compiling, loading", 6),
     "importing": Paint("importing", 6, True),
     "context": Paint("context", 4, True),
     "other calls": Paint("other calls", 7),
     "waiting": Paint("waiting", 7, True),
-    "host": Paint("not known", 3, True),
+    "host": Paint("not known", 5, True),
 }
 _OTHER = Paint("other", 7)
 _KERNELS = ("kernel", "graph")

@@ -84,11 +84,15 @@ def _without_lead(judgement: Judgement) -> str:
     if judgement.busy:
         return f"Nothing is wrong: kernels take {share:.0%} of {of}, and no cause costs 5 % of it."
     most = _most_idle(steady)
-    idle = f"; for {most[1]:.0%} the GPU waits while the {most[0]}" if most is not None else ""
+    idle = f"; for {_percent(most[1])} the GPU waits while the {most[0]}" if most is not None else ""
     smaller = [cause for cause in judgement.causes if cause.share >= 0.05]
     told = " and ".join(f"{cause.id} {ms(cause.what_if.saved_ms)} ({cause.share:.0%})" for cause in smaller[:2])
     costs = f" What costs something: {told}." if told else ""
-    return f"No single cause costs a quarter: kernels take {share:.0%} of {of}{idle}.{costs}"
+    return f"No single cause costs a quarter: kernels take {_percent(share)} of {of}{idle}.{costs}"
+
+
+def _percent(share: float) -> str:
+    return "less than 1%" if share < 0.005 else f"{share:.0%}"
 
 
 def _most_idle(steady: Breakdown) -> tuple[str, float] | None:

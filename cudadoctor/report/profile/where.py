@@ -32,7 +32,7 @@ class Column(NamedTuple):
     wall_ms: float
 
 
-RESIDUAL = "not explained"
+COMPUTES, RESIDUAL = "GPU computes", "not explained"
 OWN, TRACER, WALL = "= in all, without the tracer", "the tracer", "= in all, as it was traced"
 
 
@@ -67,7 +67,7 @@ def _column(title: str, breakdown: Breakdown, count: int) -> Column:
 def label_of(part: Part) -> str:
     """Return what a part is called; all kernels are one."""
     if part.kind == "kernels":
-        return "GPU computes"
+        return COMPUTES
     if part.kind == "copies":
         return f"GPU copies: {part.name}"
     told = IDLE_NAMES.get(part.name, part.name)
@@ -77,7 +77,7 @@ def label_of(part: Part) -> str:
 def labels(made: Sequence[Column]) -> list[str]:
     """Return the labels of all parts: what the GPU does, then what it waits for, the largest first, then the rest."""
     found = {label: None for column in made for label in column.parts}
-    order = ("GPU computes", "GPU copies", *_WHEN.values())
+    order = (COMPUTES, "GPU copies", *_WHEN.values())
 
     def key(label: str) -> tuple[int, list[float]]:
         group = next((place for place, start in enumerate(order) if label.startswith(start)), len(order))
@@ -150,7 +150,7 @@ def other_sentence(analysis: Analysis, device: int) -> str:
     if not made:
         return f"GPU {device}: nothing was recorded."
     column = made[0]
-    sums = {"computes": "GPU computes", "copies": "GPU copies", "is idle": "idle"}
+    sums = {"computes": COMPUTES, "copies": "GPU copies", "is idle": "idle"}
     told = []
     for word, start in sums.items():
         total = sum(value for label, value in column.parts.items() if label.startswith(start))

@@ -20,6 +20,7 @@ from cudadoctor.attribution.profile.trace import (
     DEVICE_OPS,
     OVERHEADS,
     RANGES,
+    READS,
     SAMPLES,
     SYNCS,
     CallKind,
@@ -293,6 +294,7 @@ class Machine:
             "lines": (SourceLine("train.py", 12, "step"),),
             "end": int(end),
             "main_thread": MAIN,
+            "reads": np.empty(0, READS),
             "cost": COST,
         }
         return Trace(**{**given, **told})
