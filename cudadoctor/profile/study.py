@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 
 from cudadoctor.attribution.profile import analyse
-from cudadoctor.attribution.profile.timeline import timeline
+from cudadoctor.attribution.profile.picture import timeline
 from cudadoctor.attribution.profile.trace import Control, Peaks, Trace
 from cudadoctor.facts.profile import Analysis, Probe, Profile, Program, Run, Tracer
 from cudadoctor.facts.timeline import Timeline

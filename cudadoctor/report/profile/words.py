@@ -13,7 +13,7 @@ IDLE_NAMES = {
     "copying": "host calls copies",
     "synchronizing": "host waits and wakes up",
     "allocating": "host allocates memory",
-    "compiling and loading": "host compiles, loads code",
+    "compiling and loading": "host compiles or loads",
     "context": "host makes the context",
     "other calls": "host makes other calls",
     "Python": "host runs Python",
