@@ -8,6 +8,7 @@ import msgspec
 
 from cudadoctor.attribution.ladder import best_rung, cpu_us, gpu_rungs
 from cudadoctor.facts.explanation import ClockReading, CpuEffort, Explanation, Rung
+from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Lane, Race
 
 VIOLATION_SHARE = 0.05
@@ -78,15 +79,15 @@ def clock_ramp(race: Race) -> Ramp | None:
     return Ramp(lane.name, first, later, (first - later) / total, start, most)
 
 
-def held_down(explanation: Explanation, *words: str) -> tuple[str, float] | None:
-    """Return the limit whose name has one of the words and that held clocks down longest, and its part of the race.
+def held_down(seen: Explanation | Profile, *words: str) -> tuple[str, float] | None:
+    """Return the limit whose name has one of the words and that held clocks down longest, and its part of the time.
 
     None where none of them did for 5 % of the time; NVML's counters are cumulative, so nothing is missed in between.
     """
-    window = explanation.window_s or 0.0
+    window = seen.window_s or 0.0
     if window <= 0:
         return None
-    named = [v for v in explanation.violations if any(word in v.policy.lower() for word in words)]
+    named = [v for v in seen.violations if any(word in v.policy.lower() for word in words)]
     worst = max(named, key=lambda violation: violation.seconds, default=None)
     if worst is None or worst.seconds / window < VIOLATION_SHARE:
         return None
@@ -98,15 +99,15 @@ def is_want_of_work(policy: str) -> bool:
     return "utilization" in policy.lower()
 
 
-def neighbours(explanation: Explanation) -> tuple[int, int, int]:
+def neighbours(seen: Explanation | Profile) -> tuple[int, int, int]:
     """Return the most processes of others that a reading saw, how many readings saw any, and how many told."""
-    told = [reading.other_processes for reading in explanation.readings if reading.other_processes is not None]
+    told = [reading.other_processes for reading in seen.readings if reading.other_processes is not None]
     return max(told, default=0), sum(count > 0 for count in told), len(told)
 
 
-def low_state(explanation: Explanation) -> ClockReading | None:
+def low_state(seen: Explanation | Profile) -> ClockReading | None:
     """Return a reading of a GPU that stayed in P5 or lower in the list through all of at least three readings."""
-    told = [reading for reading in explanation.readings if reading.performance_state is not None]
+    told = [reading for reading in seen.readings if reading.performance_state is not None]
     if len(told) < _FEW_READINGS or any(not _LOW_STATE <= (r.performance_state or 0) <= 15 for r in told):
         return None
     return told[-1]

@@ -104,6 +104,13 @@ from cudadoctor.rules.pci.no_nvidia_gpu_active import no_nvidia_gpu_active
 from cudadoctor.rules.pci.other_driver_bound import other_driver_bound
 from cudadoctor.rules.power.battery_power_limit import battery_power_limit
 from cudadoctor.rules.power.hybrid_gpu_powered_off import hybrid_gpu_powered_off
+from cudadoctor.rules.profile.compile_every_step import compile_every_step
+from cudadoctor.rules.profile.dataloader_bound import dataloader_bound
+from cudadoctor.rules.profile.fp64_on_consumer_gpu import fp64_on_consumer_gpu
+from cudadoctor.rules.profile.low_occupancy_grid import low_occupancy_grid
+from cudadoctor.rules.profile.storage_bound import storage_bound
+from cudadoctor.rules.profile.transfer_bound import transfer_bound
+from cudadoctor.rules.profile.uncoalesced_access import uncoalesced_access
 from cudadoctor.rules.race.allocation_in_loop import allocation_in_loop
 from cudadoctor.rules.race.clock_ramp import clock_ramp
 from cudadoctor.rules.race.cpu_baseline_blas import cpu_baseline_blas
@@ -253,7 +260,7 @@ RULES: tuple[Rule, ...] = tuple(
         training_learned_nothing,
         race_lanes_disagree,
         race_lane_failed,
-        # Why a lane of the race takes as long as it does.
+        # Why a lane of the race, or a program, takes as long as it does.
         cpu_threads_oversubscribed,
         low_end_gpu,
         launch_bound_small_work,
@@ -263,6 +270,13 @@ RULES: tuple[Rule, ...] = tuple(
         sync_every_step,
         allocation_in_loop,
         host_bound_not_gpu,
+        compile_every_step,
+        transfer_bound,
+        dataloader_bound,
+        storage_bound,
+        low_occupancy_grid,
+        uncoalesced_access,
+        fp64_on_consumer_gpu,
         clock_ramp,
         warmup_in_timing,
         ptx_jit_first_run,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from cudadoctor.attribution.profile.causes import judge
+from cudadoctor.facts.base import Missing
 from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Finding, SkippedRule
 from cudadoctor.rules.base import Rule
@@ -24,6 +26,13 @@ _STAND_ALONE = frozenset(
         "sync-every-step",
         "allocation-in-loop",
         "host-bound-not-gpu",
+        "compile-every-step",
+        "transfer-bound",
+        "dataloader-bound",
+        "storage-bound",
+        "low-occupancy-grid",
+        "uncoalesced-access",
+        "fp64-on-consumer-gpu",
         "low-end-gpu",
         "clock-ramp",
         "warmup-in-timing",
@@ -68,7 +77,20 @@ def diagnose(machine: Machine, rules: tuple[Rule, ...] = RULES) -> tuple[tuple[F
         findings += ((place, finding) for finding in found)
         if skip is not None:
             skipped.append(skip)
-    return for_its_system(_roots(findings, rules), machine.host), tuple(skipped)
+    return for_its_system(_as_judged(machine, _roots(findings, rules)), machine.host), tuple(skipped)
+
+
+def _as_judged(machine: Machine, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Put the causes of a profiled program in the order in which they should be tackled, among those as severe."""
+    if isinstance(machine.profile, Missing):
+        return findings
+    order = {cause.id: place for place, cause in enumerate(judge(machine.profile).causes)}
+    places = [place for place, finding in enumerate(findings) if finding.id in order]
+    told = sorted((findings[place] for place in places), key=lambda each: (each.severity.rank, order[each.id]))
+    made = list(findings)
+    for place, finding in zip(places, told, strict=True):
+        made[place] = finding
+    return tuple(made)
 
 
 def _roots(findings: list[tuple[int, Finding]], rules: tuple[Rule, ...]) -> tuple[Finding, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cudadoctor.attribution.profile.causes import judge
 from cudadoctor.facts.bandwidth import Bandwidth, ExpectedLink
 from cudadoctor.facts.base import known
 from cudadoctor.facts.devices import Devices
@@ -10,6 +11,7 @@ from cudadoctor.facts.frameworks import Frameworks
 from cudadoctor.facts.ladder import KERNEL_STEPS, STEP_NAMES, Ladder, Step
 from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.nvml import Nvml
+from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
 from cudadoctor.findings import Finding, Severity, Status
 from cudadoctor.rules.bandwidth.hops import PINNED, largest
@@ -50,6 +52,8 @@ def status(machine: Machine, findings: tuple[Finding, ...]) -> Status:
         return "error"
     if worst == Severity.WARNING.rank:
         return "warning"
+    if isinstance(machine.profile, Profile):
+        return "unknown" if judge(machine.profile).unknown else "ok"
     if isinstance(machine.ladder, Ladder):
         return "ok" if _kernel_ran(machine.ladder) or _ended_as_asked(machine.ladder) else "unknown"
     return "ok" if _measured(machine) else "unknown"
@@ -60,6 +64,8 @@ def summary_sentence(machine: Machine, findings: tuple[Finding, ...]) -> str:
     serious = tuple(finding for finding in findings if finding.severity is not Severity.NOTE)
     if serious:
         return _troubles(serious)
+    if isinstance(machine.profile, Profile):
+        return _program(machine.profile)
     if isinstance(machine.ladder, Ladder):
         return _road(machine, machine.ladder)
     return _measured(machine) or "Nothing was found, and nothing was tried that could prove that the GPU works."
@@ -180,6 +186,18 @@ def _measured(machine: Machine) -> str:
         count = len(machine.devices.devices)
         sentences.append(f"{count} {'GPU was' if count == 1 else 'GPUs were'} described." if count else "")
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _program(profile: Profile) -> str:
+    judgement = judge(profile)
+    if judgement.unknown:
+        return f"It is not known what the program's time goes to: {printable(judgement.unknown)}."
+    share = judgement.steady.share("kernels") if judgement.steady is not None else 0.0
+    if judgement.busy:
+        return f"Nothing is wrong: kernels run for {share:.0%} of a step, so the program is as fast as they are."
+    if judgement.causes:
+        return f"Kernels run for {share:.0%} of a step; no single cause takes a quarter of it."
+    return f"Kernels run for {share:.0%} of a step, and no cause was found that takes 5 % of it."
 
 
 def _copies(bandwidth: Bandwidth) -> str:

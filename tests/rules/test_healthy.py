@@ -5,6 +5,7 @@ from __future__ import annotations
 from cudadoctor.rules.diagnose import diagnose
 from tests.devices.build import device, devices, driver_view, nvml_view
 from tests.rules import build as b
+from tests.rules.profiles import PROFILED, profile
 
 
 def test_an_idle_h100_gets_no_finding() -> None:
@@ -156,8 +157,8 @@ def test_one_card_set_aside_for_a_guest_beside_one_that_works_gets_no_finding() 
 def test_healthy_measurements_get_no_finding_and_no_skip() -> None:
     lanes = (b.lane("cpu-fast", "cpu", (0.287, 0.084)), b.lane("gpu-fused", "gpu:0", (0.289, 0.085)))
     gpu = device(driver_view(), nvml_view())
-    findings, skipped = diagnose(b.machine(bandwidth=b.bandwidth(), race=b.race(*lanes), devices=devices(gpu)))
-    assert (findings, skipped) == ((), ())
+    machine = b.machine(bandwidth=b.bandwidth(), race=b.race(*lanes), devices=devices(gpu), profile=profile())
+    assert diagnose(machine) == ((), ())
 
 
 def test_measurements_that_were_not_made_are_skipped_and_say_so() -> None:
@@ -193,6 +194,8 @@ def test_measurements_that_were_not_made_are_skipped_and_say_so() -> None:
         "ptx-jit-first-run",
         "cpu-baseline-blas",
         "device-sources-disagree",
+        *PROFILED,
     }
     assert "cudadoctor devices" in skipped.pop("device-sources-disagree")
+    assert all("cudadoctor profile" in skipped.pop(rule) for rule in PROFILED)
     assert all("not measured" in reason for reason in skipped.values())

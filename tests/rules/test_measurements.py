@@ -9,6 +9,7 @@ from cudadoctor.facts.bandwidth import Bandwidth, SkippedMeasurement
 from cudadoctor.findings import Severity
 from cudadoctor.rules.diagnose import diagnose
 from tests.rules import build as b
+from tests.rules.profiles import PROFILED
 
 
 def ids(bandwidth: Bandwidth, **sections: object) -> list[str]:
@@ -185,7 +186,7 @@ def test_lanes_of_another_network_are_not_judged_and_the_rule_says_so() -> None:
     other = b.race(CPU, b.lane("gpu", "gpu:0", (2.0, 0.8)), layers=(784, 1000, 10))
     findings, skipped = diagnose(b.machine(bandwidth=b.bandwidth(), race=other))
     assert findings == ()
-    assert [skip.rule for skip in skipped] == ["device-sources-disagree", "race-lanes-disagree"]
+    assert [skip.rule for skip in skipped] == ["device-sources-disagree", "race-lanes-disagree", *PROFILED]
 
 
 def test_a_race_on_a_machine_without_a_gpu_keeps_its_own_findings() -> None:

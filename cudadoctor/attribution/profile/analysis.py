@@ -7,8 +7,9 @@ from statistics import median
 import numpy as np
 
 from cudadoctor.attribution.profile import once, steps, tables, what_ifs
-from cudadoctor.attribution.profile.decomposition import decompose
+from cudadoctor.attribution.profile.decomposition import Busy, decompose
 from cudadoctor.attribution.profile.excerpt import Excerpt, cut
+from cudadoctor.attribution.profile.grouping import grouped
 from cudadoctor.attribution.profile.host import Host
 from cudadoctor.attribution.profile.model import Model, build, tidy
 from cudadoctor.attribution.profile.patterns import Window
@@ -20,7 +21,7 @@ from cudadoctor.facts.profile import Analysis, Replayed, Steps, WhatIf
 
 MISMATCH_LIMIT = 0.05
 DILATION_LIMIT = 2.0
-_MOST_SAMPLED = 400
+_MOST_SAMPLED = 200
 _FEW_STEPS_CHECKED = 0.25
 
 
@@ -46,8 +47,10 @@ def analyse(trace: Trace, control: Control, peaks: Peaks, use: DeviceUse | None 
     walls = [wall for wall in control.walls if wall > 0]
     dilation = trace.end / median(walls) if walls else None
     begin, end = found.window
-    steady = tuple(decompose(model, host, device, "steady", begin, end) for device in devices)
-    whole = tuple(decompose(model, host, device, "whole", 0.0, float(trace.end)) for device in devices or (0,))
+    busies = [Busy(model, device) for device in devices]
+    steady = tuple(decompose(model, host, busy, "steady", begin, end) for busy in busies)
+    nothing = [] if busies else [Busy(model, 0)]
+    whole = tuple(decompose(model, host, busy, "whole", 0.0, float(trace.end)) for busy in busies or nothing)
     excerpt = cut(model, host, found) if devices else None
     replayed = _replayed(model, walls, excerpt, dilation)
     predicted: list[WhatIf] = []
@@ -56,18 +59,18 @@ def analyse(trace: Trace, control: Control, peaks: Peaks, use: DeviceUse | None 
         many = found.steady + found.warm_up
         predicted += what_ifs.predict(window, mismatch=replayed.error, steps=many, use=use)
         own = replayed.replayed_s * 1e9
-        predicted += once.predict(model, host, found, devices[0], wall=own, error=replayed.error)
+        predicted += once.predict(model, host, found, busies[0], wall=own, error=replayed.error)
     return Analysis(
         steps=_told(found, excerpt, model),
         dilation=dilation,
         steady=steady,
         whole=whole,
         kernels=tables.kernel_rows(model),
-        copies=tables.copy_rows(model, peaks),
+        copies=tables.copy_rows(model, busies, peaks),
         calls=tables.call_rows(model),
         replay=replayed,
         what_ifs=tuple(predicted),
-        lines=tables.line_rows(model, begin, end),
+        lines=tables.line_rows(model, busies, begin, end),
         threads=len(np.unique(trace.calls["thread"])),
         streams=int(model.ops.stream.max(initial=-1)) + 1,
         devices=devices,
@@ -78,9 +81,9 @@ def analyse(trace: Trace, control: Control, peaks: Peaks, use: DeviceUse | None 
 def _devices(model: Model) -> tuple[int, ...]:
     """Return the GPUs that were used, the busiest first."""
     ops = model.trace.ops
-    values, which = np.unique(ops["device"], return_inverse=True)
-    worked = np.bincount(which, (ops["end"] - ops["start"]).astype(np.float64), len(values))
-    return tuple(int(values[place]) for place in np.argsort(-worked, kind="stable"))
+    firsts, which, _ = grouped(ops["device"])
+    worked = np.bincount(which, (ops["end"] - ops["start"]).astype(np.float64), len(firsts))
+    return tuple(int(ops["device"][firsts[place]]) for place in np.argsort(-worked, kind="stable"))
 
 
 def _upto(trace: Trace, until: int) -> Trace:

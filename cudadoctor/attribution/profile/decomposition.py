@@ -14,8 +14,11 @@ from typing import Literal
 
 import numpy as np
 
-from cudadoctor.attribution.profile.host import NAMES, OWN, At, Host
+from cudadoctor.attribution.profile.charges import NAMES, At
+from cudadoctor.attribution.profile.grouping import grouped
+from cudadoctor.attribution.profile.host import Host
 from cudadoctor.attribution.profile.model import Floats, Ints, Model
+from cudadoctor.attribution.profile.timeline import TRACER
 from cudadoctor.attribution.profile.trace import DeviceKind, Memory
 from cudadoctor.facts.profile import Breakdown, Part
 
@@ -42,7 +45,6 @@ _MEMORIES: dict[int, str] = {
     Memory.MANAGED: "managed",
     Memory.MANAGED_STATIC: "managed",
 }
-_TRACER = len(NAMES)
 
 
 def direction(kind: int) -> str:
@@ -64,6 +66,7 @@ class Busy:
     def __init__(self, model: Model, device: int) -> None:
         """Lay the operations of a device over each other."""
         ops = model.trace.ops
+        self.device = int(device)
         self.places = np.flatnonzero(ops["device"] == device)
         mine = ops[self.places]
         self.start, self.end = mine["start"].astype(np.int64), mine["end"].astype(np.int64)
@@ -121,11 +124,10 @@ class _Union:
 
 
 def decompose(
-    model: Model, host: Host, device: int, window: Literal["steady", "whole"], begin: float, end: float
+    model: Model, host: Host, busy: Busy, window: Literal["steady", "whole"], begin: float, end: float
 ) -> Breakdown:
     """Take the wall time of one GPU between two moments apart, nanoseconds."""
     wall = max(0.0, end - begin)
-    busy = Busy(model, device)
     parts = [*_worked(model, busy, begin, end)]
     low, high, following = busy.gaps(begin, end)
     until = model.trace.complete_until
@@ -150,7 +152,7 @@ def decompose(
         parts.append(Part(kind="tracer", name="tracer", ms=tracer))
     told = sum(part.ms for part in parts)
     return Breakdown(
-        window=window, device=int(device), wall_ms=wall / 1e6, parts=tuple(parts), residual_ms=wall / 1e6 - told
+        window=window, device=busy.device, wall_ms=wall / 1e6, parts=tuple(parts), residual_ms=wall / 1e6 - told
     )
 
 
@@ -159,8 +161,8 @@ def _worked(model: Model, busy: Busy, begin: float, end: float) -> Iterable[Part
     alone = busy.exposed(begin, end)
     kernels = np.flatnonzero(busy.kernel & (alone > 0))
     names = np.where(ops["kind"][kernels] == DeviceKind.GRAPH, -2, ops["name"][kernels]).astype(np.int64)
-    values, which = np.unique(names, return_inverse=True)
-    sums = np.bincount(which, alone[kernels], len(values))
+    firsts, which, _ = grouped(names)
+    values, sums = names[firsts], np.bincount(which, alone[kernels], len(firsts))
     order = np.argsort(-sums, kind="stable")
     for place in order[:_MOST_KERNELS]:
         yield Part(kind="kernels", name=name_of(model, int(values[place])), ms=float(sums[place]) / 1e6)
@@ -170,11 +172,11 @@ def _worked(model: Model, busy: Busy, begin: float, end: float) -> Iterable[Part
     copies = np.flatnonzero(~busy.kernel & (alone > 0))
     told: dict[str, float] = {}
     if len(copies):
-        key = np.stack([ops[field][copies] for field in ("kind", "source", "target")], axis=1)
-        values, which = np.unique(key, axis=0, return_inverse=True)
-        sums = np.bincount(which.ravel(), alone[copies], len(values))
-        for (kind, source, target), nanoseconds in zip(values.tolist(), sums.tolist(), strict=True):
-            name = f"{direction(kind)}, {host_memory(kind, source, target)}"
+        sorts, which, _ = grouped(*(ops[field][copies] for field in ("kind", "source", "target")))
+        sums = np.bincount(which, alone[copies], len(sorts))
+        for place, nanoseconds in zip(sorts.tolist(), sums.tolist(), strict=True):
+            op = ops[copies[place]]
+            name = f"{direction(op['kind'])}, {host_memory(op['kind'], op['source'], op['target'])}"
             told[name] = told.get(name, 0.0) + nanoseconds
     for name, nanoseconds in sorted(told.items(), key=lambda item: -item[1]):
         yield Part(kind="copies", name=name, ms=nanoseconds / 1e6)
@@ -194,14 +196,14 @@ def _idle(kind: str, amounts: Floats) -> list[Part]:
         if amounts[at] > 0
     ]
     made.sort(key=lambda part: -part.ms)
-    if amounts[_TRACER] > 0:
-        made.append(Part(kind="tracer", name="tracer", ms=float(amounts[_TRACER]) / 1e6))
+    if amounts[TRACER] > 0:
+        made.append(Part(kind="tracer", name="tracer", ms=float(amounts[TRACER]) / 1e6))
     return made
 
 
 def _charged(model: Model, host: Host, low: Floats, high: Floats, following: Ints) -> Floats:
     """Return what each idle span is charged to: spans x categories and the tracer; nothing where no record tells."""
-    amounts = np.zeros((len(low), _TRACER + 1))
+    amounts = np.zeros((len(low), TRACER + 1))
     if not len(low):
         return amounts
     call_of = np.full(len(model.trace.ops) + 1, -1, np.int64)
@@ -218,71 +220,5 @@ def _charged(model: Model, host: Host, low: Floats, high: Floats, following: Int
     for each in range(len(model.lanes)):
         mine = np.flatnonzero((lane == each) & ~orphan & (done > low))
         if len(mine):
-            segments = _Segments(model, host, each)
-            amounts[mine] += segments.between(low[mine], done[mine])
+            amounts[mine] += host.timeline(each).between(low[mine], done[mine])
     return amounts
-
-
-class _Segments:
-    """A lane's time line: gap, call, gap, call ..., gap; and what each of them is made of."""
-
-    def __init__(self, model: Model, host: Host, lane: int) -> None:
-        calls, end = model.calls, max(model.trace.end, 1)
-        mine = np.flatnonzero(calls.lane == lane)
-        n = len(mine)
-        self.bounds = np.empty(2 * n + 2)
-        self.bounds[0], self.bounds[-1] = -1e18, 1e18
-        self.bounds[1:-1:2], self.bounds[2:-1:2] = calls.start[mine], calls.end[mine]
-        self._host, self._mine = host, mine
-        last = calls.end[mine[-1]] if n else 0
-        self._final = host.between(lane, np.array([last]), np.array([max(end, int(last) + 1)]))[0]
-        whole = calls.cost[mine] + calls.tail[mine]
-        own = calls.own_cost[mine] + calls.own_tail[mine]
-        self._own_call = np.divide(own, whole, out=np.ones(n), where=whole > 0)
-        gap = calls.gap[mine]
-        self._own_gap = np.divide(calls.own_gap[mine], gap, out=np.ones(n), where=gap > 0)
-
-    def between(self, low: Floats, high: Floats) -> Floats:
-        """Return what spans of the lane are made of: spans x categories and the tracer, nanoseconds."""
-        begin, end = self._place(low), self._place(high)
-        made = np.zeros((len(low), _TRACER + 1))
-        lengths = np.diff(self.bounds)
-        lengths[0] = lengths[-1] = 0.0  # outside of all calls: what is cut off there is added below
-        for column in range(_TRACER + 1):
-            share = self._share(column)
-            if share is None:
-                continue
-            sums = np.concatenate([[0.0], np.cumsum(share * lengths)])
-            made[:, column] = sums[end] - sums[begin]
-            made[:, column] += self._cut(share, lengths, end, high) - self._cut(share, lengths, begin, low)
-            # Before the first call and after the last the sums stand still.
-            if len(self._mine):
-                made[:, column] += share[0] * (np.minimum(high, self.bounds[1]) - np.minimum(low, self.bounds[1]))
-            made[:, column] += share[-1] * (np.maximum(high, self.bounds[-2]) - np.maximum(low, self.bounds[-2]))
-        result: Floats = np.maximum(made, 0.0)
-        return result
-
-    def _place(self, at: Floats) -> Ints:
-        return np.clip(np.searchsorted(self.bounds, at, side="right") - 1, 0, len(self.bounds) - 2)
-
-    def _cut(self, share: Floats, lengths: Floats, place: Ints, at: Floats) -> Floats:
-        into = np.minimum(at - self.bounds[place], lengths[place])
-        made: Floats = share[place] * np.maximum(into, 0.0)
-        return made
-
-    def _share(self, column: int) -> Floats | None:
-        """Return which part of each segment goes to a category, None for one that is nowhere."""
-        n = len(self._mine)
-        host, mine = self._host, self._mine
-        share = np.zeros(2 * n + 1)
-        if column == _TRACER:
-            share[0:-1:2], share[1::2] = 1.0 - self._own_gap, 1.0 - self._own_call
-            return share if share.any() else None
-        share[1::2] = (host.at[mine] == column) * self._own_call
-        into = host.into[mine] * (host.into_at[mine] == column)
-        if column in OWN:
-            place = OWN.index(At(column))
-            into = into + (1.0 - host.into[mine]) * host.shares[mine, place]
-            share[-1] = self._final[place]
-        share[0:-1:2] = into * self._own_gap
-        return share if share.any() else None

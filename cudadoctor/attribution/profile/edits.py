@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from cudadoctor.attribution.profile.charges import OWN, At
 from cudadoctor.attribution.profile.excerpt import Excerpt
-from cudadoctor.attribution.profile.host import OWN, At
 from cudadoctor.attribution.profile.model import Floats, Ints
 from cudadoctor.attribution.profile.replay import Script
 from cudadoctor.attribution.profile.trace import CallKind, DeviceKind

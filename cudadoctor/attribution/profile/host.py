@@ -7,64 +7,17 @@ CPU time that the thread used tells work from waiting, and samples of its stack 
 
 from __future__ import annotations
 
-from enum import IntEnum
-
 import numpy as np
 
+from cudadoctor.attribution.profile.charges import OF_CALL, OWN, At
 from cudadoctor.attribution.profile.model import WORK, Floats, Ints, Model
+from cudadoctor.attribution.profile.timeline import Timeline
 from cudadoctor.attribution.profile.trace import CallKind, Doing
 
 _DISPATCH = 200_000
 """Nanoseconds: the longest way into a call. Measured on an H100: 31 to 65 µs with numba, under 20 with PyTorch."""
 _SAMPLE_REACH = 500_000_000
 """A sample speaks for gaps up to this long after it, where none was taken in them."""
-
-
-class At(IntEnum):
-    """What an idle device may be charged to."""
-
-    LAUNCHING = 0
-    COPYING = 1
-    SYNCHRONIZING = 2
-    ALLOCATING = 3
-    LOADING = 4
-    CONTEXT = 5
-    OTHER = 6
-    PYTHON = 7
-    WAITING = 8
-    READING = 9
-    IMPORTING = 10
-    HOST = 11
-
-
-NAMES = {
-    At.LAUNCHING: "launching",
-    At.COPYING: "copying",
-    At.SYNCHRONIZING: "synchronizing",
-    At.ALLOCATING: "allocating",
-    At.LOADING: "compiling and loading",
-    At.CONTEXT: "context",
-    At.OTHER: "other calls",
-    At.PYTHON: "Python",
-    At.WAITING: "waiting",
-    At.READING: "reading files",
-    At.IMPORTING: "importing",
-    At.HOST: "host",
-}
-"""The names of the parts in the facts."""
-
-OF_CALL = {
-    CallKind.LAUNCH: At.LAUNCHING,
-    CallKind.COPY: At.COPYING,
-    CallKind.MEMSET: At.COPYING,
-    CallKind.SYNC: At.SYNCHRONIZING,
-    CallKind.ALLOCATE: At.ALLOCATING,
-    CallKind.FREE: At.ALLOCATING,
-    CallKind.MODULE: At.LOADING,
-    CallKind.CONTEXT: At.CONTEXT,
-}
-OWN = (At.LOADING, At.IMPORTING, At.READING, At.PYTHON, At.WAITING, At.HOST)
-"""What a gap that is no way into a call may be made of, in the order of `Host.shares`."""
 
 
 class Host:
@@ -84,6 +37,7 @@ class Host:
             table[kind] = category
         self.at: Ints = table[np.clip(calls.kind, 0, len(table) - 1)]
         self.into, self.into_at, self.target = _ways(model, self.at)
+        self._timelines: dict[int, Timeline] = {}
         self._clocks = [_Clock(model, lane) for lane in range(len(model.lanes))]
         self.shares = np.zeros((len(calls.start), len(OWN)), np.float32)
         for lane in range(len(model.lanes)):
@@ -92,9 +46,15 @@ class Host:
             begin = np.where(before >= 0, calls.end[before], 0)
             self.shares[mine] = self._clocks[lane].between(begin, calls.start[mine])
 
-    def between(self, lane: int, begin: Ints, end: Ints) -> Floats:
-        """Return the shares (n x 6, of `OWN`) of spans in which a lane calls nothing."""
-        return self._clocks[lane].between(begin, end)
+    def timeline(self, lane: int) -> Timeline:
+        """Return what a lane does at each moment."""
+        if lane not in self._timelines:
+            calls, trace = self.model.calls, self.model.trace
+            mine = np.flatnonzero(calls.lane == lane)
+            last = calls.end[mine[-1]] if len(mine) else 0
+            rest = self._clocks[lane].between(np.array([last]), np.array([max(trace.end, int(last) + 1)]))[0]
+            self._timelines[lane] = Timeline(self.model, mine, self.at, self.into, self.into_at, self.shares, rest)
+        return self._timelines[lane]
 
 
 def _ways(model: Model, at: Ints) -> tuple[Floats, Ints, Ints]:

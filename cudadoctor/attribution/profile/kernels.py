@@ -15,6 +15,7 @@ import numpy as np
 
 from cudadoctor.attribution.profile import edits
 from cudadoctor.attribution.profile.excerpt import Excerpt
+from cudadoctor.attribution.profile.grouping import grouped
 from cudadoctor.attribution.profile.model import Floats, Model
 from cudadoctor.attribution.profile.patterns import Candidate, Window
 from cudadoctor.attribution.profile.trace import DeviceKind, DeviceUse
@@ -160,9 +161,7 @@ def ramp(model: Model) -> Ramp | None:
     if len(mine) < _FEWEST:
         return None
     duration = (ops["end"] - ops["start"])[mine].astype(np.float64)
-    key = np.stack([ops[field][mine].astype(np.int64) for field in ("name", "blocks", "threads", "device")], axis=1)
-    _, which, many = np.unique(key, axis=0, return_inverse=True, return_counts=True)
-    which = which.ravel()
+    _, which, many = grouped(*(ops[field][mine] for field in ("name", "blocks", "threads", "device")))
     sums = np.bincount(which, duration)
     best: Ramp | None = None
     for each in np.argsort(-sums, kind="stable")[:10]:
@@ -194,6 +193,7 @@ def _ramp_of(start: Floats, duration: Floats) -> tuple[float, float, float] | No
 
 
 def _names(excerpt: Excerpt, mine: np.ndarray) -> tuple[int, ...]:
-    values, which = np.unique(excerpt.ops["name"][mine], return_inverse=True)
+    names = excerpt.ops["name"][mine]
+    firsts, which, _ = grouped(names)
     sums = np.bincount(which, excerpt.base.duration[mine])
-    return tuple(int(values[place]) for place in np.argsort(-sums, kind="stable")[:3])
+    return tuple(int(names[firsts[place]]) for place in np.argsort(-sums, kind="stable")[:3])

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cudadoctor.attribution.profile.grouping import grouped
 from cudadoctor.attribution.profile.trace import CallKind, Memory, Overhead, SyncKind, Trace
 
 Ints = NDArray[np.int64]
@@ -159,8 +160,8 @@ def tidy(trace: Trace) -> Trace:
 
 def _lanes(trace: Trace) -> tuple[Ints, tuple[tuple[int, ...], ...]]:
     """Return each call's lane, and the threads of the lanes."""
-    threads, which, many = np.unique(trace.calls["thread"], return_inverse=True, return_counts=True)
-    n = len(which)
+    firsts, which, many = grouped(trace.calls["thread"])
+    threads, n = trace.calls["thread"][firsts], len(which)
     if not n:
         return np.zeros(0, np.int64), ((trace.main_thread,),)
     end = trace.calls["end"].astype(np.int64)
@@ -225,9 +226,7 @@ def _calls_of(trace: Trace) -> Ints:
 
 
 def _streams(ops: NDArray[Any]) -> Ints:
-    key = ops["device"].astype(np.int64) << 48 | ops["context"].astype(np.int64) << 24 | ops["stream"].astype(np.int64)
-    made: Ints = np.unique(key, return_inverse=True)[1].astype(np.int64)
-    return made
+    return grouped(ops["device"], ops["context"], ops["stream"])[1]
 
 
 def _first_ops(op_call: Ints, calls: int) -> tuple[Ints, Ints]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudadoctor.attribution.profile import kernels
-from cudadoctor.attribution.profile.decomposition import decompose, name_of
-from cudadoctor.attribution.profile.host import NAMES, At, Host
+from cudadoctor.attribution.profile.charges import NAMES, At
+from cudadoctor.attribution.profile.decomposition import Busy, decompose, name_of
+from cudadoctor.attribution.profile.host import Host
 from cudadoctor.attribution.profile.model import Model
 from cudadoctor.attribution.profile.steps import Found
 from cudadoctor.attribution.profile.trace import Overhead
@@ -16,19 +17,19 @@ MOST_OF_THE_RUN = 0.5
 """A warm-up below half of the run is what any program has, and nobody is told of it."""
 
 
-def predict(model: Model, host: Host, found: Found, device: int, *, wall: float, error: float) -> Iterator[WhatIf]:
+def predict(model: Model, host: Host, found: Found, busy: Busy, *, wall: float, error: float) -> Iterator[WhatIf]:
     """Yield what the whole run would take without what it pays once.
 
     Args:
         model: The trace.
         host: What its lanes do.
         found: Its steps.
-        device: The GPU that works most.
+        busy: What the GPU that works most did.
         wall: What the run takes without the tracer, nanoseconds.
         error: How far the replay is from the untraced runs, a fraction.
     """
     begin = found.window[0]
-    start = decompose(model, host, device, "whole", 0.0, begin)
+    start = decompose(model, host, busy, "whole", 0.0, begin)
     loading = 1e6 * sum(part.ms for part in start.parts if part.name == NAMES[At.LOADING])
     extra = warm_up_cost(found)
     overheads = model.trace.overheads

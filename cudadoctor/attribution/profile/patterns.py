@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from cudadoctor.attribution.profile import edits
+from cudadoctor.attribution.profile.charges import At
 from cudadoctor.attribution.profile.edits import SMALL_BYTES, Edit, Mask
 from cudadoctor.attribution.profile.excerpt import Excerpt
-from cudadoctor.attribution.profile.host import At
 from cudadoctor.attribution.profile.trace import CallKind, DeviceKind, Memory, Peaks
 from cudadoctor.facts.profile import Breakdown, Sign
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cudadoctor.attribution.profile.grouping import grouped
 from cudadoctor.attribution.profile.model import Floats, Ints, Model
 
 _AGREE = 0.9
@@ -114,8 +115,7 @@ def _by_repetition(model: Model) -> Found | None:
     mine = np.flatnonzero((model.ops.call >= 0) & (lane == busiest))
     if len(mine) < _FEWEST:
         return None
-    token = ops["kind"][mine].astype(np.int64) << 32 | (ops["name"][mine].astype(np.int64) & 0xFFFFFFFF)
-    token = np.unique(token, return_inverse=True)[1].astype(np.int64)
+    token = grouped(ops["kind"][mine], ops["name"][mine])[1]
     runs = np.flatnonzero(np.concatenate([[True], token[1:] != token[:-1]]))
     short = token[runs]
     first = _once_a_period(short)
@@ -145,7 +145,7 @@ def _once_a_period(short: Ints) -> Ints | None:
     wanted = len(short) / period
     context, length = short.astype(np.int64), 1
     while length <= _LONGEST_CONTEXT:
-        values, which, many = np.unique(context, return_inverse=True, return_counts=True)
+        values, which, many = grouped(context)
         near = np.flatnonzero((many >= 0.6 * wanted) & (many <= 1.15 * wanted))
         for each in near[np.argsort(np.abs(many[near] - wanted), kind="stable")][:8]:
             places = np.flatnonzero(which == each)
@@ -155,7 +155,7 @@ def _once_a_period(short: Ints) -> Ints | None:
         # No such operation: what came before it tells them apart.
         further = np.full(len(context), -1, np.int64)
         further[length:] = which[:-length]
-        context = which.astype(np.int64) * (len(values) + 1) + further + 1
+        context = which * (len(values) + 1) + further + 1
         length *= 2
     return None
 

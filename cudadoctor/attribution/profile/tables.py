@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from cudadoctor.attribution.profile.decomposition import COPIES, Busy, direction, host_memory, name_of
-from cudadoctor.attribution.profile.model import Model
+from cudadoctor.attribution.profile.grouping import grouped
+from cudadoctor.attribution.profile.model import Floats, Ints, Model
 from cudadoctor.attribution.profile.trace import CallKind, DeviceKind, Doing, Peaks
 from cudadoctor.facts.profile import CallRow, CopyRow, KernelRow, LineRow
 
@@ -52,22 +55,20 @@ def kernel_rows(model: Model) -> tuple[KernelRow, ...]:
     return tuple(rows)
 
 
-def copy_rows(model: Model, peaks: Peaks) -> tuple[CopyRow, ...]:
+def copy_rows(model: Model, busies: Sequence[Busy], peaks: Peaks) -> tuple[CopyRow, ...]:
     """Return the copies of the whole run by direction and memory, longest in all first."""
     ops = model.trace.ops
     duration = (ops["end"] - ops["start"]).astype(np.float64)
     exposed = np.zeros(len(ops))
-    for device in np.unique(ops["device"]):
-        busy = Busy(model, int(device))
+    for busy in busies:
         exposed[busy.places] = busy.exposed(-1e18, 1e18)
     copies = np.flatnonzero(np.isin(ops["kind"], COPIES))
-    groups: dict[tuple[str, str], list[np.ndarray]] = {}
-    if len(copies):
-        key = np.stack([ops[field][copies] for field in ("kind", "source", "target")], axis=1)
-        values, which = np.unique(key, axis=0, return_inverse=True)
-        for place, (kind, source, target) in enumerate(values.tolist()):
-            where = direction(kind), host_memory(kind, source, target)
-            groups.setdefault(where, []).append(copies[which.ravel() == place])
+    firsts, which, _ = grouped(*(ops[field][copies] for field in ("kind", "source", "target")))
+    groups: dict[tuple[str, str], list[Ints]] = {}
+    for place, first in enumerate(firsts.tolist()):
+        op = ops[copies[first]]
+        where = direction(op["kind"]), host_memory(op["kind"], op["source"], op["target"])
+        groups.setdefault(where, []).append(copies[which == place])
     peak = {"to device": peaks.to_device, "to host": peaks.to_host}
     rows = []
     for (way, memory), found in groups.items():
@@ -107,7 +108,7 @@ def call_rows(model: Model) -> tuple[CallRow, ...]:
     )
 
 
-def line_rows(model: Model, begin: float, end: float) -> tuple[LineRow, ...]:
+def line_rows(model: Model, busies: Sequence[Busy], begin: float, end: float) -> tuple[LineRow, ...]:
     """Return the lines at which the lane that issues most work was found in a window, most often first."""
     trace, calls = model.trace, model.calls
     lane = int(np.bincount(calls.lane[calls.op_count > 0]).argmax()) if (calls.op_count > 0).any() else 0
@@ -118,8 +119,8 @@ def line_rows(model: Model, begin: float, end: float) -> tuple[LineRow, ...]:
         return ()
     at = samples["at"].astype(np.float64)
     busy = np.zeros(len(at), bool)
-    for device in np.unique(trace.ops["device"]):
-        busy |= Busy(model, int(device)).busy(at, at + 1) > 0
+    for each in busies:
+        busy |= each.busy(at, at + 1) > 0
     places = np.flatnonzero(calls.lane == lane)
     inside = np.searchsorted(calls.start[places], samples["at"], side="right") - 1
     within = (inside >= 0) & (samples["at"] <= calls.end[places[np.maximum(inside, 0)]]) if len(places) else inside > 0
@@ -143,13 +144,13 @@ def line_rows(model: Model, begin: float, end: float) -> tuple[LineRow, ...]:
     return tuple(rows)
 
 
-def _largest(key: np.ndarray, weight: np.ndarray, most: int = MOST_ROWS) -> list[tuple[int, np.ndarray]]:
+def _largest(key: Ints, weight: Floats, most: int = MOST_ROWS) -> list[tuple[int, Ints]]:
     """Return the keys with the largest sums, and their places."""
     if not len(key):
         return []
-    values, which = np.unique(key, return_inverse=True)
+    firsts, which, many = grouped(key)
     order = np.argsort(which, kind="stable")
-    bounds = np.concatenate([[0], np.cumsum(np.bincount(which))])
+    bounds = np.concatenate([[0], np.cumsum(many)])
     sums = np.bincount(which, weight)
     top = np.argsort(-sums, kind="stable")[:most]
-    return [(int(values[place]), order[bounds[place] : bounds[place + 1]]) for place in top]
+    return [(int(key[firsts[place]]), order[bounds[place] : bounds[place + 1]]) for place in top]

@@ -1,7 +1,8 @@
 """# The GPU stays in a low performance state under load
 
 ## What it checks
-Whether NVML's performance state was P5 or lower in the list (P5 to P15) while copies ran, or all through a race.
+Whether NVML's performance state was P5 or lower in the list (P5 to P15) while copies ran, all through a race,
+or all through a profiled program whose kernels ran half of the time and more.
 
 ## Why it matters
 An idle GPU rests at low clocks, and rises to P0 or P2 when work comes.
@@ -33,13 +34,17 @@ from collections.abc import Iterator
 from cudadoctor.attribution.circumstances import low_state
 from cudadoctor.facts.bandwidth import Bandwidth
 from cudadoctor.facts.base import Missing, known
+from cudadoctor.facts.explanation import Explanation
+from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import CannotJudgeError, finding, rule
+from cudadoctor.rules.profile.explained import NOT_PROFILED
 from cudadoctor.rules.reading import seen
 
 _LOW = 5
 _FEW_SAMPLES = 3
+_WORKS = 0.5
 
 
 @rule(
@@ -56,30 +61,40 @@ _FEW_SAMPLES = 3
         "low-state slow": 4,
     },
 )
-def low_power_state(bandwidth: Bandwidth | Missing, race: Race | Missing) -> Iterator[Finding]:
-    """Fire where the GPU did not rise while copies ran, or in a race."""
+def low_power_state(
+    bandwidth: Bandwidth | Missing, race: Race | Missing, profile: Profile | Missing = NOT_PROFILED
+) -> Iterator[Finding]:
+    """Fire where the GPU did not rise while copies ran, in a race, or in a program that kept it at work."""
     found = tuple(_in_copies(bandwidth)) if isinstance(bandwidth, Bandwidth) else ()
     if not found and isinstance(race, Race):
-        found = tuple(_in_race(race))
+        found = tuple(_while_it_ran(race.explanation, "race")) if race.explanation is not None else ()
+    if not found and isinstance(profile, Profile) and _at_work(profile):
+        found = tuple(_while_it_ran(profile, "program"))
     yield from found
-    if isinstance(bandwidth, Missing) and isinstance(race, Missing):
+    if isinstance(bandwidth, Missing) and isinstance(race, Missing) and isinstance(profile, Missing):
         raise CannotJudgeError(f"the section bandwidth is missing: {bandwidth.reason}")
 
 
-def _in_race(race: Race) -> Iterator[Finding]:
-    reading = low_state(race.explanation) if race.explanation is not None else None
-    if reading is None or race.explanation is None:
+def _at_work(profile: Profile) -> bool:
+    """Say whether kernels ran half of the time; a GPU with little to do may rest."""
+    steady = profile.analysis.steady if profile.analysis is not None else ()
+    return bool(steady) and steady[0].share("kernels") >= _WORKS
+
+
+def _while_it_ran(readings: Explanation | Profile, what: str) -> Iterator[Finding]:
+    reading = low_state(readings)
+    if reading is None:
         return
     told = {
-        "performance state in the race": reading.performance_state,
-        "SM clock in the race, MHz": reading.sm_mhz,
-        "memory clock in the race, MHz": reading.memory_mhz,
-        "reasons for the clocks in the race (bits)": reading.reasons,
-        "readings in the race": len(race.explanation.readings),
+        f"performance state in the {what}": reading.performance_state,
+        f"SM clock in the {what}, MHz": reading.sm_mhz,
+        f"memory clock in the {what}, MHz": reading.memory_mhz,
+        f"reasons for the clocks in the {what} (bits)": reading.reasons,
+        f"readings in the {what}": len(readings.readings),
     }
     yield finding(
         low_power_state,
-        summary=f"The GPU stayed in performance state P{reading.performance_state} all through the race.",
+        summary=f"The GPU stayed in performance state P{reading.performance_state} all through the {what}.",
         cause="Clocks were locked low, or power or firmware keeps the card from rising.",
         confidence="supported",
         evidence=tuple(Evidence(name, value, "NVML") for name, value in told.items() if value is not None),

@@ -5,6 +5,7 @@ Whether copies from or to ordinary (pageable) host memory, already touched, stay
 pinned memory, and below 6 GB/s.
 In a race that was explained: whether copies take 15 % of a minibatch, mostly from or to pageable memory, and the
 minibatch would be at least 5 % faster with pinned buffers.
+In a profiled program: the same of a step, where such copies stay below 0.6 of what pinned memory was measured to reach.
 In a pasted text: whether it compares pageable with pinned memory, or wonders at a rate that pageable memory gives.
 
 ## Why it matters
@@ -41,10 +42,12 @@ from collections.abc import Iterator
 
 from cudadoctor.facts.bandwidth import Bandwidth
 from cudadoctor.facts.base import Missing
+from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.bandwidth.hops import coherent, largest, measured
 from cudadoctor.rules.base import CannotJudgeError, finding, rule
+from cudadoctor.rules.profile.explained import NOT_PROFILED, program_finding
 from cudadoctor.rules.race.explained import cause_finding
 
 _FACTOR = 4.0
@@ -68,9 +71,23 @@ _SMALLEST_JUDGED_BYTES = 32 * 2**20
     },
     confirm=Confirm("cudadoctor bandwidth", "pageable copies several times slower than pinned ones of the same size"),
 )
-def pageable_transfer(bandwidth: Bandwidth | Missing, race: Race | Missing) -> Iterator[Finding]:
+def pageable_transfer(
+    bandwidth: Bandwidth | Missing, race: Race | Missing, profile: Profile | Missing = NOT_PROFILED
+) -> Iterator[Finding]:
     """Note what pageable copies cost a minibatch, or a factor beyond what staging through one core costs."""
     found = False
+    for each in program_finding(
+        pageable_transfer,
+        profile,
+        seen="copies from or to ordinary (pageable) memory in each step",
+        cause="The driver copies pageable memory through a pinned buffer of its own, and the host waits for it.",
+        fix=Fix(
+            "Fill a pinned buffer in place and copy that, on a stream; or keep the data on the device.",
+            ("cudadoctor bandwidth",),
+        ),
+    ):
+        found = True
+        yield each
     if isinstance(race, Race):
         for each in cause_finding(
             pageable_transfer,
@@ -87,7 +104,7 @@ def pageable_transfer(bandwidth: Bandwidth | Missing, race: Race | Missing) -> I
     if isinstance(bandwidth, Bandwidth):
         if not found:
             yield from _slow_copies(bandwidth)
-    elif not isinstance(race, Race):
+    elif not isinstance(race, Race) and not isinstance(profile, Profile):
         raise CannotJudgeError(f"the section bandwidth is missing: {bandwidth.reason}")
 
 

@@ -1,7 +1,7 @@
 """# Other programs compute on the GPU
 
 ## What it checks
-Whether NVML lists compute processes on a GPU besides cudadoctor's own, now or while a race ran.
+Whether NVML lists compute processes on a GPU besides cudadoctor's own, now, or while a race or a profiled program ran.
 
 ## Why it matters
 Programs on one GPU take turns: each waits while another's kernels run, and none says so.
@@ -33,12 +33,15 @@ from collections.abc import Iterator
 
 from cudadoctor.attribution.circumstances import neighbours
 from cudadoctor.facts.base import Known, Missing, known
+from cudadoctor.facts.explanation import Explanation
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.nvml import GpuProcess, Nvml, NvmlDevice
+from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
 from cudadoctor.facts.services import Services
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import CannotJudgeError, finding, rule
+from cudadoctor.rules.profile.explained import NOT_PROFILED
 from cudadoctor.rules.reading import system_of, text_of
 
 _GIB = 2**30
@@ -57,26 +60,34 @@ _GIB = 2**30
     },
 )
 def gpu_shared_with_others(
-    nvml: Nvml | Missing, host: Host | Missing, services: Services | Missing, race: Race | Missing
+    nvml: Nvml | Missing,
+    host: Host | Missing,
+    services: Services | Missing,
+    race: Race | Missing,
+    profile: Profile | Missing = NOT_PROFILED,
 ) -> Iterator[Finding]:
-    """Note compute processes on any GPU that is not parted by MIG, or some that were there while a race ran."""
+    """Note compute processes on any GPU that is not parted by MIG, or some that were there while something ran."""
     # Under Windows the desktop itself computes on the GPU.
     if system_of(host) not in ("Linux", "") or (isinstance(services, Services) and known(services.mps_control)):
         return
-    if isinstance(nvml, Missing) and isinstance(race, Missing):
+    if isinstance(nvml, Missing) and isinstance(race, Missing) and isinstance(profile, Missing):
         raise CannotJudgeError(f"the section nvml is missing: {nvml.reason}")
     found = tuple(_now(nvml)) if isinstance(nvml, Nvml) else ()
-    yield from found or (_in_race(race) if isinstance(race, Race) else ())
+    if isinstance(race, Race) and race.explanation is not None:
+        found = found or tuple(_while_it_ran(race.explanation, "the race"))
+    if isinstance(profile, Profile):
+        found = found or tuple(_while_it_ran(profile, "the program"))
+    yield from found
 
 
-def _in_race(race: Race) -> Iterator[Finding]:
-    most, some, told = neighbours(race.explanation) if race.explanation is not None else (0, 0, 0)
+def _while_it_ran(readings: Explanation | Profile, what: str) -> Iterator[Finding]:
+    most, some, told = neighbours(readings)
     if most < 1:
         return
     many = "1 other process was" if most == 1 else f"Up to {most} other processes were"
     yield finding(
         gpu_shared_with_others,
-        summary=f"{many} on the GPU in {some} of {told} readings while the race ran.",
+        summary=f"{many} on the GPU in {some} of {told} readings while {what} ran.",
         cause="Programs on one GPU take turns.",
         confidence="possible",
         evidence=(
@@ -84,7 +95,7 @@ def _in_race(race: Race) -> Iterator[Finding]:
             Evidence("readings with others", f"{some} of {told}", "nvmlDeviceGetComputeRunningProcesses"),
         ),
         fix=Fix(
-            "Race again when the GPU is free, or choose another with --device.",
+            "Run again when the GPU is free, or choose another.",
             ("nvidia-smi --query-compute-apps=gpu_uuid,pid,process_name,used_memory --format=csv",),
         ),
     )

@@ -3,7 +3,7 @@
 ## What it checks
 Whether the power limit that is enforced lies below the card's default, and whether NVML says at this moment that power
 holds the clocks down (power cap with a lowered limit, or the power brake of the board).
-In a race: whether NVML's cumulative counter of the power limit grew by 5 % of its time and more.
+In a race or a profiled program: whether NVML's cumulative counter of the power limit grew by 5 % of its time and more.
 
 ## Why it matters
 A card at its limit lowers its clocks.
@@ -36,9 +36,11 @@ from collections.abc import Iterator
 
 from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.nvml import Nvml, NvmlDevice
+from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import CannotJudgeError, finding, rule
+from cudadoctor.rules.profile.explained import NOT_PROFILED, program_held_down
 from cudadoctor.rules.race.explained import clocks_held_down
 from cudadoctor.rules.reading import seen, text_of
 
@@ -60,13 +62,17 @@ _WATT = 1.0
         "power-capped slow": 1,
     },
 )
-def power_cap(nvml: Nvml | Missing, race: Race | Missing) -> Iterator[Finding]:
+def power_cap(
+    nvml: Nvml | Missing, race: Race | Missing, profile: Profile | Missing = NOT_PROFILED
+) -> Iterator[Finding]:
     """Note a lowered limit, or a race that power held down; warn where power holds the clocks down now."""
     found = tuple(_now(nvml)) if isinstance(nvml, Nvml) else ()
     if not found and isinstance(race, Race):
         found = tuple(_in_race(race))
+    if not found and isinstance(profile, Profile):
+        found = tuple(_in_program(profile))
     yield from found
-    if isinstance(nvml, Missing) and isinstance(race, Missing):
+    if isinstance(nvml, Missing) and isinstance(race, Missing) and isinstance(profile, Missing):
         raise CannotJudgeError(f"the section nvml is missing: {nvml.reason}")
 
 
@@ -114,6 +120,21 @@ def _in_race(race: Race) -> Iterator[Finding]:
     yield from clocks_held_down(
         power_cap,
         race,
+        by="power",
+        told="Power",
+        severity=Severity.NOTE,
+        cause="The card is at its power limit, which is normal in heavy work at the default limit.",
+        fix=Fix(
+            "See whether the limit is the default; if so, this is what the card can do.",
+            ("nvidia-smi --query-gpu=index,enforced.power.limit,power.default_limit,power.draw --format=csv",),
+        ),
+    )
+
+
+def _in_program(profile: Profile) -> Iterator[Finding]:
+    yield from program_held_down(
+        power_cap,
+        profile,
         by="power",
         told="Power",
         severity=Severity.NOTE,

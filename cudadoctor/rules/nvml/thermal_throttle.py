@@ -3,7 +3,7 @@
 ## What it checks
 Whether NVML says at this moment that clocks are reduced because of heat, and the temperature is at one of the card's
 own thresholds.
-In a race: whether NVML's cumulative counter of thermal slowdown grew by 5 % of its time and more.
+In a race or a profiled program: whether NVML's cumulative counter of thermal slowdown grew by 5 % of its time and more.
 
 ## Why it matters
 A card that is too hot lowers its clocks until it is not: programs get slower after some minutes, and timings drift.
@@ -33,9 +33,11 @@ from collections.abc import Iterator
 
 from cudadoctor.facts.base import Fact, Known, Missing, known
 from cudadoctor.facts.nvml import Nvml, NvmlDevice
+from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import CannotJudgeError, finding, rule
+from cudadoctor.rules.profile.explained import NOT_PROFILED, program_held_down
 from cudadoctor.rules.race.explained import clocks_held_down
 from cudadoctor.rules.reading import seen, text_of
 
@@ -55,13 +57,17 @@ _REASONS = {0x8: "hardware slowdown", 0x20: "software thermal slowdown", 0x40: "
         "thermal-active slow": 2,
     },
 )
-def thermal_throttle(nvml: Nvml | Missing, race: Race | Missing) -> Iterator[Finding]:
+def thermal_throttle(
+    nvml: Nvml | Missing, race: Race | Missing, profile: Profile | Missing = NOT_PROFILED
+) -> Iterator[Finding]:
     """Fire where a thermal reason is active and the temperature is at a threshold, or heat held a race down."""
     found = tuple(_now(nvml)) if isinstance(nvml, Nvml) else ()
     if not found and isinstance(race, Race):
         found = tuple(_in_race(race))
+    if not found and isinstance(profile, Profile):
+        found = tuple(_in_program(profile))
     yield from found
-    if isinstance(nvml, Missing) and isinstance(race, Missing):
+    if isinstance(nvml, Missing) and isinstance(race, Missing) and isinstance(profile, Missing):
         raise CannotJudgeError(f"the section nvml is missing: {nvml.reason}")
 
 
@@ -104,6 +110,21 @@ def _in_race(race: Race) -> Iterator[Finding]:
         cause="The card makes more heat than is carried away.",
         fix=Fix(
             "Improve the cooling, and race again when the card is cool.",
+            ("nvidia-smi --query-gpu=temperature.gpu,clocks.sm,power.draw,fan.speed --format=csv -l 5",),
+        ),
+    )
+
+
+def _in_program(profile: Profile) -> Iterator[Finding]:
+    yield from program_held_down(
+        thermal_throttle,
+        profile,
+        by="thermal",
+        told="Heat",
+        severity=Severity.WARNING,
+        cause="The card makes more heat than is carried away.",
+        fix=Fix(
+            "Improve the cooling, and run again when the card is cool.",
             ("nvidia-smi --query-gpu=temperature.gpu,clocks.sm,power.draw,fan.speed --format=csv -l 5",),
         ),
     )

@@ -3,6 +3,7 @@
 ## What it checks
 Whether the first epoch of a GPU lane is at least a fifth slower than the others, at a cost of 5 % of the lane's time,
 while the SM clock was a fifth and more below what it was later.
+In a profiled program: whether launches of the same kernel were a fifth slower at first, at a cost of 5 % of the run.
 
 ## Why it matters
 A GPU that rests lowers its clocks and needs some tenths of a second of work to raise them.
@@ -29,9 +30,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudadoctor.attribution.circumstances import clock_ramp as ramp_of
+from cudadoctor.facts.base import Missing
+from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.profile.explained import NOT_PROFILED, needs_one, program_finding
 
 
 @rule(
@@ -43,9 +47,17 @@ from cudadoctor.rules.base import finding, rule
         "an SM clock that rises in the first seconds of a program",
     ),
 )
-def clock_ramp(race: Race) -> Iterator[Finding]:
-    """Note a slow first epoch at a clock that rose later."""
-    ramp = ramp_of(race)
+def clock_ramp(race: Race | Missing, profile: Profile | Missing = NOT_PROFILED) -> Iterator[Finding]:
+    """Note a slow first epoch or slow first launches at a clock that rose later."""
+    needs_one(race, profile)
+    yield from program_finding(
+        clock_ramp,
+        profile,
+        seen="runs its first kernels on a GPU whose clocks have yet to rise",
+        cause="A GPU at rest lowers its clocks, and raises them only once there is work.",
+        fix=Fix("Leave the first moments out of a timing; in a longer run they do not count."),
+    )
+    ramp = ramp_of(race) if isinstance(race, Race) else None
     if ramp is None:
         return
     yield finding(

@@ -3,6 +3,8 @@
 ## What it checks
 Whether a minibatch holds copies that nobody wrote: those that a library makes when a NumPy array is passed to a kernel,
 and whether the minibatch would be faster without them.
+In a program of your own: whether arrays go in before most launches and arrays of exactly these sizes come back after
+them, from and to pageable memory.
 
 ## Why it matters
 numba copies a host array to the device before the launch and back after it, changed or not, and waits for that.
@@ -19,8 +21,9 @@ NUMBA_CUDA_WARN_ON_IMPLICIT_COPY=1 python train.py
 
 ## Limits
 Only copies that were recorded as implicit count.
-Judged for the lane that most people would write (R1), by playing its recorded calls again without this cause: what does
-not save 5 % of the time and twice its own error is not reported, whatever the calls look like.
+Judged by playing the recorded calls again without this cause, in a race those of the lane that most people would write
+(R1), in `cudadoctor profile` those of the program's steady steps: what does not save 5 % of the time and twice its own
+error is not reported, whatever the calls look like.
 If the replay misses the untimed run by more than 5 %, nothing is judged.
 
 ## Sources
@@ -31,9 +34,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cudadoctor.facts.base import Missing
+from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
 from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import rule
+from cudadoctor.rules.profile.explained import NOT_PROFILED, needs_one, program_finding
 from cudadoctor.rules.race.explained import cause_finding
 
 
@@ -43,15 +49,26 @@ from cudadoctor.rules.race.explained import cause_finding
     severity=Severity.WARNING,
     confirm=Confirm("cudadoctor dbn-race", "rung R1 faster than R0 by what the copies cost"),
 )
-def implicit_host_copies(race: Race) -> Iterator[Finding]:
-    """Fire where that costs at least 5 % of a minibatch and more than twice the error of that figure."""
-    yield from cause_finding(
+def implicit_host_copies(race: Race | Missing, profile: Profile | Missing = NOT_PROFILED) -> Iterator[Finding]:
+    """Fire where that costs at least 5 % of a minibatch or step and more than twice the error of that figure."""
+    needs_one(race, profile)
+    yield from program_finding(
         implicit_host_copies,
-        race,
+        profile,
         seen="passes host arrays to kernels, so that they are copied in and out around each launch",
         cause="A kernel cannot read a NumPy array; the library copies it to the device and back at each launch.",
         fix=Fix(
-            "Copy arrays to the device once, and pass the device arrays to the kernels.",
-            ("NUMBA_CUDA_WARN_ON_IMPLICIT_COPY=1 python train.py",),
+            "Copy the arrays to the device once, pass the device arrays to the kernels, and copy back only results."
         ),
     )
+    if isinstance(race, Race):
+        yield from cause_finding(
+            implicit_host_copies,
+            race,
+            seen="passes host arrays to kernels, so that they are copied in and out around each launch",
+            cause="A kernel cannot read a NumPy array; the library copies it to the device and back at each launch.",
+            fix=Fix(
+                "Copy arrays to the device once, and pass the device arrays to the kernels.",
+                ("NUMBA_CUDA_WARN_ON_IMPLICIT_COPY=1 python train.py",),
+            ),
+        )

@@ -3,6 +3,8 @@
 ## What it checks
 Whether the GPU is idle for at least a quarter of a minibatch because the host is launching kernels, the median kernel
 is shorter than what one launch costs the host, and at least half of the launches find the GPU idle.
+In a program of your own: the same, by its trace.
+The time in which Python is on its way into a launch counts as part of it.
 
 ## Why it matters
 A kernel cannot start before the host has launched it.
@@ -21,8 +23,9 @@ cudadoctor dbn-race
 ```
 
 ## Limits
-Judged for the lane that most people would write (R1), by playing its recorded calls again without this cause: what does
-not save 5 % of the time and twice its own error is not reported, whatever the calls look like.
+Judged by playing the recorded calls again without this cause, in a race those of the lane that most people would write
+(R1), in `cudadoctor profile` those of the program's steady steps: what does not save 5 % of the time and twice its own
+error is not reported, whatever the calls look like.
 If the replay misses the untimed run by more than 5 %, nothing is judged.
 
 ## Sources
@@ -34,9 +37,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cudadoctor.facts.base import Missing
+from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
 from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import rule
+from cudadoctor.rules.profile.explained import NOT_PROFILED, needs_one, program_finding
 from cudadoctor.rules.race.explained import cause_finding
 
 
@@ -46,15 +52,24 @@ from cudadoctor.rules.race.explained import cause_finding
     severity=Severity.WARNING,
     confirm=Confirm("cudadoctor dbn-race", "rung R5 or R6 faster by what the launches cost"),
 )
-def launch_bound_small_work(race: Race) -> Iterator[Finding]:
-    """Fire where that costs at least 5 % of a minibatch and more than twice the error of that figure."""
-    yield from cause_finding(
+def launch_bound_small_work(race: Race | Missing, profile: Profile | Missing = NOT_PROFILED) -> Iterator[Finding]:
+    """Fire where that costs at least 5 % of a minibatch or step and more than twice the error of that figure."""
+    needs_one(race, profile)
+    yield from program_finding(
         launch_bound_small_work,
-        race,
+        profile,
         seen="launches one small kernel after another, and the GPU is done before the next one comes",
         cause="Each launch costs the host more time than the GPU needs for the kernel.",
-        fix=Fix(
-            "Fuse kernels, use a larger minibatch, or record the step once as a CUDA graph and launch that.",
-            ("cudadoctor dbn-race",),
-        ),
+        fix=Fix("Fuse kernels, give each launch more to do, or record the step once as a CUDA graph and launch that."),
     )
+    if isinstance(race, Race):
+        yield from cause_finding(
+            launch_bound_small_work,
+            race,
+            seen="launches one small kernel after another, and the GPU is done before the next one comes",
+            cause="Each launch costs the host more time than the GPU needs for the kernel.",
+            fix=Fix(
+                "Fuse kernels, use a larger minibatch, or record the step once as a CUDA graph and launch that.",
+                ("cudadoctor dbn-race",),
+            ),
+        )

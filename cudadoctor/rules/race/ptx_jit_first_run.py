@@ -2,6 +2,7 @@
 
 ## What it checks
 Whether a GPU lane needed 20 s and more before its first epoch, for compiling or loading its kernels.
+In a profiled program: whether the driver spent half of the run and more on compiling PTX, by the tracer's own records.
 
 ## Why it matters
 Kernels without code for this GPU are compiled by the driver at the first run, from PTX; so are those of numba.
@@ -27,9 +28,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudadoctor.attribution.circumstances import long_compile
+from cudadoctor.facts.base import Missing
+from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.profile.explained import NOT_PROFILED, needs_one, program_finding
 
 
 @rule(
@@ -38,9 +42,17 @@ from cudadoctor.rules.base import finding, rule
     severity=Severity.NOTE,
     confirm=Confirm("cudadoctor dbn-race --epochs 1", "a second run that compiles or loads in a second or two"),
 )
-def ptx_jit_first_run(race: Race) -> Iterator[Finding]:
-    """Note kernels that took 20 s and more to compile."""
-    found = long_compile(race)
+def ptx_jit_first_run(race: Race | Missing, profile: Profile | Missing = NOT_PROFILED) -> Iterator[Finding]:
+    """Note kernels that took 20 s and more to compile, or most of a program's run."""
+    needs_one(race, profile)
+    yield from program_finding(
+        ptx_jit_first_run,
+        profile,
+        seen="waits for the driver, which compiles its kernels from PTX for this GPU",
+        cause="The kernels hold no code for this GPU; a cache keeps what was compiled if it can be written.",
+        fix=Fix("Run again; if it takes as long, look at the caches.", ("cudadoctor check",)),
+    )
+    found = long_compile(race) if isinstance(race, Race) else None
     if found is None:
         return
     lane, share = found

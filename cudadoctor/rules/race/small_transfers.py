@@ -3,6 +3,7 @@
 ## What it checks
 Whether a minibatch makes more than three copies, whose median is 64 kB or less, and whether it would be faster with one
 copy each way.
+In a program of your own: the same of a step.
 
 ## Why it matters
 A copy costs the host and the link some microseconds whatever its size; a few kB take no longer than a few bytes.
@@ -18,8 +19,9 @@ cudadoctor bandwidth --full
 ```
 
 ## Limits
-Judged for the lane that most people would write (R1), by playing its recorded calls again without this cause: what does
-not save 5 % of the time and twice its own error is not reported, whatever the calls look like.
+Judged by playing the recorded calls again without this cause, in a race those of the lane that most people would write
+(R1), in `cudadoctor profile` those of the program's steady steps: what does not save 5 % of the time and twice its own
+error is not reported, whatever the calls look like.
 If the replay misses the untimed run by more than 5 %, nothing is judged.
 
 ## Sources
@@ -30,9 +32,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cudadoctor.facts.base import Missing
+from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
 from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import rule
+from cudadoctor.rules.profile.explained import NOT_PROFILED, needs_one, program_finding
 from cudadoctor.rules.race.explained import cause_finding
 
 
@@ -42,14 +47,24 @@ from cudadoctor.rules.race.explained import cause_finding
     severity=Severity.WARNING,
     confirm=Confirm("cudadoctor dbn-race", "rung R3, with the data on the device, faster than R2"),
 )
-def small_transfers(race: Race) -> Iterator[Finding]:
-    """Fire where that costs at least 5 % of a minibatch and more than twice the error of that figure."""
-    yield from cause_finding(
+def small_transfers(race: Race | Missing, profile: Profile | Missing = NOT_PROFILED) -> Iterator[Finding]:
+    """Fire where that costs at least 5 % of a minibatch or step and more than twice the error of that figure."""
+    needs_one(race, profile)
+    yield from program_finding(
         small_transfers,
-        race,
-        seen="makes many copies of a few kB in each minibatch",
+        profile,
+        seen="makes many copies of a few kB in each step",
         cause="Each copy has a fixed cost, and that outweighs the bytes.",
-        fix=Fix(
-            "Put what is copied together into one buffer, or keep it on the device.", ("cudadoctor bandwidth --full",)
-        ),
+        fix=Fix("Put what is copied together into one buffer, or keep it on the device."),
     )
+    if isinstance(race, Race):
+        yield from cause_finding(
+            small_transfers,
+            race,
+            seen="makes many copies of a few kB in each minibatch",
+            cause="Each copy has a fixed cost, and that outweighs the bytes.",
+            fix=Fix(
+                "Put what is copied together into one buffer, or keep it on the device.",
+                ("cudadoctor bandwidth --full",),
+            ),
+        )

@@ -2,6 +2,7 @@
 
 ## What it checks
 Whether the host calls a synchronisation in each minibatch, and the minibatch would be faster without it.
+In a program of your own: the same of a step.
 
 ## Why it matters
 While the host waits, it launches nothing; when it goes on, the GPU has nothing to do.
@@ -19,8 +20,9 @@ cudadoctor dbn-race
 
 ## Limits
 A wait costs nothing where the GPU is the slower one: then it is not reported, however often it is called.
-Judged for the lane that most people would write (R1), by playing its recorded calls again without this cause: what does
-not save 5 % of the time and twice its own error is not reported, whatever the calls look like.
+Judged by playing the recorded calls again without this cause, in a race those of the lane that most people would write
+(R1), in `cudadoctor profile` those of the program's steady steps: what does not save 5 % of the time and twice its own
+error is not reported, whatever the calls look like.
 If the replay misses the untimed run by more than 5 %, nothing is judged.
 
 ## Sources
@@ -32,9 +34,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cudadoctor.facts.base import Missing
+from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
 from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import rule
+from cudadoctor.rules.profile.explained import NOT_PROFILED, needs_one, program_finding
 from cudadoctor.rules.race.explained import cause_finding
 
 
@@ -44,15 +49,24 @@ from cudadoctor.rules.race.explained import cause_finding
     severity=Severity.WARNING,
     confirm=Confirm("cudadoctor dbn-race", "rung R4 faster than R3 by what waiting costs"),
 )
-def sync_every_step(race: Race) -> Iterator[Finding]:
-    """Fire where that costs at least 5 % of a minibatch and more than twice the error of that figure."""
-    yield from cause_finding(
+def sync_every_step(race: Race | Missing, profile: Profile | Missing = NOT_PROFILED) -> Iterator[Finding]:
+    """Fire where that costs at least 5 % of a minibatch or step and more than twice the error of that figure."""
+    needs_one(race, profile)
+    yield from program_finding(
         sync_every_step,
-        race,
-        seen="waits for the GPU in each minibatch",
+        profile,
+        seen="waits for the GPU in each step",
         cause="Host and GPU take turns, since the host launches nothing while it waits.",
-        fix=Fix(
-            "Leave out the synchronisation in the loop; keep one where a time is taken.",
-            ("cudadoctor dbn-race",),
-        ),
+        fix=Fix("Leave out the synchronisation in the loop; keep one where a time is taken."),
     )
+    if isinstance(race, Race):
+        yield from cause_finding(
+            sync_every_step,
+            race,
+            seen="waits for the GPU in each minibatch",
+            cause="Host and GPU take turns, since the host launches nothing while it waits.",
+            fix=Fix(
+                "Leave out the synchronisation in the loop; keep one where a time is taken.",
+                ("cudadoctor dbn-race",),
+            ),
+        )

@@ -3,6 +3,8 @@
 ## What it checks
 Whether a GPU lane is faster than the CPU by its epochs, and slower if compiling its kernels and the slow start of its
 epochs are counted.
+In a profiled program: whether compiling and loading before its steady steps, or the slow steps before them, are half of
+the run and more.
 
 ## Why it matters
 Compiling, loading kernels and making a context happen once.
@@ -28,9 +30,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudadoctor.attribution.circumstances import one_off_that_turns_the_race
+from cudadoctor.facts.base import Missing
+from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.profile.explained import NOT_PROFILED, needs_one, program_finding
 
 
 @rule(
@@ -39,9 +44,17 @@ from cudadoctor.rules.base import finding, rule
     severity=Severity.NOTE,
     confirm=Confirm("cudadoctor dbn-race --epochs 30", "a GPU lane that wins by its epochs and took long to compile"),
 )
-def warmup_in_timing(race: Race) -> Iterator[Finding]:
-    """Note a GPU that wins, and would lose if its warm-up were counted."""
-    found = one_off_that_turns_the_race(race)
+def warmup_in_timing(race: Race | Missing, profile: Profile | Missing = NOT_PROFILED) -> Iterator[Finding]:
+    """Note a GPU that wins, and would lose if its warm-up were counted; or a program that is mostly warm-up."""
+    needs_one(race, profile)
+    yield from program_finding(
+        warmup_in_timing,
+        profile,
+        seen="spends most of its run on what is done once: compiling, loading, and slow first steps",
+        cause="Kernels are compiled or loaded before or in the first step.",
+        fix=Fix("Leave the warm-up out of a timing; run longer, or keep what was compiled (a cache) for the next run."),
+    )
+    found = one_off_that_turns_the_race(race) if isinstance(race, Race) else None
     if found is None:
         return
     yield finding(

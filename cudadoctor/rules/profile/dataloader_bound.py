@@ -1,0 +1,50 @@
+"""# The GPU waits for data
+
+## What it checks
+Whether the GPU is idle for a quarter of a step of a profiled program and more while the thread that launches work waits
+(CPU time over wall time at most 0.3): for another thread or process, a queue, the network, or a plain sleep.
+
+## Why it matters
+A step begins when its data is there.
+Where loading takes longer than computing, a faster GPU changes nothing.
+
+## How to fix it
+Prepare the next batches in the background: with PyTorch `DataLoader(num_workers=..., prefetch_factor=...,
+persistent_workers=True)`, elsewhere a thread or a process pool with a queue.
+If the workers are too slow as well, do less per sample, or do it once and keep the result.
+
+```sh
+cudadoctor profile train.py
+```
+
+## Limits
+The saving is an upper bound: it supposes that the data is always there in time.
+That a thread waits is seen; what for is read off its line.
+Without the thread's CPU time, waiting and working are not told apart, and the confidence is lower.
+What does not save 5 % of the time and twice its own error is not reported, and nothing is judged if the replay misses
+the untimed run by more than 5 %.
+
+## Sources
+CPU time of the thread by the system, samples of its stack, and replay of the steps without the waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cudadoctor.facts.profile import Profile
+from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.rules.base import rule
+from cudadoctor.rules.profile.explained import program_finding
+
+
+@rule(id="dataloader-bound", title="The GPU waits for data", severity=Severity.WARNING)
+def dataloader_bound(profile: Profile) -> Iterator[Finding]:
+    """Fire where that costs at least 5 % of a step and more than twice the error of that figure."""
+    yield from program_finding(
+        dataloader_bound,
+        profile,
+        seen="lets the GPU wait for data",
+        cause="The thread that launches work waits for something that is not ready, and uses no CPU meanwhile.",
+        fix=Fix("Prepare the next batches in the background, in other threads or processes."),
+    )
