@@ -7,10 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cudadoctor.attribution.profile.model import WORK
 from cudadoctor.attribution.profile.trace import CallKind, DeviceKind, Doing, Trace
 from cudadoctor.facts.timeline import SpanKind, Strip, StripRow
 
 BUCKETS = 200
+_LONG_NS = 20_000
+"""Shorter calls that do nothing belong to the way into the next that does something."""
+_WAY_NS = 200_000
+"""The longest way of a library into a call, as the decomposition has it."""
 _REACH_NS = 500_000_000
 """A sample speaks for buckets up to this long after it, where none was taken in them."""
 
@@ -79,23 +84,33 @@ def _of_devices(trace: Trace, edges: Floats) -> list[tuple[str, int | None, Floa
 
 def _of_host(trace: Trace, edges: Floats) -> list[tuple[str, int | None, Floats]]:
     thread = issuing_thread(trace)
-    calls = trace.calls[trace.calls["thread"] == thread]
+    calls = _with_ways(trace.calls[trace.calls["thread"] == thread])
     made: dict[str, Floats] = {}
     for kind in np.unique(calls["kind"]).tolist():
-        name = CALL_NAMES.get(kind, "other calls")
+        name: str = CALL_NAMES.get(kind, "other calls")
         made[name] = made.get(name, np.zeros(BUCKETS)) + _covered(calls[calls["kind"] == kind], edges)
     total = np.maximum(sum(made.values(), np.zeros(BUCKETS)), 1.0)
     made = {name: shares / total for name, shares in made.items()}
     free = 1.0 - sum(made.values(), np.zeros(BUCKETS))
     for name, shares in _between_calls(trace, thread, calls, edges).items():
         made[name] = made.get(name, np.zeros(BUCKETS)) + shares * free
-    # More Python than the thread used CPU time cannot have run: the rest of it waited in a native function.
+    # No more Python can have run than the thread used CPU time: the rest of it waited in a native function.
     used = _cpu(trace, thread, edges)
-    python = made.get("Python", np.zeros(BUCKETS))
-    ran = np.where(np.isnan(used), python, np.minimum(python, used))
-    made["Python"] = ran
-    made["waiting"] = made.get("waiting", np.zeros(BUCKETS)) + python - ran
+    python = made.pop("Python", np.zeros(BUCKETS))
+    made["Python"] = np.minimum(python, np.nan_to_num(used))
+    for name, where in (("host", np.isnan(used)), ("waiting", ~np.isnan(used))):
+        made[name] = made.get(name, np.zeros(BUCKETS)) + np.where(where, python - made["Python"], 0.0)
     return [(name, None, shares) for name, shares in made.items()]
+
+
+def _with_ways(calls: NDArray[Any]) -> NDArray[Any]:
+    """Return the calls that do something or take long, each from where the library's way into it began."""
+    kept = calls[np.isin(calls["kind"], WORK) | (calls["end"] - calls["start"] >= _LONG_NS)].copy()
+    if len(kept):
+        ended = np.maximum.accumulate(kept["end"])[:-1]
+        near = kept["start"][1:] - ended <= _WAY_NS
+        kept["start"][1:] = np.where(near & np.isin(kept["kind"][1:], WORK), ended, kept["start"][1:])
+    return kept
 
 
 def _between_calls(trace: Trace, thread: int, calls: NDArray[Any], edges: Floats) -> dict[str, Floats]:
