@@ -51,18 +51,18 @@ def diagnose(machine: Machine, command: str = "check") -> Diagnosis:
 
     Args:
         machine: Facts, live or saved.
-        command: `check` judges the environment and any measurement in the facts; `bandwidth`, `dbn-race` and
-            `devices` only their own section.
+        command: `check` judges the environment and any measurement in the facts; `bandwidth`, `dbn-race`,
+            `devices` and `profile` only their own section.
     """
     from cudadoctor.rules.catalogue import RULES
     from cudadoctor.rules.diagnose import diagnose as judge
     from cudadoctor.rules.verdict import status
 
-    section = {"bandwidth": "bandwidth", "dbn-race": "race", "devices": "devices"}.get(command)
+    section = {"bandwidth": "bandwidth", "dbn-race": "race", "devices": "devices", "profile": "profile"}.get(command)
     rules = RULES if section is None else tuple(rule for rule in RULES if section in rule.needs + rule.admits)
     findings, skipped = judge(machine, rules)
     # A measurement stands for itself: how far the check of the environment came does not make it better or worse.
-    own = Machine(bandwidth=machine.bandwidth, race=machine.race, devices=machine.devices)
+    own = Machine(bandwidth=machine.bandwidth, race=machine.race, devices=machine.devices, profile=machine.profile)
     judged = machine if section is None else own
     return Diagnosis(
         command=command,

@@ -22,6 +22,14 @@ def printable(text: str, *, keep_newlines: bool = False) -> str:
     )
 
 
+def shortened(text: str, width: int) -> str:
+    """Return the text, with a piece of its middle left out (`...`) where it is longer than that many characters."""
+    if len(text) <= width:
+        return text
+    kept = max(2, width - 3)
+    return f"{text[: (kept + 1) // 2]}...{text[len(text) - kept // 2 :]}"
+
+
 def is_printable(text: str) -> bool:
     """Say whether `printable` would leave the text as it is."""
     return printable(text) == text

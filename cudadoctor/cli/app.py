@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cudadoctor import __version__
-from cudadoctor.cli import bandwidth, check, devices, race, setup, why
+from cudadoctor.cli import bandwidth, check, devices, profile, race, setup, why
 from cudadoctor.cli.delivery import RefusedError, refuse
 
 app = typer.Typer(
@@ -25,6 +25,11 @@ app.command("check", short_help="Find what is wrong, from the PCI bus to a kerne
 app.command("devices", short_help="Show all that is known of each GPU, and what two differ in.")(devices.devices)
 app.command("bandwidth", short_help="Measure copies to and from the GPU, and judge them.")(bandwidth.bandwidth)
 app.command("dbn-race", short_help="Race the CPU against the GPU on the network of 2014.")(race.dbn_race)
+app.command(
+    "profile",
+    short_help="Run a Python program and say why it is slow on the GPU.",
+    context_settings={"allow_interspersed_args": False},  # what follows the script is the script's
+)(profile.profile)
 app.command("setup", short_help="Print the steps that are left until this GPU computes.")(setup.setup)
 app.command("why", short_help="Name the causes of a pasted error or log; print the page of a finding.")(why.why)
 

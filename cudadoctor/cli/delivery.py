@@ -9,6 +9,7 @@ import os
 import stat
 import sys
 import tempfile
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cudadoctor import __version__
@@ -143,16 +144,21 @@ def exit_code(diagnosis: Diagnosis, options: ReportOptions) -> int:
 
 def write_file(path: str, data: bytes) -> None:
     """Write a file whole or not at all; what stood there stays until the new one is complete."""
+    write_pieces(path, (data,))
+
+
+def write_pieces(path: str, pieces: Iterable[bytes]) -> None:
+    """Write a file that is made piece by piece, whole or not at all."""
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISREG(os.stat(path).st_mode):
             with open(path, "wb") as file:  # a pipe or a device cannot be replaced
-                file.write(data)
+                file.writelines(pieces)
             return
     path = os.path.realpath(path)
     descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".cudadoctor-")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            file.writelines(pieces)
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from cudadoctor.dbn.clock_watch import ClockWatch
 from cudadoctor.dbn.events import Event, Options
 from cudadoctor.dbn.record import RaceRecord
+from cudadoctor.gpu.clock_watch import ClockWatch
 from cudadoctor.gpu.worker import Worker
 
 TASK = "cudadoctor.dbn.lanes:work"

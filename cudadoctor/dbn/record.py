@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from cudadoctor.dbn.clock_watch import ClockWatch
 from cudadoctor.dbn.contenders import device_of
 from cudadoctor.dbn.events import (
     DataReady,
@@ -24,6 +23,7 @@ from cudadoctor.dbn.explain import LadderRecord
 from cudadoctor.dbn.lanes import Task
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.race import DigitScore, Epoch, Lane, PretrainedEpoch, Race, SkippedLane
+from cudadoctor.gpu.clock_watch import ClockWatch
 from cudadoctor.gpu.worker import Ending
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from cudadoctor.facts.base import Section
 from cudadoctor.facts.explanation import ClockReading, Violation
+from cudadoctor.facts.timeline import Timeline
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
@@ -280,8 +281,8 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
 class Profile(Section, frozen=True, kw_only=True):
     """One profile of one program.
 
-    `control` are the untraced runs, `traced` the traced one, None where there was none. `analysis` is None where
-    nothing was traced. `untraced_processes` are processes that the program started and that were not traced.
+    `control` are the untraced runs, `traced` the traced one, None where there was none. `analysis` and `timeline` are
+    None where nothing was traced. `untraced_processes` are processes that the program started and that were not traced.
     `readings` and `violations` are NVML's, over the `window_s` of the run that they were taken in.
     """
 
@@ -290,6 +291,7 @@ class Profile(Section, frozen=True, kw_only=True):
     control: tuple[Run, ...] = ()
     traced: Run | None = None
     analysis: Analysis | None = None
+    timeline: Timeline | None = None
     untraced_processes: tuple[str, ...] = ()
     readings: tuple[ClockReading, ...] = ()
     violations: tuple[Violation, ...] = ()

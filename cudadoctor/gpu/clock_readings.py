@@ -42,7 +42,7 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
         "power_mw": (nvml.nvmlDeviceGetPowerUsage, ()),
         "temperature_c": (nvml.nvmlDeviceGetTemperature, (nvml.NVML_TEMPERATURE_GPU,)),
     }
-    with reporter.step("NVML readings during the race"):
+    with reporter.step("NVML readings during the run"):
         while True:
             values = {name: _read(function, handle, *rest) for name, (function, rest) in calls.items()}
             violations = {

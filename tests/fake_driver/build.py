@@ -45,7 +45,11 @@ import sys
 from pathlib import Path
 
 DEFAULT_RELEASE = "580.159.04"
-LIBRARIES = {"cuda": ("libcuda.so", "libcuda.c"), "nvml": ("libnvidia-ml.so", "libnvidia_ml.c")}
+LIBRARIES = {
+    "cuda": ("libcuda.so", "libcuda.c"),
+    "nvml": ("libnvidia-ml.so", "libnvidia_ml.c"),
+    "cupti": ("libcupti.so", "libcupti.c"),
+}
 
 _SOURCES = Path(__file__).parent
 # What would make a test depend on the caller's own settings.
@@ -59,6 +63,11 @@ class FakeDriver:
         """Use the libraries that `build` put into this directory."""
         self._directory = directory
         self._count = 0
+
+    @property
+    def cupti(self) -> Path:
+        """The fake libcupti; see its source for what it understands."""
+        return self._directory / LIBRARIES["cupti"][0]
 
     def scenario(
         self,
@@ -104,7 +113,7 @@ class FakeDriver:
 
 
 def build(directory: Path) -> FakeDriver | None:
-    """Compile both libraries into the directory; None where there is no C compiler, or no Linux.
+    """Compile the libraries into the directory; None where there is no C compiler, or no Linux.
 
     Raises:
         RuntimeError: There is a compiler and it refuses the sources.

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from cudadoctor.attribution.profile.charges import OF_CALL, OWN, At
+from cudadoctor.attribution.profile.lane_time import LaneTime
 from cudadoctor.attribution.profile.model import WORK, Floats, Ints, Model
-from cudadoctor.attribution.profile.timeline import Timeline
 from cudadoctor.attribution.profile.trace import CallKind, Doing
 
 _DISPATCH = 200_000
@@ -37,7 +37,7 @@ class Host:
             table[kind] = category
         self.at: Ints = table[np.clip(calls.kind, 0, len(table) - 1)]
         self.into, self.into_at, self.target = _ways(model, self.at)
-        self._timelines: dict[int, Timeline] = {}
+        self._timelines: dict[int, LaneTime] = {}
         self._clocks = [_Clock(model, lane) for lane in range(len(model.lanes))]
         self.shares = np.zeros((len(calls.start), len(OWN)), np.float32)
         for lane in range(len(model.lanes)):
@@ -46,14 +46,14 @@ class Host:
             begin = np.where(before >= 0, calls.end[before], 0)
             self.shares[mine] = self._clocks[lane].between(begin, calls.start[mine])
 
-    def timeline(self, lane: int) -> Timeline:
+    def timeline(self, lane: int) -> LaneTime:
         """Return what a lane does at each moment."""
         if lane not in self._timelines:
             calls, trace = self.model.calls, self.model.trace
             mine = np.flatnonzero(calls.lane == lane)
             last = calls.end[mine[-1]] if len(mine) else 0
             rest = self._clocks[lane].between(np.array([last]), np.array([max(trace.end, int(last) + 1)]))[0]
-            self._timelines[lane] = Timeline(self.model, mine, self.at, self.into, self.into_at, self.shares, rest)
+            self._timelines[lane] = LaneTime(self.model, mine, self.at, self.into, self.into_at, self.shares, rest)
         return self._timelines[lane]
 
 

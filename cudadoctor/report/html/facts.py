@@ -10,6 +10,7 @@ import msgspec
 
 from cudadoctor.facts.base import Known, Missing
 from cudadoctor.facts.machine import Machine
+from cudadoctor.facts.timeline import Excerpt
 from cudadoctor.text import printable
 
 MOST_BYTES = 1_300_000
@@ -75,6 +76,8 @@ def _rows(name: str, value: Any) -> Iterator[FactRow]:
     elif isinstance(value, Known):
         for row in _rows(name, value.value):
             yield FactRow(row.name, row.value, value.source if not row.source else row.source, row.missing)
+    elif isinstance(value, Excerpt):
+        yield FactRow(name, f"{len(value.spans)} spans in {len(value.lanes)} lanes, drawn above", "")
     elif isinstance(value, msgspec.Struct):
         for field in value.__struct_fields__:
             yield from _rows(f"{name}.{field}", getattr(value, field))

@@ -16,6 +16,7 @@ from cudadoctor.facts.bandwidth import Bandwidth
 from cudadoctor.facts.devices import Devices
 from cudadoctor.facts.frameworks import Frameworks
 from cudadoctor.facts.ladder import Ladder
+from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
 from cudadoctor.findings import SAID_BY_TEXT, Diagnosis, Finding
 from cudadoctor.report.html.bandwidth import bandwidth_parts
@@ -23,6 +24,7 @@ from cudadoctor.report.html.devices import devices_parts
 from cudadoctor.report.html.explanation import explanation
 from cudadoctor.report.html.facts import fact_sections
 from cudadoctor.report.html.parts import Part
+from cudadoctor.report.html.profile import profile_parts
 from cudadoctor.report.html.race import race_parts
 from cudadoctor.report.html.race_predicted import predicted_parts
 from cudadoctor.report.html.race_why import why_parts
@@ -147,6 +149,8 @@ def _parts(diagnosis: Diagnosis, only_device: int | None, everything: bool) -> l
     if command == "check" or diagnosis.error is not None:
         parts += road_parts(facts.ladder) if isinstance(facts.ladder, Ladder) else []
         parts += framework_parts(facts.frameworks) if isinstance(facts.frameworks, Frameworks) else []
+    if command in ("check", "profile") and isinstance(facts.profile, Profile):
+        parts += profile_parts(facts.profile)
     if command in ("check", "dbn-race") and isinstance(facts.race, Race):
         parts += [*why_parts(facts.race), *race_parts(facts.race), *predicted_parts(facts.race)]
     if command in ("check", "bandwidth") and isinstance(facts.bandwidth, Bandwidth):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cudadoctor.attribution.causes import judge
 from cudadoctor.attribution.circumstances import VIOLATION_SHARE, is_want_of_work, neighbours
 from cudadoctor.facts.explanation import BreakEven, BreakEvenPoint, ClockReading, CpuEffort, Explanation, Line
+from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
 from cudadoctor.report.race.words import us, wrapped
 
@@ -45,7 +46,7 @@ def break_even_lines(found: BreakEven) -> list[str]:
     return lines
 
 
-def clock_lines(explanation: Explanation) -> list[str]:
+def clock_lines(explanation: Explanation | Profile) -> list[str]:
     """Return the clocks while the race ran, and what held them down."""
     readings = explanation.readings
     if not readings:
@@ -114,7 +115,7 @@ def _range(name: str, unit: str, values: list[int | None]) -> str:
     return f"{spaced} {unit}".rstrip()
 
 
-def _limits(explanation: Explanation, readings: tuple[ClockReading, ...]) -> str:
+def _limits(explanation: Explanation | Profile, readings: tuple[ClockReading, ...]) -> str:
     window = explanation.window_s or 0.0
     held = [v for v in explanation.violations if window > 0 and v.seconds / window >= VIOLATION_SHARE]
     idle = [v for v in held if is_want_of_work(v.policy)]

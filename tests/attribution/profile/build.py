@@ -20,6 +20,7 @@ from cudadoctor.attribution.profile.trace import (
     DEVICE_OPS,
     OVERHEADS,
     RANGES,
+    READS,
     SAMPLES,
     SYNCS,
     CallKind,
@@ -293,6 +294,8 @@ class Machine:
             "lines": (SourceLine("train.py", 12, "step"),),
             "end": int(end),
             "main_thread": MAIN,
+            "reads": np.empty(0, READS),
+            "marks": np.empty(0, np.int64),
             "cost": COST,
         }
         return Trace(**{**given, **told})

@@ -62,7 +62,8 @@ def stacked_bar(title: str, stacks: Sequence[Stack], scale: Scale, *, rest: str 
     axis = scale.axis(stack.total for stack in kept)
     if not kept or axis is None:
         return None
-    names = list(dict.fromkeys(name for stack in kept for name, value in stack.parts if drawable(value) and value > 0))
+    seen = {name for stack in kept for name, value in stack.parts if drawable(value) and value > 0}
+    names = [name for name in dict.fromkeys(name for stack in kept for name, _ in stack.parts) if name in seen]
     top = legend_height(len(names))
     bottom = top + _ROW * len(kept) + 4
     plot = Plot(left=2, top=top, right=WIDTH - 14, bottom=bottom, x=axis, y=Axis(low=0, high=1, ticks=()))

@@ -1,4 +1,4 @@
-"""NVML's readings while a race runs: clocks, limits, and who else uses the GPU."""
+"""NVML's readings while a program runs: clocks, limits, and who else uses the GPU."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ClockWatch:
         self._marks.append((time.monotonic(), during))
 
     def ours(self, pid: int) -> None:
-        """Say that a process on the GPU is the race itself."""
+        """Say that a process on the GPU is the measured program itself."""
         self._ours.add(pid)
 
     def readings(self) -> tuple[ClockReading, ...]:

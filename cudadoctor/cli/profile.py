@@ -1,0 +1,201 @@
+"""`cudadoctor profile`: why the user's own program is slow on the GPU."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from cudadoctor.cli import options as opt
+from cudadoctor.cli.delivery import RefusedError, check_writable, deliver, report_columns, write_pieces
+from cudadoctor.cli.options import FailOn, Format, ReportOptions
+from cudadoctor.cli.source import choose_device, examination, load_or_examine
+from cudadoctor.doctor import AREAS, diagnose, refusal, usable_gpu
+from cudadoctor.facts.base import Known, Missing, known
+from cudadoctor.facts.machine import Machine
+from cudadoctor.findings import Refusal
+from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
+
+if TYPE_CHECKING:
+    from cudadoctor.profile.events import Options
+    from cudadoctor.profile.runs import Asked
+
+
+def profile(
+    program: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SCRIPT [ARGS]...", help="The program and its arguments, as after `python`."),
+    ] = None,
+    module: Annotated[
+        bool, typer.Option("-m", "--module", help="SCRIPT is the name of a module, as after `python -m`.")
+    ] = False,
+    trace: Annotated[
+        str | None,
+        typer.Option("--trace", metavar="FILE", help="Write the timeline for ui.perfetto.dev."),
+    ] = None,
+    no_tracer: Annotated[
+        bool, typer.Option("--no-tracer", help="Only run the program and watch the GPU through NVML.")
+    ] = False,
+    probe: Annotated[
+        bool,
+        typer.Option("--probe", help="Also run it with slower launches, copies or waits: do they matter at all?"),
+    ] = False,
+    time_limit: Annotated[
+        float | None,
+        typer.Option("--time-limit", metavar="SECONDS", min=0.1, help="End each run of the program after this time."),
+    ] = None,
+    pool: Annotated[
+        int, typer.Option("--pool", metavar="MIB", min=16, max=16384, help="Memory for the records of a run.")
+    ] = 256,
+    facts: opt.FactsOption = None,
+    device: opt.DeviceOption = None,
+    timeout: opt.TimeoutOption = DRIVER_CALL_LIMIT_S,
+    format: opt.FormatOption = Format.TEXT,
+    output: opt.OutputOption = None,
+    save: opt.SaveOption = None,
+    fail_on: opt.FailOnOption = FailOn.ERROR,
+    redact: opt.RedactOption = None,
+    verbose: opt.VerboseOption = 0,
+    quiet: opt.QuietOption = False,
+) -> int:
+    """Run a Python program and say why it is slow on the GPU, in numbers that add up.
+
+    The program runs unchanged, two or three times: alone, traced through CUPTI, and alone once more if it is short. It
+    keeps its output (shown once), its exit code and its signals. Works for numba-cuda, CuPy, PyTorch and JAX on Linux.
+    """
+    from cudadoctor.report.profile import profile_lines, profile_sentence
+
+    check_writable(output, save, trace)
+    report = ReportOptions(
+        command="profile",
+        format=format,
+        output=output,
+        save=save,
+        fail_on=fail_on,
+        redact=redact,
+        verbose=verbose,
+        quiet=quiet,
+    )
+    asked = None if facts is not None else _asked(program, module)
+    if probe and no_tracer:
+        raise RefusedError("--probe needs the tracer: leave --no-tracer out")
+    if facts is not None and (program or trace):
+        raise RefusedError("--facts shows a saved profile: a program and --trace do not go with it")
+    areas = frozenset(AREAS) - {"kernel"}
+    left_out = "profile runs the program's own kernels: it was left out"
+    what = examination(sysroot=None, live=False, limit_s=timeout, areas=areas, left_out=left_out)
+    machine = load_or_examine(facts, what, device)
+    interrupted = False
+    if asked is not None:
+        if not usable_gpu(machine):
+            why = "The program was not run: there is no GPU here that a CUDA program can use"
+            return deliver(refusal(machine, "profile", why), report)
+        options = _options(asked, machine, choose_device(machine, device), report, timeout)
+        options = msgspec.structs.replace(options, limit_s=time_limit, pool_mib=pool, trace=not no_tracer, probe=probe)
+        machine, interrupted = _profile(machine, options, trace, _silent if quiet else _tell)
+    section = machine.profile
+    if isinstance(section, Missing):
+        return deliver(refusal(machine, "profile", f"{facts} holds no profile: {section.reason}"), report)
+    diagnosis = diagnose(machine, "profile")
+    if interrupted:
+        error = Refusal("The program was interrupted; what was recorded before stands", 3)
+        diagnosis = msgspec.structs.replace(diagnosis, error=error)
+    sentence = profile_sentence(section, diagnosis.findings)
+    return deliver(diagnosis, report, sentence, profile_lines(section, report_columns(format)))
+
+
+def _asked(program: list[str] | None, module: bool) -> Asked:
+    """Return what to run.
+
+    Raises:
+        RefusedError: Nothing was named, or no such script is there.
+    """
+    from cudadoctor.profile.runs import Asked
+
+    if not program:
+        raise RefusedError("name the program to profile: `cudadoctor profile SCRIPT [ARGS]`, or `-m MODULE [ARGS]`")
+    target, *arguments = program
+    if module:
+        return Asked("module", target, tuple(arguments))
+    if not os.path.exists(target):
+        raise RefusedError(f"{target}: there is no such script; for a module, `cudadoctor profile -m {target}`")
+    if not os.access(target, os.R_OK):
+        raise RefusedError(f"{target} cannot be read: permission denied")
+    return Asked("script", target, tuple(arguments))
+
+
+def _options(asked: Asked, machine: Machine, index: int | None, report: ReportOptions, limit_s: float) -> Options:
+    from cudadoctor.profile.events import Options
+    from cudadoctor.profile.runs import Output
+
+    # Standard output belongs to the report where that is a document.
+    document = report.format is not Format.TEXT and report.output is None
+    device, address, version = index or 0, None, None
+    if not isinstance(machine.driver, Missing):
+        version = _version(known(machine.driver.cuda_version))
+        for each in machine.driver.devices:
+            if each.index == device and isinstance(each.pci_address, Known):
+                address = each.pci_address.value
+    return Options(
+        asked=asked,
+        output=Output(sys.stderr.fileno() if document else None, None),
+        device=device,
+        pci_address=address,
+        driver_cuda=version,
+        driver_limit_s=limit_s,
+    )
+
+
+def _version(text: str | None) -> tuple[int, int] | None:
+    major, _, minor = (text or "").partition(".")
+    return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else None
+
+
+def _profile(
+    machine: Machine, options: Options, trace_file: str | None, tell: Callable[[str], None]
+) -> tuple[Machine, bool]:
+    """Profile; return the machine with the profile among its facts, and whether Ctrl-C ended a run.
+
+    Raises:
+        RefusedError: The program could not be run, or the trace not be written.
+    """
+    from cudadoctor.profile.events import Phase
+    from cudadoctor.profile.study import StudyError, study
+
+    sys.stdout.flush()
+    try:
+        for event in study(options):
+            if isinstance(event, Phase):
+                tell(event.text)
+                continue
+            if trace_file is not None:
+                _write_trace(trace_file, event.trace)
+            return msgspec.structs.replace(machine, profile=event.profile), event.interrupted
+    except StudyError as error:
+        raise RefusedError(str(error), 3) from None
+    raise AssertionError("a study ends with Finished")
+
+
+def _write_trace(path: str, trace: object) -> None:
+    from cudadoctor.attribution.profile.trace import Trace
+    from cudadoctor.profile.perfetto import trace_events
+
+    if not isinstance(trace, Trace):
+        print(f"cudadoctor: nothing was traced, so {path} was not written", file=sys.stderr)
+        return
+    try:
+        write_pieces(path, trace_events(trace))
+    except OSError as error:
+        print(f"cudadoctor: cannot write {path}: {error.strerror}", file=sys.stderr)
+
+
+def _tell(text: str) -> None:
+    print(f"cudadoctor: {text}", file=sys.stderr, flush=True)
+
+
+def _silent(text: str) -> None:
+    pass

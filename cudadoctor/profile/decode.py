@@ -1,0 +1,153 @@
+"""From the pool that a traced process filled to a `Trace`."""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cudadoctor.attribution.profile.trace import SourceLine, Trace, TracerCost
+from cudadoctor.gpu.cupti import pool
+from cudadoctor.profile import host_rows
+from cudadoctor.profile.device_rows import device_ops
+from cudadoctor.profile.records import Clock, Names, Records
+
+NO_COST = TracerCost(0.0, 0.0, 0.0)
+
+
+class Told(NamedTuple):
+    """What the child wrote about itself; times are monotonic nanoseconds, None for what did not happen.
+
+    `last_call` is the call of the driver that was made last of all, to see it among the records. `name` is the command
+    of a process that the program started.
+    """
+
+    pid: int
+    thread: int
+    python: str
+    begin: int | None
+    end: int | None
+    finished: int | None
+    tracer: dict[str, Any] | None
+    refusal: str
+    dropped: int
+    last_call: str
+    notes: tuple[str, ...]
+    name: str = ""
+
+
+def read_told(texts: Sequence[Mapping[str, Any]]) -> Told | None:
+    """Return what the child wrote about itself, None if it did not come so far."""
+    process = _last(texts, "process")
+    if process is None:
+        return None
+    dropped = _last(texts, "dropped") or {}
+    return Told(
+        pid=process["pid"],
+        thread=process["thread"],
+        python=process["python"],
+        begin=_moment(texts, "begin"),
+        end=_moment(texts, "end"),
+        finished=_moment(texts, "finished"),
+        tracer=_last(texts, "tracer"),
+        refusal=(_last(texts, "not traced") or {}).get("reason", ""),
+        dropped=dropped.get("records") or 0,
+        last_call=(_last(texts, "last call") or {}).get("name", ""),
+        notes=tuple(text["reason"] for text in texts if text["kind"] in ("flush failed", "sampler failed")),
+        name=process.get("name", ""),
+    )
+
+
+def _last(texts: Sequence[Mapping[str, Any]], kind: str) -> dict[str, Any] | None:
+    return next((dict(text) for text in reversed(texts) if text["kind"] == kind), None)
+
+
+def _moment(texts: Sequence[Mapping[str, Any]], kind: str) -> int | None:
+    found = _last(texts, kind)
+    return None if found is None else found["monotonic"]
+
+
+def decode(
+    memory: mmap.mmap,
+    layout: pool.Layout,
+    cpu: NDArray[Any],
+    reads: NDArray[Any],
+    ended: int,
+    cost: TracerCost = NO_COST,
+) -> tuple[Trace, dict[str, int]]:
+    """Return the trace in a pool, and how many records it held of each kind.
+
+    Args:
+        memory: The pool, mapped.
+        layout: Where is what in it.
+        cpu: `CPU_TIMES` with monotonic times, as read from outside.
+        reads: `READS`, likewise.
+        ended: When the process was seen to have ended, monotonic nanoseconds.
+        cost: What recording costs.
+
+    Raises:
+        ValueError: The process ended before the program began.
+    """
+    texts = pool.texts(memory, layout)
+    told = read_told(texts)
+    if told is None or told.begin is None:
+        raise ValueError("the process ended before the program began")
+    pairs = [(text["cupti"], text["monotonic"]) for text in texts if text["kind"] == "clocks"]
+    clock = Clock(pairs, told.begin)
+    records = Records(memory, layout)
+    names = Names(memory, layout)
+    calls, nested = host_rows.calls(records, clock, texts, names)
+    ops = device_ops(records, clock, names, nested)
+    seen, read = cpu.copy(), reads.copy()
+    seen["at"], read["at"] = clock.of_host(cpu["at"]), clock.of_host(reads["at"])
+    end = told.end if told.end is not None else ended
+    full = records.full or bool(told.dropped)
+    trace = Trace(
+        ops=ops,
+        calls=calls,
+        syncs=host_rows.syncs(records, clock),
+        overheads=host_rows.overheads(records, clock),
+        ranges=host_rows.ranges(records, clock, names),
+        cpu=seen,
+        reads=read,
+        samples=host_rows.samples(memory, layout, clock),
+        marks=host_rows.marks(records, clock, texts),
+        names=tuple(names.texts),
+        lines=tuple(
+            SourceLine(text["file"], text["line"], text["function"]) for text in texts if text["kind"] == "line"
+        ),
+        end=end - told.begin,
+        main_thread=told.thread,
+        dropped=told.dropped or int(records.full),
+        complete_until=int(calls["end"].max()) if full and len(calls) else None,
+        cost=cost,
+    )
+    return trace, records.count()
+
+
+def taken_over(told: Told, trace: Trace) -> bool:
+    """Say whether the program took the records itself: the last call of all is not among them."""
+    if not told.last_call or trace.dropped:
+        return False
+    calls = trace.calls[(trace.calls["thread"] == told.thread) & (trace.calls["start"] >= trace.end)]
+    return all(trace.names[number] != told.last_call for number in calls["name"])
+
+
+def driver_calls(memory: mmap.mmap, layout: pool.Layout) -> dict[int, str]:
+    """Return the names of the driver's calls by the ids that the tracer has for them."""
+    texts = pool.texts(memory, layout)
+    named: dict[str, str] = next((t["names"] for t in texts if t["kind"] == "calls" and t["api"] == "driver"), {})
+    return {int(number): name for number, name in named.items()}
+
+
+def read_marks(memory: mmap.mmap, layout: pool.Layout) -> NDArray[np.int64] | None:
+    """Return the nanoseconds that a marked run noted, since the program's first line; None if it noted none."""
+    told = read_told(pool.texts(memory, layout))
+    (count,) = struct.unpack_from("<Q", memory, pool.MARKED_AT)
+    if told is None or told.begin is None or not 0 < count <= layout.marks:
+        return None
+    return np.sort(np.frombuffer(memory, np.int64, count, layout.slots_at)) - told.begin

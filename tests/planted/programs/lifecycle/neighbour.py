@@ -1,0 +1,3 @@
+"""A module beside the script that imports it."""
+
+GREETING = "from the neighbour"

@@ -1,0 +1,3 @@
+"""Imported by the package's main module, relatively."""
+
+ANSWER = 42
