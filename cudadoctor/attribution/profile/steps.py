@@ -1,10 +1,10 @@
 """Find the steps that a program repeats: by its NVTX ranges, or by the sequence of its device operations.
 
-The sequence is that of the operations in the order of submission: kernels by name, copies by direction; what comes
-several times in a row counts once, so that inner loops of any length look alike. Its period is the smallest shift at
-which nearly all of it agrees with itself (by FFT, so a million operations take a fraction of a second); one or two
-operations that come in between now and then, as for a log, may shift it. A step begins with an operation that comes
-once a period.
+The sequence is that of the operations in the order of submission: kernels by name, copies by direction, each with its
+GPU; what comes several times in a row counts once, so that inner loops of any length look alike. Its period is the
+smallest shift at which nearly all of it agrees with itself (by FFT, so a million operations take a fraction of a
+second); one or two operations that come in between now and then, as for a log, may shift it. A step begins with an
+operation that comes once a period.
 
 A sequence cannot tell 48 equal layers and one read-back from 48 equal steps and one read-back; ranges can.
 """
@@ -118,7 +118,7 @@ def _by_repetition(model: Model) -> Found | None:
     mine = np.flatnonzero((model.ops.call >= 0) & (lane == busiest))
     if len(mine) < _FEWEST:
         return None
-    token = grouped(ops["kind"][mine], ops["name"][mine])[1]
+    token = grouped(ops["kind"][mine], ops["name"][mine], ops["device"][mine])[1]
     runs = np.flatnonzero(np.concatenate([[True], token[1:] != token[:-1]]))
     short = token[runs]
     first = _once_a_period(short)
