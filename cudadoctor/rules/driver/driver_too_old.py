@@ -109,6 +109,7 @@ from cudadoctor.tables.drivers import DriverMinimum, minimum_driver
         "singularity cuda:35": -2,
         "no-nvidia-driver driver-told": 4,
         "driver-below-toolkit not-available": 4,
+        "driver-below-toolkit no-gpu-devices": 4,
     },
     commands_here=update_driver,
     confirm=Confirm(
