@@ -38,6 +38,5 @@ def is_calm(pasted: Pasted) -> bool:
 
 
 def gpu_trouble(pasted: Pasted) -> bool:
-    """Say whether the text is about a GPU, a driver or CUDA and some line of it says that something went wrong."""
-    lines = pasted.lines[-_LINES_READ:]
-    return any(_ABOUT_GPUS.search(line) for line in lines) and any(_WRONG.search(line) for line in lines)
+    """Say whether the text is about a GPU, a driver or CUDA and tells of trouble or complains."""
+    return any(_ABOUT_GPUS.search(line) for line in pasted.lines[-_LINES_READ:]) and not is_calm(pasted)
