@@ -76,6 +76,8 @@ def node_evidence(nodes: tuple[DeviceNode, ...]) -> tuple[Evidence, ...]:
         "module-not-initialised": 1,
         "root-only": 5,
         "root-only smi-no-devices": 3,
+        "root-only cuda:100": 6,
+        "root-only no-gpu-devices": 4,
     },
     confirm=Confirm(
         "ls -l /dev/nvidia*; id; : < /dev/nvidiactl",
