@@ -144,7 +144,7 @@ def faster_lane(cpu_lane: str, cpu_us: Sequence[float], gpu_lane: str, gpu_us: S
     by chance in a quarter of the cases, half of them for each: one such outcome alone proves little.
     """
     for name, ours, theirs in ((cpu_lane, cpu_us, gpu_us), (gpu_lane, gpu_us, cpu_us)):
-        if ours and theirs and sorted(ours)[: _FASTEST][-1] < min(theirs):
+        if min(len(ours), len(theirs)) >= _FASTEST and sorted(ours)[_FASTEST - 1] < min(theirs):
             return name
     return None
 

@@ -31,7 +31,7 @@ CPU_LANE, GPU_LANE = "cpu-fast", "gpu-copied"
 
 Variable = Literal["batch_size", "hidden_units"]
 
-_MOST_UNITS = 20_000
+_MOST_ROWS, _MOST_UNITS = 16_384, 20_000
 _CPU_SAMPLE_S, _GPU_SAMPLE_S = 0.005, 0.0015
 """A call of the CPU's trainer wakes threads, which must be small beside what they do."""
 
@@ -59,7 +59,7 @@ def searches(
         tick: Called after each minibatch.
     """
     samples = len(digits.training_pixels)
-    sizes: dict[Variable, Range] = {"batch_size": Range(network.batch_size, 1, samples)}
+    sizes: dict[Variable, Range] = {"batch_size": Range(network.batch_size, 1, min(samples, _MOST_ROWS))}
     if len(network.layers) == 3:
         sizes["hidden_units"] = Range(network.layers[1], 1, _MOST_UNITS)
     for variable, range_ in sizes.items():

@@ -121,7 +121,9 @@ class CpuFast:
             f"{self._trainer.name}; {share:.1%} of the pixels are not 0{self._trainer.remark}",
             f"threads: {self._contenders}",
             "a minibatch took "
-            + " and ".join(f"{found.seconds / self._run * 1e3:.2f} ms with {trainer.name}" for _, trainer, found in tried)
+            + " and ".join(
+                f"{found.seconds / self._run * 1e3:.2f} ms with {trainer.name}" for _, trainer, found in tried
+            )
             + " before the first epoch",
             *((f"no sparse kernels, because {reason}",) if reason is not None else ()),
         )

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from itertools import pairwise
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -24,9 +23,9 @@ from cudadoctor.attribution.break_even import (
     find_break_even,
     nothing_told,
     sizes_to_check,
-    time_at,
     with_checks,
 )
+from cudadoctor.attribution.meeting import always, between, is_sure, not_told, root, tolerance
 from cudadoctor.facts.explanation import BreakEven, BreakEvenPoint
 
 _WIDE, _NARROW = 2**0.4, 2**0.2
@@ -42,21 +41,12 @@ _CPU_SAMPLES, _GPU_SAMPLES = 2, 3
 """Samples of a lane at each size before the other lane's turn."""
 
 _LEAST_TURNS, _MOST_TURNS = 4, 12
-_TURNS_S = 0.6
-"""Seconds after which no further turn is begun."""
+_TURNS_S, _MOST_S = 0.6, 2.0
+"""Seconds after which no further turn is begun, and after which not even the least number is made."""
 
 _REPEATS = 3
 _ALIKE = 1.04
 """A fastest sample is believed where three are within 4 %."""
-
-_AGREE = 1.1
-"""How far apart the fitted crossing and that between two neighbouring sizes may be."""
-
-_WIDEST = 1.5
-"""Of the crossing's 95 % interval, its high end over its low one: beyond it the place is not known."""
-
-_BESIDE = 1.15
-"""How far off the crossing may be: farther, and the lanes would differ by more at that size."""
 
 _SEED = 7
 
@@ -161,18 +151,19 @@ class Search:
                 break
             self._timed(partial(self._lanes.choose, round(middle)))
             points = yield from self._measured(self._sizes(middle, step), lambda size: size.believed)
-            meeting = _between(points)
+            meeting = between(points)
             if meeting is None:  # all the window lies on one side
                 following = self._beyond(points)
                 if following is None:
-                    return self._nothing([*glances, *points], _always([*glances, *points]))
+                    seen = [*glances, *points]
+                    return self._nothing(seen, always(seen) or not_told(points))
                 middle, step = following, _WIDE
                 continue
             found = find_break_even(self._variable, self._lanes.cpu, self._lanes.gpu, points)
-            if found.at is not None and _is_sure(found, meeting):
+            if found.at is not None and is_sure(found, meeting):
                 return (yield from self._tested(found))
             middle, step = self._inside(meeting), _NARROW
-        return self._nothing(points, _not_told(points))
+        return self._nothing(points, not_told(points))
 
     def _nothing(self, points: Sequence[BreakEvenPoint], reason: str) -> BreakEven:
         ordered = sorted(points, key=lambda point: point.value)
@@ -187,7 +178,7 @@ class Search:
             yield
             lags = [(each.value, each.cpu_us - each.gpu_us) for each in glances[-2:]]
             value, lag = lags[-1]
-            meeting = _root(*lags) if len(lags) == 2 else None
+            meeting = root(*lags) if len(lags) == 2 else None
             if meeting is not None and (lags[0][1] < 0) != (lag < 0):
                 return self._inside(meeting)
             # The line through the last two sizes points somewhere: near by it is looked at closely, else go there.
@@ -195,6 +186,8 @@ class Search:
             if meeting is not None and 1 <= ahead <= 2:
                 return self._inside(meeting)
             step = 4.0 if ahead >= 4 else 2.0
+            if self._spent > _MOST_S:
+                return value
             following = round(self._inside(value * step if lag < 0 else value / step))
             if following == value:
                 return value
@@ -215,7 +208,7 @@ class Search:
         least, most = self._ends()
         if (edge.value >= most) if cpu_faster else (edge.value <= least):
             return None
-        meeting = _root((before.value, before.cpu_us - before.gpu_us), (edge.value, edge.cpu_us - edge.gpu_us))
+        meeting = root((before.value, before.cpu_us - before.gpu_us), (edge.value, edge.cpu_us - edge.gpu_us))
         most_of_a_step = edge.value * (4 if cpu_faster else 0.25)
         if meeting is None or (meeting > edge.value) != cpu_faster:
             meeting = most_of_a_step
@@ -228,8 +221,10 @@ class Search:
         opened = self._timed(lambda: [_Size(size, self._lanes) for size in sizes])
         began = self._spent
         for turn in range(_MOST_TURNS):
-            late = self._spent - began > _TURNS_S
-            if turn >= _LEAST_TURNS and (late or all(done(size) for size in opened)):
+            spent = self._spent - began
+            if turn > 1 and spent > _MOST_S:
+                break
+            if turn >= _LEAST_TURNS and (spent > _TURNS_S or all(done(size) for size in opened)):
                 break
             self._timed(partial(self._turn, opened))
             yield
@@ -255,7 +250,7 @@ class Search:
         reason = failed_check(tested)
         if reason is None and len(possible) < 2:
             reason = f"{' and '.join(str(size) for size in sizes if size not in possible) or 'half'} cannot be tested"
-        if reason is None and abs(there.cpu_us - there.gpu_us) > _tolerance(found, at):
+        if reason is None and abs(there.cpu_us - there.gpu_us) > tolerance(found, at):
             reason = f"tested there, the CPU took {there.cpu_us:.0f} µs and the GPU {there.gpu_us:.0f}"
         if reason is None:
             return tested
@@ -280,63 +275,3 @@ class Search:
     def _inside(self, size: float) -> float:
         least, most = self._ends()
         return min(max(size, least), most)
-
-
-def take_turns(searches: Sequence[Steps]) -> Iterator[BreakEven]:
-    """Let searches go on in turns; yield what each found when it ends."""
-    waiting = list(searches)
-    while waiting:
-        for search in tuple(waiting):
-            try:
-                next(search)
-            except StopIteration as ended:
-                waiting.remove(search)
-                yield ended.value
-
-
-def _root(first: tuple[int, float], second: tuple[int, float]) -> float | None:
-    """Return where the line through two points crosses zero, None where it does not at a positive size."""
-    (x1, y1), (x2, y2) = first, second
-    if y1 == y2:
-        return None
-    root = x1 - y1 * (x2 - x1) / (y2 - y1)
-    return root if root > 0 else None
-
-
-def _between(points: Sequence[BreakEvenPoint]) -> float | None:
-    """Return where the lanes meet between two neighbours; the middle of several such places, None where there is none.
-    """
-    lags = [(point.value, point.cpu_us - point.gpu_us) for point in points]
-    found = [_root(one, other) for one, other in pairwise(lags) if (one[1] < 0) != (other[1] < 0)]
-    places = [place for place in found if place is not None]
-    return places[len(places) // 2] if places else None
-
-
-def _is_sure(found: BreakEven, meeting: float) -> bool:
-    at, low, high = found.at or 0.0, found.low or 0.0, found.high or 0.0
-    return 1 / _AGREE <= at / meeting <= _AGREE and 0 < low and high <= _WIDEST * low
-
-
-def _tolerance(found: BreakEven, at: float) -> float:
-    """Return by how much the lanes may differ at the crossing: as much as the lines do a little beside it."""
-    return min(abs(time_at(found.cpu, size) - time_at(found.gpu, size)) for size in (at / _BESIDE, at * _BESIDE))
-
-
-def _not_told(points: Sequence[BreakEvenPoint]) -> str:
-    """Say what was seen where five sizes show no crossing: a line through them says nothing of others."""
-    first, last = points[0], points[-1]
-    return (
-        f"no crossing can be told: with {first.value} the CPU took {first.cpu_us:.0f} µs and the GPU "
-        f"{first.gpu_us:.0f}, with {last.value} {last.cpu_us:.0f} and {last.gpu_us:.0f}, and what lies between differs "
-        "too little or too irregularly"
-    )
-
-
-def _always(glances: Sequence[BreakEvenPoint]) -> str:
-    last = glances[-1]
-    sizes = sorted(each.value for each in glances)
-    who = "GPU" if last.gpu_us < last.cpu_us else "CPU"
-    return (
-        f"the {who} was faster at every size tried ({sizes[0]} to {sizes[-1]}); with {last.value} the CPU took "
-        f"{last.cpu_us:.0f} µs and the GPU {last.gpu_us:.0f}"
-    )

@@ -56,7 +56,8 @@ class LadderRecord:
         """Take one of the child's messages."""
         kind = message["kind"]
         if kind == "rung_ready":
-            self._rungs[message["rung"]] = {"state": "measured", "batch_size": message["batch_size"], "samples": []}
+            told = {key: message[key] for key in ("batch_size", "minibatches")}
+            self._rungs[message["rung"]] = {"state": "measured", "samples": [], **told}
         elif kind in ("rung_skipped", "rung_failed"):
             told = self._rungs.setdefault(message["rung"], {"samples": []})
             told.update(state=kind.removeprefix("rung_"), reason=message["reason"])
@@ -110,6 +111,7 @@ class LadderRecord:
             state=state,
             reason=reason,
             batch_size=told.get("batch_size", 0),
+            minibatches=told.get("minibatches", 0),
             changes_training=name.times > 1,
             samples_us=samples,
             median_us=median(samples) if interval else None,

@@ -78,6 +78,7 @@ class Recording:
             tick: Called now and then.
         """
         calls: list[Call] = []
+        copies = cache(_copies_us)
         for number, (step, us) in enumerate(zip(self._rung.steps, self._typical(), strict=True)):
             if step.kind == "host":
                 calls.append(Call(name=step.name, kind="host", host_us=us))
@@ -85,7 +86,7 @@ class Recording:
                 # A copy to the host waited for kernels too, when it was timed among them.
                 calls.append(_copy(step, _median_us(partial(step.run, 0)) if step.kind == "copy-to-host" else us))
             elif step.arrays and isinstance(step.arrays[0], np.ndarray):
-                calls += _with_copies(step, us, kernels_us[step.name], launches_us.get(step.name, 0.0))
+                calls += _with_copies(step, us, kernels_us[step.name], launches_us.get(step.name, 0.0), copies)
             else:
                 if step.name not in kernels_us:
                     kernels_us[step.name] = _kernel_us(self._rung, number)
@@ -104,17 +105,23 @@ def timer_us() -> float:
     return statistics.median(-(clock() - clock()) for _ in range(1000)) / 1e3
 
 
-def _with_copies(step: Step, total_us: float, kernel_us: float, launch_us: float) -> list[Call]:
+def _copies_us(size: int) -> tuple[float, float]:
+    """Return what numba's copy of an array of some bytes takes to a new one on the device, and back."""
+    array = np.zeros(size, np.uint8)
+    device = cuda.to_device(array)
+    return _median_us(partial(cuda.to_device, array)), _median_us(partial(device.copy_to_host, array))
+
+
+def _with_copies(
+    step: Step, total_us: float, kernel_us: float, launch_us: float, copies: Callable[[int], tuple[float, float]]
+) -> list[Call]:
     """Take a launch with arrays of the host apart: numba copies each to the device, launches, and copies each back.
 
     The launch itself costs what it costs with arrays of the device; the rest is copies in and out, in proportion to
     what the same copies take on their own.
     """
-    inward, outward = 0.0, 0.0
-    for array in step.arrays:
-        device = cuda.to_device(array)
-        inward += _median_us(partial(cuda.to_device, array))
-        outward += _median_us(partial(device.copy_to_host, array))
+    each = [copies(array.nbytes) for array in step.arrays]
+    inward, outward = (sum(way) for way in zip(*each, strict=True))
     copies_us = max(0.0, total_us - launch_us - kernel_us)
     size = sum(array.nbytes for array in step.arrays)
     into, out = (copies_us * part / (inward + outward) for part in (inward, outward))

@@ -37,7 +37,9 @@ class Rung(msgspec.Struct, frozen=True, kw_only=True):
 
     `samples_us` are wall times, one a round, rounds interleaved over all rungs; `low_us` and `high_us` hold their
     median with probability `coverage`. `calls` are one minibatch as it was recorded, empty where there is nothing to
-    record (a whole epoch in one launch). `changes_training` marks rungs that train on other minibatches.
+    record (a whole epoch in one launch). `changes_training` marks rungs that train on other minibatches. A sample is
+    the mean of so many `minibatches`, 0 where that was not kept; `loss` is over the same minibatches in all rungs that
+    do not change them.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Rung(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["measured", "skipped", "failed"]
     reason: str = ""
     batch_size: int = 0
+    minibatches: int = 0
     changes_training: bool = False
     samples_us: tuple[float, ...] = ()
     median_us: float | None = None
@@ -101,7 +104,10 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BreakEvenPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Both lanes at one size; `winner` is the lane that was faster, None where their times overlap."""
+    """Both lanes at one size: the fastest of their samples, for other programs only ever add time.
+
+    `winner` is the lane that was faster, None where their times overlap.
+    """
 
     value: int
     cpu_us: float
@@ -120,9 +126,9 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 class BreakEven(msgspec.Struct, frozen=True, kw_only=True):
     """From which minibatch or width on the GPU lane wins, fitted and then tested.
 
-    `at` is None where the lines do not cross at any positive size, and `reason` says so; where they cross, `reason`
-    says what else there is to know of it. `low` and `high` are its 95 % interval.
-    `checks` are runs at about half and twice the predicted size.
+    `at` is None where no crossing was found, or where one was predicted and a test did not bear it out, and `reason`
+    says so; otherwise `reason` says what else there is to know of it. `low` and `high` are its 95 % interval.
+    `checks` are fresh runs at about half and twice the predicted size.
     """
 
     variable: Literal["batch_size", "hidden_units"]

@@ -135,6 +135,7 @@ class Graph(Fused):
         """Take the training set and first weights for device `index`."""
         super().__init__(network, layers, pixels, labels, index)
         self._graphs: dict[range, Any] = {}
+        self._recorded = range(0)
 
     def _make_stream(self) -> Any:
         from cuda.core import Device
@@ -151,9 +152,14 @@ class Graph(Fused):
 
     def prepare(self, tick: Callable[[], None]) -> float:
         """Compile or load the kernels and record the graph of an epoch; return the seconds that took."""
+        return self.prepare_part(self.minibatches, tick)
+
+    def prepare_part(self, minibatches: int, tick: Callable[[], None]) -> float:
+        """Do so with a graph of the first minibatches only: each recorded launch costs as much as one that runs."""
         started = time.perf_counter()
         super().prepare(tick)
-        self._record(range(self.minibatches))
+        self._recorded = range(minibatches)
+        self._record(self._recorded)
         return time.perf_counter() - started
 
     def _record(self, numbers: range) -> None:
@@ -170,10 +176,10 @@ class Graph(Fused):
         self._graphs[numbers] = builder.complete()
 
     def time_of_launch(self) -> float:
-        """Launch the graph of an epoch; return the seconds that the host spends in that, not those of the device."""
+        """Launch the graph that was prepared; return the seconds that the host spends in that, not the device's."""
         cuda.synchronize()
         started = time.perf_counter()
-        self._graphs[range(self.minibatches)].launch(self._launch_stream)
+        self._graphs[self._recorded].launch(self._launch_stream)
         seconds = time.perf_counter() - started
         self._launch_stream.sync()
         return seconds
