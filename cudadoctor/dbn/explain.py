@@ -40,6 +40,7 @@ class LadderRecord:
         self._dilations: dict[str, list[float]] = {}
         self._break_even: list[BreakEven] = []
         self._cpu: CpuEffort | None = None
+        self._multiprocessors: int | None = None
         self.notes: list[str] = []
 
     @property
@@ -69,6 +70,7 @@ class LadderRecord:
             self._rungs[message["rung"]]["loss"] = message["loss"]
         elif kind == "rung_calls":
             self._rungs[message["rung"]]["calls"] = msgspec.convert(message["calls"], Calls)
+            self._multiprocessors = message.get("multiprocessors") or self._multiprocessors
         elif kind == "epoch_calls":
             self._epoch_calls = msgspec.convert(message["calls"], Calls)
         elif kind == "break_even":
@@ -93,6 +95,7 @@ class LadderRecord:
             mean_absolute_error=mean_absolute_error(predictions),
             break_even=tuple(self._break_even),
             cpu=self._cpu,
+            multiprocessors=self._multiprocessors,
             notes=tuple(self.notes),
         )
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from cudadoctor.attribution.decomposition import without_timer
@@ -92,11 +93,15 @@ class Recording:
                     kernels_us[step.name] = _kernel_us(self._rung, number)
                 device_us = kernels_us[step.name]
                 host_us = max(0.0, us - device_us) if step.waits else us
-                calls.append(
-                    Call(name=step.name, kind="launch", host_us=host_us, device_us=device_us, waits=step.waits)
-                )
+                launch = Call(name=step.name, kind="launch", host_us=host_us, device_us=device_us, waits=step.waits)
+                calls.append(msgspec.structs.replace(launch, blocks=step.blocks))
             tick()
         return without_timer(calls, timer_us())
+
+
+def multiprocessors() -> int | None:
+    """Return how many the current device has, None where it does not say."""
+    return getattr(cuda.get_current_device(), "MULTIPROCESSOR_COUNT", None)
 
 
 def timer_us() -> float:
@@ -127,7 +132,7 @@ def _with_copies(
     into, out = (copies_us * part / (inward + outward) for part in (inward, outward))
     return [
         Call(name=f"{step.name}: arrays in", kind="copy-to-device", host_us=into, bytes=size, implicit=True),
-        Call(name=step.name, kind="launch", host_us=launch_us, device_us=kernel_us),
+        Call(name=step.name, kind="launch", host_us=launch_us, device_us=kernel_us, blocks=step.blocks),
         Call(name=f"{step.name}: arrays out", kind="copy-to-host", host_us=out, waits=True, bytes=size, implicit=True),
     ]
 

@@ -179,11 +179,14 @@ class Study:
     def _finish(self, name: RungName) -> None:
         run = self._runs[name]
         if isinstance(run, InSlices):
+            from cudadoctor.dbn.recording import multiprocessors
+
             calls = run.recording.calls(self._kernels_us, self._launches_us, self._tick)
             self._launches_us |= {
                 name: us for name, us in run.recording.host_us().items() if name not in self._launches_us
             }
-            self._reporter.send("rung_calls", rung=name.id, calls=msgspec.to_builtins(calls))
+            told = msgspec.to_builtins(calls)
+            self._reporter.send("rung_calls", rung=name.id, calls=told, multiprocessors=multiprocessors())
         elif isinstance(run, InEpochs) and name.times == 1 and (of_an_epoch := run.calls()) is not None:
             self._reporter.send("epoch_calls", calls=msgspec.to_builtins(of_an_epoch))
 

@@ -19,7 +19,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     `host_us` is what the host spends in it without waiting for the device; `device_us` what the device then works on
     it, after all that was queued before. `waits` says that the host goes on only when the device is done with it.
     `bytes` and `pinned` describe a copy. `implicit` marks what a library adds on its own around a launch: copies of
-    host arrays that were passed to a kernel, and the memory for them.
+    host arrays that were passed to a kernel, and the memory for them. `blocks` is the size of a kernel's grid, 0 where
+    it is not known.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int = 0
     pinned: bool = False
     implicit: bool = False
+    blocks: int = 0
 
 
 class Rung(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,7 +189,8 @@ class CpuEffort(msgspec.Struct, frozen=True, kw_only=True):
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """All that the race found out about why its lanes took as long as they did.
 
-    `mean_absolute_error` is that of the predictions as a fraction of what was measured.
+    `mean_absolute_error` is that of the predictions as a fraction of what was measured. `multiprocessors` are those of
+    the GPU, None where it was not asked.
     """
 
     rungs: tuple[Rung, ...] = ()
@@ -199,4 +202,5 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     violations: tuple[Violation, ...] = ()
     window_s: float | None = None
     cpu: CpuEffort | None = None
+    multiprocessors: int | None = None
     notes: tuple[str, ...] = ()
