@@ -143,6 +143,9 @@ class Search:
         Raises:
             What the lanes raise.
         """
+        return msgspec.structs.replace((yield from self._steps()), statistic="fastest")
+
+    def _steps(self) -> Steps:
         glances: list[BreakEvenPoint] = []
         points: list[BreakEvenPoint] = []
         middle, step = (yield from self._guess(glances)), _WIDE

@@ -16,7 +16,6 @@ import msgspec
 
 from cudadoctor.dbn.contenders import (
     LANE_KINDS,
-    Contender,
     UnsuitableLaneError,
     UnusableDeviceError,
     device_bench,
@@ -66,13 +65,13 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
         digits = _digits(options, tick)
         reporter.send("data", seconds=time.perf_counter() - started)
     layers = first_weights(options.network, options.seed)
-    waiting, choices = list(task.lanes), list[Any]()
+    waiting, choices = list(task.lanes), list["Choice"]()
     while waiting:
         name = waiting.pop(0)
         reporter.send("lane_started", name=name, device=device_of(name, options.device))
         try:
-            contender = _run_lane(name, options, layers, digits, reporter, tick)
-            choices += [contender.choice] if hasattr(contender, "choice") else []
+            choice = _run_lane(name, options, layers, digits, reporter, tick)
+            choices += [] if choice is None else [choice]
         except UnusableDeviceError as error:
             reporter.send("lane_skipped", reason=str(error))
             stand_in = LANE_KINDS[name].stand_in if isinstance(error, UnsuitableLaneError) else ""
@@ -136,7 +135,8 @@ def _run_lane(
     digits: Digits,
     reporter: Reporter,
     tick: Callable[[], None],
-) -> Contender:
+) -> Choice | None:
+    """Run a lane; return how it trained fastest if it is one that chose."""
     from cudadoctor.dbn.metrics import accuracy, scores
     from cudadoctor.dbn.reference import predict
 
@@ -176,7 +176,7 @@ def _run_lane(
         test_accuracy=accuracy(digits.test_labels, answers),
         digits=msgspec.to_builtins(scores(digits.test_labels, answers, network.classes)),
     )
-    return contender
+    return getattr(contender, "choice", None)
 
 
 def _pretrained(

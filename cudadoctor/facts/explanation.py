@@ -106,10 +106,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BreakEvenPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Both lanes at one size: the fastest of their samples, for other programs only ever add time.
-
-    `winner` is the lane that was faster, None where their times overlap.
-    """
+    """Both lanes at one size; `winner` is the lane that was faster, None where their times overlap."""
 
     value: int
     cpu_us: float
@@ -130,7 +127,8 @@ class BreakEven(msgspec.Struct, frozen=True, kw_only=True):
 
     `at` is None where no crossing was found, or where one was predicted and a test did not bear it out, and `reason`
     says so; otherwise `reason` says what else there is to know of it. `low` and `high` are its 95 % interval.
-    `checks` are fresh runs at about half and twice the predicted size.
+    `checks` are fresh runs at about half and twice the predicted size. `statistic` says what the times of all points
+    are of their samples.
     """
 
     variable: Literal["batch_size", "hidden_units"]
@@ -144,6 +142,7 @@ class BreakEven(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None = None
     reason: str = ""
     checks: tuple[BreakEvenPoint, ...] = ()
+    statistic: Literal["median", "fastest"] = "median"
 
 
 class ClockReading(msgspec.Struct, frozen=True, kw_only=True):
