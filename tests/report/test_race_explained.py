@@ -172,9 +172,7 @@ def test_a_break_even_of_fastest_samples_says_so_and_one_taken_back_says_why() -
     assert "fitted to the fastest samples, µs a minibatch" in text(
         explanation(break_even=(msgspec.structs.replace(found, statistic="fastest"),))
     )
-    reason = (
-        "the lines meet at about 1436, but tested there, the CPU took 9 µs and the GPU 5, so no crossing can be told"
-    )
+    reason = "the lines meet at about 1436, but tested there, the CPU took 9 µs, so no crossing can be told"
     taken_back = msgspec.structs.replace(found, at=None, low=None, high=None, reason=reason)
     told = " ".join(text(explanation(break_even=(taken_back,))).split())
     assert f"break-even over rows: none, {reason}." in told

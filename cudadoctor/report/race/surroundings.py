@@ -38,7 +38,8 @@ def break_even_lines(found: BreakEven) -> list[str]:
     if found.points and (found.cpu.fixed_us or found.cpu.each_us):
         to_what = "fitted to the fastest samples" if found.statistic == "fastest" else "fitted"
         lines += wrapped(
-            f"{to_what}, µs a minibatch of n {unit}: {found.cpu_lane} {_line(found.cpu)}, {found.gpu_lane} {_line(found.gpu)}.",
+            f"{to_what}, µs a minibatch of n {unit}: {found.cpu_lane} {_line(found.cpu)}, "
+            f"{found.gpu_lane} {_line(found.gpu)}.",
             "  ",
         )
     lines += [line for check in found.checks for line in wrapped(_check(check, unit), "  ")]
