@@ -97,7 +97,7 @@ class SizedLanes:
         )
 
     def choose(self, size: int) -> None:
-        """Try ways and numbers of threads at a size, in turns, and keep the one with the fastest run."""
+        """Try ways and numbers of threads at a size, and keep the one with the fastest run."""
         network = self._sized(size)
         layers, rows = repeated_weights(network), self._rows(network)[:1]
         best: tuple[float, TrainerName, int] | None = None
@@ -106,8 +106,8 @@ class SizedLanes:
             trainer = self._trainer(kind, network, layers)
             numbers = [n for n in numbers_of_threads(trainer.most_threads) if 4 * n >= trainer.most_threads]
             seconds = dict.fromkeys(numbers, float("inf"))
-            for _ in range(_TRIALS):
-                for number in numbers:
+            for number in numbers:  # each may want its weights in another order, so no turns are taken
+                for _ in range(_TRIALS):
                     started = time.perf_counter()
                     trainer.train(rows, _LEARN_RATE, number, self._tick)
                     seconds[number] = min(seconds[number], time.perf_counter() - started)

@@ -259,7 +259,10 @@ def _packed(layers: Sequence[Layer], parts: int, padded: int) -> tuple[FloatArra
     (inputs, hidden), classes = w1.shape, w2.shape[1]
     width, strips = parts * LANES, _strips(hidden, parts)
     more = strips * width - hidden
-    wide = np.pad(w1, ((0, 0), (0, more))).reshape(inputs, strips, width)
+    if not any(part.any() for layer in layers for part in layer):  # velocities before the first step
+        units = strips * width
+        return _aligned(inputs * units), _aligned(units), _aligned(classes * units), _aligned(padded * units)
+    wide = (np.pad(w1, ((0, 0), (0, more))) if more else w1).reshape(inputs, strips, width)
     tall = np.pad(w2, ((0, more), (0, padded - classes)))
     by_class = tall[:, :classes].reshape(strips, width, classes)
     return (
