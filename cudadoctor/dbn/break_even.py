@@ -38,6 +38,8 @@ _CPU_SAMPLE_S, _GPU_SAMPLE_S = 0.005, 0.0015
 _MOST_OF_A_SAMPLE = 64
 _TRIALS = 4
 _BETTER = 0.95
+_NEAR = 1.7
+"""Sizes that are no farther apart share what was chosen at one of them."""
 _BLOCK = 64
 """Units whose random first weights are repeated."""
 
@@ -78,7 +80,7 @@ class SizedLanes:
         self._variable, self._network, self._digits, self._index = variable, network, digits, index
         self._tick = tick
         self._kind: TrainerName = "sparse" if why_not(network) is None else "dense"
-        self._threads = 0
+        self._threads, self._chosen_at = 0, 0
         if choice is not None:
             self._kind, self._threads = choice.trainer, choice.threads
 
@@ -98,6 +100,9 @@ class SizedLanes:
 
     def choose(self, size: int) -> None:
         """Try ways and numbers of threads at a size, and keep the one with the fastest run."""
+        if self._chosen_at and 1 / _NEAR < size / self._chosen_at < _NEAR:
+            return
+        self._chosen_at = size
         network = self._sized(size)
         layers, rows = repeated_weights(network), self._rows(network)[:1]
         best: tuple[float, TrainerName, int] | None = None
