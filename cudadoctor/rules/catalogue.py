@@ -112,6 +112,7 @@ from cudadoctor.rules.race.host_bound_not_gpu import host_bound_not_gpu
 from cudadoctor.rules.race.implicit_host_copies import implicit_host_copies
 from cudadoctor.rules.race.launch_bound_small_work import launch_bound_small_work
 from cudadoctor.rules.race.low_end_gpu import low_end_gpu
+from cudadoctor.rules.race.low_occupancy_grid import low_occupancy_grid
 from cudadoctor.rules.race.ptx_jit_first_run import ptx_jit_first_run
 from cudadoctor.rules.race.race_lane_failed import race_lane_failed
 from cudadoctor.rules.race.race_lanes_disagree import race_lanes_disagree
@@ -263,6 +264,7 @@ RULES: tuple[Rule, ...] = tuple(
         sync_every_step,
         allocation_in_loop,
         host_bound_not_gpu,
+        low_occupancy_grid,
         clock_ramp,
         warmup_in_timing,
         ptx_jit_first_run,

@@ -24,6 +24,7 @@ _STAND_ALONE = frozenset(
         "sync-every-step",
         "allocation-in-loop",
         "host-bound-not-gpu",
+        "low-occupancy-grid",
         "low-end-gpu",
         "clock-ramp",
         "warmup-in-timing",
