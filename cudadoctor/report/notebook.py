@@ -37,8 +37,11 @@ def diagnosis_html(diagnosis: Diagnosis, sentence: str) -> str:
     parts += [_finding(finding) for finding in diagnosis.findings]
     parts += [_folded(title, f"<pre>{_block(lines)}</pre>") for title, lines in _measured(diagnosis.facts)]
     if diagnosis.skipped:
-        rows = [(f"<code>{_text(item.rule)}</code>", _text(item.reason)) for item in diagnosis.skipped]
-        parts.append(_folded(f"{len(rows)} rules were not judged", _table(rows)))
+        reasons: dict[str, list[str]] = {}
+        for item in diagnosis.skipped:
+            reasons.setdefault(item.reason, []).append(item.rule)
+        rows = [(_text(reason), f"<code>{_text(', '.join(rules))}</code>") for reason, rules in reasons.items()]
+        parts.append(_folded(f"{len(diagnosis.skipped)} rules were not judged", _table(rows)))
     return f"<div>{''.join(parts)}</div>"
 
 
