@@ -22,6 +22,8 @@ exclude_patterns = ["_site", "changelog.d", "generators"]
 nitpicky = True
 # Titles become anchors that other pages link to, as they do where the repository itself is read.
 myst_heading_anchors = 4
+# A pair of hyphens is an option more often than a dash.
+smartquotes = False
 suppress_warnings: list[str] = []
 
 html_theme = "furo"

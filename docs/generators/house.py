@@ -16,11 +16,12 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
-_WIDTH, _ROW, _GAP, _BOX, _PAD = 760, 46, 20, 38, 16
+_WIDTH, _ROW, _GAP, _PAD = 760, 46, 20, 16
 _STYLE = (
     "rect{fill:#f3f5f8;stroke:#8792a2;stroke-width:1.2}.panel{fill:#fff;stroke:none}"
-    ".free{fill:#e6f2ea;stroke:#4f8a63}text{font:14px system-ui,sans-serif;fill:#1c2430;text-anchor:middle}"
-    ".name{font-weight:600}.key{font-size:12.5px;text-anchor:start;fill:#465160}path{stroke:#8792a2;fill:none}"
+    ".free{fill:#e6f2ea;stroke:#4f8a63}"
+    "text{font:600 14px system-ui,sans-serif;fill:#1c2430;text-anchor:middle}"
+    "path{stroke:#8792a2;fill:none}"
 )
 
 
@@ -45,12 +46,7 @@ def layers() -> list[list[str]]:
 
 def diagram() -> str:
     """Return the diagram as SVG."""
-    free = {name.removeprefix("cudadoctor.") for name in _contracts()[1]["source_modules"]} | {
-        "tables",
-        "text",
-        "units",
-    }
-    free |= {"attribution"}
+    free = {name.removeprefix("cudadoctor.") for name in _contracts()[1]["source_modules"]}
     rows = layers()
     height = 2 * _PAD + len(rows) * (_ROW + _GAP) - _GAP
     parts = [
@@ -68,7 +64,7 @@ def diagram() -> str:
             left = _PAD + column * (width + _GAP)
             kind = ' class="free"' if name in free else ""
             parts.append(f'<rect{kind} x="{left:.0f}" y="{top}" width="{width:.0f}" height="{_ROW}" rx="6"/>')
-            parts.append(f'<text class="name" x="{left + width / 2:.0f}" y="{top + 28}">{name}</text>')
+            parts.append(f'<text x="{left + width / 2:.0f}" y="{top + 28}">{name}</text>')
         if place:
             middle = _WIDTH / 2
             parts.append(f'<path d="M{middle:.0f} {top - _GAP + 2} V{top - 2}" marker-end="url(#tip)"/>')
