@@ -16,7 +16,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
-_WIDTH, _ROW, _GAP, _PAD = 760, 46, 20, 16
+_WIDTH, _ROW, _GAP, _PAD = 480, 40, 18, 12
 _STYLE = (
     "rect{fill:#f3f5f8;stroke:#8792a2;stroke-width:1.2}.panel{fill:#fff;stroke:none}"
     ".free{fill:#e6f2ea;stroke:#4f8a63}"
@@ -50,7 +50,7 @@ def diagram() -> str:
     rows = layers()
     height = 2 * _PAD + len(rows) * (_ROW + _GAP) - _GAP
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" role="img">',
         f"<title>{escape('Each room imports only from the rooms below it')}</title>",
         f"<style>{_STYLE}</style>",
         '<defs><marker id="tip" markerWidth="8" markerHeight="8" refX="6" refY="4" orient="auto">'
@@ -64,7 +64,7 @@ def diagram() -> str:
             left = _PAD + column * (width + _GAP)
             kind = ' class="free"' if name in free else ""
             parts.append(f'<rect{kind} x="{left:.0f}" y="{top}" width="{width:.0f}" height="{_ROW}" rx="6"/>')
-            parts.append(f'<text x="{left + width / 2:.0f}" y="{top + 28}">{name}</text>')
+            parts.append(f'<text x="{left + width / 2:.0f}" y="{top + 25}">{name}</text>')
         if place:
             middle = _WIDTH / 2
             parts.append(f'<path d="M{middle:.0f} {top - _GAP + 2} V{top - 2}" marker-end="url(#tip)"/>')
