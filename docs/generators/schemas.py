@@ -131,8 +131,9 @@ def _components(*types: type) -> tuple[list[Schema], dict[str, Schema]]:
             definition["description"] = " ".join(inspect.cleandoc(definition["description"]).split())
         if "state" in definition.get("properties", {}) and "enum" in definition["properties"]["state"]:
             tagged = definition["properties"]["state"]["enum"] in (["known"], ["missing"])
-            # The tag of a section or a fact tells which of the two it is, so it is always there.
-            definition["required"] = [*(["state"] if tagged else []), *definition.get("required", [])]
+            # The tag of a section or a fact tells which of the two it is: it is always there, as newer msgspec says.
+            required = [*(["state"] if tagged else []), *definition.get("required", [])]
+            definition["required"] = list(dict.fromkeys(required))
     names = {name: _readable(name) for name in definitions}
     if len(set(names.values())) != len(names):
         raise ValueError("two definitions would have one name")

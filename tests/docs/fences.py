@@ -1,7 +1,8 @@
 """The fenced blocks of the documentation, each with what the comment above it says to the tests.
 
-`<!-- test: file node17.json = MACHINE; exit 0 or 1 -->`: the block needs the facts of a recorded machine under that name,
-and its commands may end so (0 if nothing is said). `<!-- test: not run, REASON -->`: its commands are only parsed.
+`<!-- test: file node17.json = MACHINE; exit 0 or 1 -->`: the block needs the facts of a recorded machine under that
+name, and its commands may end so (0 if nothing is said).
+`<!-- test: not run, REASON -->`: its commands are only parsed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import msgspec
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 _FENCE = re.compile(
-    r"(?:^<!-- (?P<comment>[^>]*) -->\n+)?^(?P<fence>`{3,})(?P<language>[\w{}]*)\n(?P<text>.*?)^(?P=fence)$", re.M | re.S
+    r"(?:^<!-- (?P<comment>[^>]*) -->\n+)?^(?P<fence>`{3,})(?P<language>[\w{}]*)\n(?P<text>.*?)^(?P=fence)$",
+    re.M | re.S,
 )
 _WHERE = re.compile(r"file (?P<name>\S+) = (?P<machine>\S+)|exit (?P<exits>\d( or \d)*)|not run, (?P<reason>.+)")
 

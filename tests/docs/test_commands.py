@@ -141,7 +141,8 @@ def test_what_a_page_shows_is_compared_line_by_line() -> None:
 def test_comments_and_commands_are_read_as_they_are_written() -> None:
     text = (
         "<!-- test: file a.json = some-machine; exit 0 or 3 -->\n```console\n$ cudadoctor check --facts a.json\n"
-        "out\n$ ls\n```\n\n```sh\nnvidia-smi 2>&1 | cudadoctor why --quiet\npython -m cudadoctor setup && echo done\n```\n"
+        "out\n$ ls\n```\n\n```sh\nnvidia-smi 2>&1 | cudadoctor why --quiet\n"
+        "python -m cudadoctor setup && echo done\n```\n"
     )
     first, second = blocks_of(text, "page.md")
     assert (first.files, first.exits, first.line) == ((("a.json", "some-machine"),), (0, 3), 2)
