@@ -10,6 +10,8 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,6 +24,7 @@ from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import SCHEMA_VERSION, Confirm, Diagnosis, Severity
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+SCHEMAS = Path(__file__).parents[1] / "schema"
 LEFT_OUT = {"Diagnosis": ("error", "plan", "compare"), "Finding": ("confirm",)}
 """Keys that `report.document` leaves out where they are null."""
 
@@ -49,7 +52,10 @@ class FactsFile(msgspec.Struct, kw_only=True):
 
 
 def files() -> dict[str, str]:
-    """Return the schemas by their path under docs/."""
+    """Return the schemas by their path under docs/; Python 3.10 leaves them as they are."""
+    if sys.version_info < (3, 11):
+        # There tuple[X, ...] counts as a class, and msgspec gives all facts that are lists one name.
+        return {f"schema/{path.name}": path.read_text(encoding="utf-8") for path in SCHEMAS.glob("*.json")}
     made = {"report": report(), "facts": facts()}
     return {f"schema/{name}.schema.json": json.dumps(schema, indent=1) + "\n" for name, schema in made.items()}
 
