@@ -73,7 +73,7 @@ def run(text: str, shim: Path, folder: Path) -> subprocess.CompletedProcess[str]
         capture_output=True,
         stdin=subprocess.DEVNULL,
         encoding="utf-8",
-        timeout=180,
+        timeout=600,
         check=False,
     )
 
