@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import typer.main
@@ -11,9 +12,8 @@ from cudadoctor.cli.app import app
 
 def page() -> str:
     """Return the page."""
-    command = typer.main.get_command(app)
     parts = ["# The command line\n"]
-    for name, sub in sorted(command.commands.items()):  # type: ignore[attr-defined]
+    for name, sub in commands():
         parts.append(f"## cudadoctor {name}\n\n{_paragraphs(sub.help)}\n\n| option | what it does |\n|---|---|")
         for parameter in sub.params:
             help_text = getattr(parameter, "help", "") or ""
@@ -25,6 +25,16 @@ def page() -> str:
         parts.append("")
     parts.append("`--version` prints the version; `--help` after a command prints its options.\n")
     return "\n".join(parts)
+
+
+def commands(group: Any = None, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield all commands by name, those of a group after its name."""
+    group = typer.main.get_command(app) if group is None else group
+    for name, sub in sorted(group.commands.items()):
+        if hasattr(sub, "commands"):
+            yield from commands(sub, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", sub
 
 
 def _value(parameter: Any) -> str:

@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import typer.main
 
-from cudadoctor.cli.app import app
 from cudadoctor.facts.document import KIND
 from cudadoctor.facts.document import SCHEMA_VERSION as FACTS_VERSION
 from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import SCHEMA_VERSION, Confirm, Diagnosis, Severity
+from generators import command_line
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SCHEMAS = Path(__file__).parents[1] / "schema"
@@ -87,7 +86,6 @@ def report() -> Schema:
         },
         "required": [*head, "status", "findings", "skipped", "causes"],
     }
-    commands = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     done = {"not": {"required": ["error"]}}
     return {
         "$schema": DIALECT,
@@ -102,7 +100,10 @@ def report() -> Schema:
         "else": {
             **root,
             "allOf": [
-                {"if": done, "then": {"properties": {"command": {"enum": commands}}}},
+                {
+                    "if": done,
+                    "then": {"properties": {"command": {"enum": [name for name, _ in command_line.commands()]}}},
+                },
                 {
                     "if": {**done, "properties": {"command": {"const": "setup"}}},
                     "then": {"required": ["plan"]},
