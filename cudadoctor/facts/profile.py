@@ -195,13 +195,15 @@ class LineRow(msgspec.Struct, frozen=True, kw_only=True):
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     """The recorded run, played again without the tracer's cost, beside the untraced runs.
 
-    `error` is `replayed_s / control_s - 1`. `why_no_what_if` says why nothing may be predicted from it, "" if something
-    may.
+    `compared` is what both hold: the host's time in the steady `steps`, where their calls were noted in an untraced
+    run, else all of the `run`. `error` is `replayed_s / control_s - 1`. `why_no_what_if` says why nothing may be
+    predicted from it, "" if something may.
     """
 
     replayed_s: float
     control_s: float | None = None
     error: float | None = None
+    compared: Literal["run", "steps"] = "run"
     why_no_what_if: str = ""
 
 

@@ -17,6 +17,7 @@ from cudadoctor.attribution.profile.trace import (
     DEVICE_OPS,
     OVERHEADS,
     RANGES,
+    READS,
     SAMPLES,
     SYNCS,
     Control,
@@ -65,6 +66,7 @@ TRACES = st.builds(
     Trace,
     ops=records(DEVICE_OPS), calls=records(CALLS), syncs=records(SYNCS), overheads=records(OVERHEADS),
     ranges=records(RANGES), cpu=records(CPU_TIMES), samples=records(SAMPLES),
+    reads=records(READS), marks=st.lists(TIMES, max_size=20).map(lambda at: np.array(at, np.int64)),
     names=st.just(("a", "cupy_add__float64", "k")), lines=st.just((SourceLine("a.py", 1, "f"),)),
     end=TIMES, main_thread=st.integers(1, 4), dropped=st.integers(0, 3),
     complete_until=st.none() | TIMES,
@@ -88,7 +90,7 @@ def check(analysis: Analysis) -> None:
 @given(TRACES, st.lists(st.integers(-1, 10**9), max_size=2))
 def test_no_trace_crashes_and_the_parts_always_sum(trace: Trace, walls: list[int]) -> None:
     check(analyse(trace, Control(tuple(walls)), PEAKS))
-    check(analyse(trace, Control((trace.end,)), Peaks()))
+    check(analyse(trace, Control((trace.end,), (trace.marks, trace.marks[:3])), Peaks()))
 
 
 BASE = {name: traced(slow) for name, (_, slow, _) in PLANTED.items() if name in ("host arrays", "read-back")}
@@ -119,7 +121,7 @@ def test_an_empty_trace_is_all_start_up() -> None:
     empty = {
         "ops": np.zeros(0, DEVICE_OPS), "calls": np.zeros(0, CALLS), "syncs": np.zeros(0, SYNCS),
         "overheads": np.zeros(0, OVERHEADS), "ranges": np.zeros(0, RANGES), "cpu": np.zeros(0, CPU_TIMES),
-        "samples": np.zeros(0, SAMPLES),
+        "samples": np.zeros(0, SAMPLES), "reads": np.zeros(0, READS), "marks": np.zeros(0, np.int64),
     }  # fmt: skip
     found = analyse(Trace(**empty, names=(), lines=(), end=10**9, main_thread=1), Control((10**9,)), PEAKS)
     check(found)
