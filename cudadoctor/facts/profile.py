@@ -195,17 +195,16 @@ class LineRow(msgspec.Struct, frozen=True, kw_only=True):
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     """What was recorded, played again without the tracer's cost, beside the untraced runs.
 
-    `of` is `steps` where the steady steps were compared, whose calls were marked in the control runs, and `run` where
-    only the whole run could be.
-
-    `error` is `replayed_s / control_s - 1`. `why_no_what_if` says why nothing may be predicted from it, "" if something
-    may.
+    `compared` is what both hold: the steady `steps`, where their calls were noted in untraced runs, else all of the
+    `run`. `controls_s` are the untraced runs, `control_s` is the nearest of them, and `error` is
+    `replayed_s / control_s - 1`. `why_no_what_if` says why nothing may be predicted from it, "" if something may.
     """
 
-    of: Literal["steps", "run"] = "run"
     replayed_s: float
     control_s: float | None = None
+    controls_s: tuple[float, ...] = ()
     error: float | None = None
+    compared: Literal["run", "steps"] = "run"
     why_no_what_if: str = ""
 
 

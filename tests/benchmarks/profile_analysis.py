@@ -18,6 +18,7 @@ from cudadoctor.attribution.profile.trace import (
     DEVICE_OPS,
     OVERHEADS,
     RANGES,
+    READS,
     SAMPLES,
     SYNCS,
     CallKind,
@@ -61,6 +62,7 @@ def trace_of(records: int) -> Trace:
     cpu["thread"] = samples["thread"] = 1
     samples["doing"] = 1
     empty = {"syncs": np.zeros(0, SYNCS), "overheads": np.zeros(0, OVERHEADS), "ranges": np.zeros(0, RANGES)}
+    empty |= {"reads": np.zeros(0, READS), "marks": np.zeros(0, np.int64)}
     return Trace(
         ops=ops, calls=calls, **empty, cpu=cpu, samples=samples, names=tuple(f"k{i}" for i in range(102)), lines=(),
         end=int(calls["end"][-1]) + 1_000_000, main_thread=1, cost=TracerCost(2000, 3000, 1000),

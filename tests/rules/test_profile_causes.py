@@ -75,11 +75,13 @@ def test_a_cause_without_all_its_signs_is_possible_or_none() -> None:
     assert found(profile(what_if("launch-bound-small-work", fits=False))) == []
 
 
-def test_what_is_done_once_never_leads() -> None:
-    (told,) = found(profile(what_if("warmup-in-timing", 6.0, scope="run")))
-    assert told.severity is Severity.NOTE
-    assert "of the run (60%)" in told.summary
-    assert judge(profile(what_if("warmup-in-timing", 6.0))).busy
+def test_what_is_done_once_is_told_of_the_run() -> None:
+    told = found(profile(what_if("warmup-in-timing", 6000.0, 10_000.0, scope="run"), what_if("sync-every-step")))
+    assert [(each.id, each.severity) for each in told] == [
+        ("warmup-in-timing", Severity.WARNING),
+        ("sync-every-step", Severity.NOTE),
+    ]
+    assert "6.00 of the 10.00 s of the run (60%)" in told[0].summary
 
 
 def test_the_line_at_which_the_host_was_found_is_named() -> None:

@@ -7,21 +7,18 @@ from statistics import median
 import numpy as np
 
 from cudadoctor.attribution.profile import once, steps, tables, what_ifs
-from cudadoctor.attribution.profile.check import Span, compare
+from cudadoctor.attribution.profile.check import check
 from cudadoctor.attribution.profile.decomposition import Busy, decompose
 from cudadoctor.attribution.profile.excerpt import Excerpt, cut
 from cudadoctor.attribution.profile.grouping import grouped
 from cudadoctor.attribution.profile.host import Host
 from cudadoctor.attribution.profile.model import Model, build, tidy
 from cudadoctor.attribution.profile.patterns import Window
-from cudadoctor.attribution.profile.replay import whole_run
 from cudadoctor.attribution.profile.steps import Found
 from cudadoctor.attribution.profile.trace import Control, DeviceUse, Peaks, Trace
 from cudadoctor.attribution.statistics import bootstrap_median
 from cudadoctor.facts.profile import Analysis, Replayed, Steps, WhatIf
 
-MISMATCH_LIMIT = 0.05
-DILATION_LIMIT = 2.0
 _MOST_SAMPLED = 200
 _FEW_STEPS_CHECKED = 0.25
 
@@ -46,25 +43,23 @@ def analyse(trace: Trace, control: Control, peaks: Peaks, use: DeviceUse | None 
     found = steps.find(model)
     devices = _devices(model)
     walls = [wall for wall in control.walls if wall > 0]
-    span = compare(model, found, control, _whole_run(model))
-    dilation = span.dilation
     begin, end = found.window
     busies = [Busy(model, device) for device in devices]
     steady = tuple(decompose(model, host, busy, "steady", begin, end) for busy in busies)
     nothing = [] if busies else [Busy(model, 0)]
     whole = tuple(decompose(model, host, busy, "whole", 0.0, float(trace.end)) for busy in busies or nothing)
     excerpt = cut(model, host, found) if devices else None
-    replayed = _replayed(span, excerpt)
+    checked = check(model, control, found, excerpt)
+    replayed = checked.replayed
     predicted: list[WhatIf] = []
     if excerpt is not None and replayed.error is not None and not replayed.why_no_what_if:
         window = Window(excerpt, steady[0], peaks)
-        many = found.steady + found.warm_up
-        predicted += what_ifs.predict(window, mismatch=replayed.error, steps=many, use=use)
-        own = replayed.replayed_s * 1e9
-        predicted += once.predict(model, host, found, busies[0], wall=own, error=replayed.error)
+        predicted += once.warm_up(model, host, found, busies[0], wall=checked.wall, error=replayed.error)
+        predicted += what_ifs.predict(window, replayed, steps=found.steady + found.warm_up, use=use)
+        predicted += once.ramp(model, wall=checked.wall, error=replayed.error)
     return Analysis(
         steps=_told(found, excerpt, model),
-        dilation=dilation,
+        dilation=checked.dilation,
         steady=steady,
         whole=whole,
         kernels=tables.kernel_rows(model),
@@ -76,7 +71,7 @@ def analyse(trace: Trace, control: Control, peaks: Peaks, use: DeviceUse | None 
         threads=len(np.unique(trace.calls["thread"])),
         streams=int(model.ops.stream.max(initial=-1)) + 1,
         devices=devices,
-        notes=tuple(_notes(trace, found, walls, None if span.steps else end - begin)),
+        notes=tuple(_notes(trace, found, replayed, walls, end - begin)),
     )
 
 
@@ -94,45 +89,6 @@ def _upto(trace: Trace, until: int) -> Trace:
         ops=trace.ops[trace.ops["start"] <= until],
         calls=trace.calls[trace.calls["start"] <= until],
         syncs=trace.syncs[trace.syncs["start"] <= until],
-    )
-
-
-def _whole_run(model: Model) -> float:
-    own = whole_run(model)
-    until = model.trace.complete_until
-    if until is not None and 0 < until < model.trace.end and len(model.calls.start):
-        # What comes after the last record is taken to be dilated as what comes before.
-        rest = float(model.trace.end) - float(model.calls.end.max())
-        own = own - rest + rest * (own - rest) / max(1.0, float(model.calls.end.max()))
-    return own
-
-
-def _replayed(span: Span, excerpt: Excerpt | None) -> Replayed:
-    told = "the steady steps take" if span.steps else "the run takes"
-    own, middle, error = span.replayed, span.control, span.error
-    why = ""
-    if middle is None or error is None:
-        why = "no untraced run came to its end"
-    elif span.dilation is not None and span.dilation > DILATION_LIMIT:
-        why = f"tracing made the run take {span.dilation:.1f} times as long; beyond 2 nothing is judged"
-    elif excerpt is None:
-        why = "no steady work of a GPU was recorded"
-    elif abs(error) > MISMATCH_LIMIT and not span.within:
-        why = (
-            f"played again without the tracer, {told} {own / 1e9:.2f} s and not {middle / 1e9:.2f}: "
-            f"{abs(error):.0%} {'more' if error > 0 else 'less'}, and {MISMATCH_LIMIT:.0%} is the limit"
-        )
-    elif abs(excerpt.error) > MISMATCH_LIMIT:
-        why = (
-            f"played again, the recorded steps take {abs(excerpt.error):.0%} "
-            f"{'more' if excerpt.error > 0 else 'less'} than they took, and {MISMATCH_LIMIT:.0%} is the limit"
-        )
-    return Replayed(
-        of="steps" if span.steps else "run",
-        replayed_s=own / 1e9,
-        control_s=None if middle is None else middle / 1e9,
-        error=error,
-        why_no_what_if=why,
     )
 
 
@@ -161,7 +117,7 @@ def _told(found: Found, excerpt: Excerpt | None, model: Model) -> Steps:
     )
 
 
-def _notes(trace: Trace, found: Found, walls: list[int], window: float | None) -> list[str]:
+def _notes(trace: Trace, found: Found, replayed: Replayed, walls: list[int], window: float) -> list[str]:
     told = []
     if trace.dropped:
         told.append(f"{trace.dropped} records were lost")
@@ -172,7 +128,7 @@ def _notes(trace: Trace, found: Found, walls: list[int], window: float | None) -
         )
     if found.by == "none" and len(trace.ops):
         told.append("no steps were found that repeat; all between the first and the last operation was judged as one")
-    if window is not None and walls and found.by != "none" and window < _FEW_STEPS_CHECKED * median(walls):
+    if walls and replayed.compared == "run" and found.by != "none" and window < _FEW_STEPS_CHECKED * median(walls):
         told.append(
             f"the steady steps are {window / median(walls):.0%} of the run, so the untraced runs, which say only how "
             "long all of it took, check them poorly"

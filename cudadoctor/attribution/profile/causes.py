@@ -1,8 +1,8 @@
 """Which causes of a profiled program clear the thresholds, and how sure that is: from the facts alone.
 
 A cause must save at least 5 % of the program's time, and more than twice its own error; the lead cause 25 %. What is
-explained by a cause before it is left out: it must save 5 % once those are gone, too. What a run pays once is only
-remarked on: every program starts.
+explained by a cause before it is left out: it must save 5 % once those are gone, too. Double precision on a card that
+is good at it is only remarked on: whether the program needs it is for its author to say.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ _NEEDS_SIGNS = (
     "transfer-bound",
     "pageable-transfer",
 )
-_REMARKS = ("warmup-in-timing", "ptx-jit-first-run")
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,11 +93,10 @@ def judge(profile: Profile) -> Judgement:
     if unknown:
         return Judgement(profile=profile, steady=steady, unknown=unknown)
     found = [cause for each in analysis.what_ifs if (cause := _judged(profile, each)) is not None]
-    steps = [cause for cause in found if cause.id not in _REMARKS]
-    if steps and steps[0].share >= LEAD_SHARE:
-        first = steps[0]
-        found = [msgspec.structs.replace(each, lead=each is first) for each in found]
-    busy = not steps and steady is not None and steady.share("kernels") >= BUSY_SHARE
+    accused = [cause for cause in found if not _is_remark(cause)]
+    lead = next((cause for cause in accused if cause.share >= LEAD_SHARE), None)
+    found = [msgspec.structs.replace(each, lead=True) if each is lead else each for each in found]
+    busy = not accused and steady is not None and steady.share("kernels") >= BUSY_SHARE
     return Judgement(profile=profile, steady=steady, causes=tuple(found), busy=busy)
 
 
@@ -142,6 +140,10 @@ def _judged(profile: Profile, what_if: WhatIf) -> Cause | None:
     if probe is not None and probe.low > _ON_THE_PATH and what_if.fits:
         confidence = "proven"
     return Cause(id=what_if.cause, what_if=what_if, share=share, error_ms=error, confidence=confidence, probe=probe)
+
+
+def _is_remark(cause: Cause) -> bool:
+    return cause.id == "fp64-on-consumer-gpu" and not cause.what_if.fits
 
 
 def _probe_of(profile: Profile, cause: str) -> Probe | None:

@@ -1,116 +1,128 @@
-"""Hold the replay against the untraced runs: over the steady steps if their calls were marked there, else over all.
+"""Hold the replay against the untraced runs: its steady steps, if their calls were noted there, else all of the run.
 
-An untraced run says only when it began and ended, and start-up (imports, contexts, compilation, and what the tracer
-adds there) differs between two runs by more than most causes cost. So other control runs note when launches and copies
-begin, and nothing else. The span that is compared begins with the first such call of the steady steps and ends with the
-first one after all that these steps put on a device is done, or where there is none, with the program.
+A run that was not traced but in which the beginnings of launches and copies were noted (at some tenths of a microsecond
+each) makes the same calls in the same order. So what the steady steps take is known there, and start-up, which differs
+from run to run by more than most causes cost, does not blur it. The span that is compared begins with the first such
+call of the steady steps and ends with the first one after all that they put on a device is done or, where there is
+none, with the program.
+
+Untraced runs differ from each other, on a busy machine by tenths. The replay must come within 5 % of one of them, or
+lie between two.
 """
 
 from __future__ import annotations
 
-from statistics import median
 from typing import NamedTuple
 
 import numpy as np
 
+from cudadoctor.attribution.profile.excerpt import Excerpt
 from cudadoctor.attribution.profile.model import Floats, Model
-from cudadoctor.attribution.profile.replay import play, script
+from cudadoctor.attribution.profile.replay import WholeRun, whole_run
 from cudadoctor.attribution.profile.steps import Found
 from cudadoctor.attribution.profile.trace import CallKind, Control
+from cudadoctor.facts.profile import Replayed
+
+MISMATCH_LIMIT = 0.05
+DILATION_LIMIT = 2.0
 
 MARKED = (CallKind.LAUNCH, CallKind.COPY, CallKind.MEMSET)
 
 _MOST_DIFFERENT = 0.002
-"""Runs may differ by this part in how often they call; then marks are counted from the nearer end."""
+"""Runs may differ by this part in how often they call; then calls are counted from the nearer end."""
 
 
-class Span(NamedTuple):
-    """What was compared, nanoseconds: traced, played again without the tracer, and in each control run.
+class Checked(NamedTuple):
+    """What came of it. `wall` is what the whole run takes without the tracer, nanoseconds; `dilation` as in the facts."""
 
-    `steps` says that it is the steady steps, and not the whole run.
-    """
+    replayed: Replayed
+    wall: float
+    dilation: float | None
 
-    steps: bool
+
+class _Span(NamedTuple):
+    """One stretch of the program: traced, played again, and in each untraced run, nanoseconds."""
+
     traced: float
-    replayed: float
-    controls: tuple[float, ...]
-
-    @property
-    def control(self) -> float | None:
-        """The median of the control runs."""
-        return median(self.controls) if self.controls else None
-
-    @property
-    def dilation(self) -> float | None:
-        """How many times longer the traced span took."""
-        control = self.control
-        return self.traced / control if control else None
-
-    @property
-    def error(self) -> float | None:
-        """How far the replay is from the control runs, a fraction."""
-        control = self.control
-        return self.replayed / control - 1 if control else None
-
-    @property
-    def within(self) -> bool:
-        """Whether the replay lies between control runs, however far these are apart."""
-        return len(self.controls) > 1 and min(self.controls) <= self.replayed <= max(self.controls)
+    played: float
+    untraced: tuple[float, ...]
 
 
-def compare(model: Model, found: Found, control: Control, whole: float) -> Span:
-    """Return the comparison over the steady steps if it can be made, else over the whole run.
-
-    Args:
-        model: The trace.
-        found: Its steps.
-        control: The untraced runs.
-        whole: The replayed length of the whole run, nanoseconds.
-    """
-    return _steps(model, found, control) or Span(
-        False, float(model.trace.end), whole, tuple(float(wall) for wall in control.walls if wall > 0)
+def check(model: Model, control: Control, found: Found, excerpt: Excerpt | None) -> Checked:
+    """Play the run again and compare it with the untraced ones."""
+    played = whole_run(model)
+    wall = _to_the_end(model, played)
+    steps = _steps(model, control, found, played)
+    walls = tuple(float(each) for each in control.walls if each > 0)
+    span = steps or _Span(float(model.trace.end), wall, walls)
+    if not span.untraced:
+        return Checked(Replayed(replayed_s=wall / 1e9, why_no_what_if="no untraced run came to its end"), wall, None)
+    nearest = min(span.untraced, key=lambda each: abs(each - span.played))
+    between = min(span.untraced) <= span.played <= max(span.untraced)
+    error, dilation = span.played / nearest - 1, span.traced / nearest
+    why = ""
+    if dilation > DILATION_LIMIT:
+        why = f"tracing made the run take {dilation:.1f} times as long; beyond {DILATION_LIMIT:.0f} nothing is judged"
+    elif excerpt is None:
+        why = "no steady work of a GPU was recorded"
+    elif abs(error) > MISMATCH_LIMIT and not between:
+        why = (
+            f"played again without the tracer, {'the steady steps take' if steps else 'the run takes'} "
+            f"{span.played / 1e9:.3g} s and not {nearest / 1e9:.3g}: {abs(error):.0%} "
+            f"{'more' if error > 0 else 'less'}, and {MISMATCH_LIMIT:.0%} is the limit"
+        )
+    elif abs(excerpt.error) > MISMATCH_LIMIT:
+        why = (
+            f"played again, the recorded steps take {abs(excerpt.error):.0%} "
+            f"{'more' if excerpt.error > 0 else 'less'} than they took, and {MISMATCH_LIMIT:.0%} is the limit"
+        )
+    replayed = Replayed(
+        replayed_s=span.played / 1e9,
+        control_s=nearest / 1e9,
+        controls_s=tuple(each / 1e9 for each in span.untraced),
+        error=error,
+        compared="steps" if steps is not None else "run",
+        why_no_what_if=why,
     )
+    return Checked(replayed, wall, dilation)
 
 
-def _steps(model: Model, found: Found, control: Control) -> Span | None:
+def _to_the_end(model: Model, played: WholeRun) -> float:
+    """Return the whole run's wall time; what comes after the last record is taken to be dilated as what was before."""
+    until, end = model.trace.complete_until, model.calls.end
+    if until is None or not 0 < until < model.trace.end or not len(end):
+        return played.wall
+    recorded = float(max(end.max(), 1))
+    rest = max(0.0, float(model.trace.end) - recorded)
+    return played.wall - rest + rest * (played.wall - rest) / recorded
+
+
+def _steps(model: Model, control: Control, found: Found, played: WholeRun) -> _Span | None:
     calls, marks = model.calls, model.trace.marks
     marked = np.flatnonzero(np.isin(calls.kind, MARKED))
-    if not len(marks) or not len(marked) or not control.marks:
+    if not len(marks) or not len(marked) or found.steady < 1:
         return None
     first = int(np.searchsorted(marked, found.calls[found.warm_up]))
     last = int(np.searchsorted(calls.start[marked], found.window[1]))
     if first >= len(marked) or last <= first:
         return None
-    begin = calls.start[marked[first]]
-    end = float(calls.start[marked[last]]) if last < len(marked) else float(model.trace.end)
-    begins, over = _played_begins(model)
-    replayed = (begins[marked[last]] if last < len(marked) else over) - begins[marked[first]]
-    from_mark = int(np.searchsorted(marks, begin))
-    to_mark = int(np.searchsorted(marks, end)) if last < len(marked) else len(marks)
-    spans = []
-    for theirs, wall in zip(control.marks, control.walls[-len(control.marks) :], strict=True):
-        if abs(len(theirs) - len(marks)) > _MOST_DIFFERENT * len(marks):
-            continue
-        start = _same_mark(theirs, from_mark, len(marks))
-        stop = _same_mark(theirs, to_mark, len(marks)) if to_mark < len(marks) else float(wall)
-        if start is not None and stop is not None and stop > start:
-            spans.append(stop - start)
-    if not spans or replayed <= 0:
-        return None
-    return Span(True, float(end - begin), float(replayed), tuple(spans))
+    begin = marked[first]
+    end = marked[last] if last < len(marked) else None
+    traced = float((calls.start[end] if end is not None else model.trace.end) - calls.start[begin])
+    again = float((played.begins[end] if end is not None else played.wall) - played.begins[begin])
+    from_mark = int(np.searchsorted(marks, calls.start[begin]))
+    to_mark = int(np.searchsorted(marks, calls.start[end])) if end is not None else len(marks)
+    untraced = []
+    for theirs, wall in zip(control.marks, control.walls[-len(control.marks) :] if control.marks else (), strict=False):
+        if abs(len(theirs) - len(marks)) <= _MOST_DIFFERENT * len(marks):
+            start = _same(theirs, from_mark, len(marks))
+            stop = _same(theirs, to_mark, len(marks)) if to_mark < len(marks) else float(wall)
+            if start is not None and stop is not None and stop > start:
+                untraced.append(stop - start)
+    return _Span(traced, again, tuple(untraced)) if untraced and again > 0 else None
 
 
-def _same_mark(theirs: Floats, number: int, of: int) -> float | None:
-    """Return the moment of the same call in another run, counted from the nearer end."""
+def _same(theirs: Floats, number: int, of: int) -> float | None:
+    """Return when another run made the same call, counted from the nearer end."""
     place = number if number < of / 2 else len(theirs) - (of - number)
     return float(theirs[place]) if 0 <= place < len(theirs) else None
-
-
-def _played_begins(model: Model) -> tuple[Floats, float]:
-    """Return when each call begins and when the program ends in a replay without the tracer, nanoseconds."""
-    made = script(model, 0, len(model.calls.start))
-    ends = play(made).call_end
-    before = model.before
-    begins: Floats = np.where(before >= 0, ends[before], 0.0) + made.gap
-    rest = max(0.0, float(model.trace.end) - float(max(model.calls.end.max(), 0)))
-    return begins, float(ends.max()) + rest

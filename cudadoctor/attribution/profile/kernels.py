@@ -1,8 +1,10 @@
 """What a trace says of kernels that could be faster themselves, and of kernels that were slower at first.
 
-A trace holds a kernel's grid, name and time, and not what it computes. So a grid that leaves most of the GPU empty is
-seen; double precision is read off names and types, or off the use of the units where NVML counts it; and memory that is
-read in the wrong order only where NVML counts the bytes: it is then busy with far more of them than there are.
+A trace holds a kernel's grid, name and time. So a grid that leaves most of the GPU empty is seen at once. Double
+precision is read off names and types, off the code where it is known, or off the use of the units where NVML counts
+it. Memory that is read in a slow order is seen in code whose neighbouring threads reach far apart: where that code
+does not loop, a thread moves a known number of bytes, and the time tells how slowly. Of other kernels, NVML's counters
+can say that the memory is busy with far more bytes than there are threads for.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cudadoctor.attribution.profile import edits
 from cudadoctor.attribution.profile.excerpt import Excerpt
@@ -30,6 +33,8 @@ _CONSUMER = 16.0
 """Consumer cards do 1:16 and less of their float32 in float64, those of data centres 1:2."""
 _FP64_USE = 0.1
 _MEMORY_USE = 0.5
+_SLOW_READS = 0.25
+"""Part of the device's bandwidth: a kernel that only moves bytes reaches 0.7 and more in order."""
 _RAMP = 1.2
 _SETTLED = 1.1
 _FEWEST = 20
@@ -55,12 +60,13 @@ def candidates(window: Window, use: DeviceUse | None = None) -> Iterator[Candida
     excerpt = window.excerpt
     kernels = excerpt.ops["kind"] == DeviceKind.KERNEL
     if kernels.any():
-        for found in (_few_blocks(window, kernels), _double(window, kernels, use), _memory(window, kernels, use)):
+        memory = _far_apart(window, kernels) or _memory(window, kernels, use)
+        for found in (_few_blocks(window, kernels), memory, _double(window, kernels, use)):
             if found is not None:
                 yield found
 
 
-def _few_blocks(window: Window, kernels: np.ndarray) -> Candidate | None:
+def _few_blocks(window: Window, kernels: NDArray[np.bool_]) -> Candidate | None:
     excerpt, sms = window.excerpt, window.peaks.multiprocessors
     if not sms:
         return None
@@ -86,13 +92,16 @@ def _few_blocks(window: Window, kernels: np.ndarray) -> Candidate | None:
     )
 
 
-def _double(window: Window, kernels: np.ndarray, use: DeviceUse | None) -> Candidate | None:
+def _double(window: Window, kernels: NDArray[np.bool_], use: DeviceUse | None) -> Candidate | None:
     excerpt, ratio = window.excerpt, window.peaks.fp32_per_fp64
     if not ratio or ratio <= 1:
         return None
     names = excerpt.model.trace.names
     double = np.array([bool(_DOUBLE.search(name)) and not _MAYBE_NOT.search(name) for name in names] + [False])
     index = np.where((excerpt.ops["name"] >= 0) & (excerpt.ops["name"] < len(names)), excerpt.ops["name"], len(names))
+    for name, code in excerpt.model.trace.codes.items():
+        if 0 <= name < len(names):
+            double[name] = code.float64 > code.float32
     mine = kernels & double[index]
     counted = use.fp64 if use is not None else None
     if not mine.any() and counted is not None and use is not None and counted >= _FP64_USE * max(use.busy or 1.0, 0.01):
@@ -102,7 +111,7 @@ def _double(window: Window, kernels: np.ndarray, use: DeviceUse | None) -> Candi
     total = float(excerpt.base.duration[kernels].sum())
     share = float(excerpt.base.duration[mine].sum()) / total if total > 0 else 0.0
     seen = [
-        window.sign("share of kernel time in double precision", share, "names of kernels"),
+        window.sign("share of kernel time in double precision", share, "names or code of kernels"),
         window.sign("single over double precision on this device", ratio, "architecture"),
         window.sign("share of the time in kernels", window.parts.share("kernels"), "decomposition"),
     ]
@@ -122,7 +131,42 @@ def _double(window: Window, kernels: np.ndarray, use: DeviceUse | None) -> Candi
     )
 
 
-def _memory(window: Window, kernels: np.ndarray, use: DeviceUse | None) -> Candidate | None:
+def _far_apart(window: Window, kernels: NDArray[np.bool_]) -> Candidate | None:
+    """Judge kernels whose code does not loop: each thread moves a known number of bytes, most of them far apart."""
+    excerpt, peak = window.excerpt, window.peaks.device_memory
+    ops, duration = excerpt.ops, excerpt.base.duration
+    moved = np.zeros(len(excerpt.model.trace.names) + 1)
+    for name, code in excerpt.model.trace.codes.items():
+        if 0 <= name < len(moved) - 1 and not code.loops and 2 * code.far_bytes >= code.bytes:
+            moved[name] = code.bytes
+    index = np.where((ops["name"] >= 0) & (ops["name"] < len(moved)), ops["name"], len(moved) - 1)
+    useful = moved[index] * ops["blocks"] * ops["threads"]
+    if not peak:
+        return None
+    slow = kernels & (useful > 0) & (duration >= _LONG_KERNEL) & (useful * 1e9 <= _SLOW_READS * peak * duration)
+    if not slow.any():
+        return None
+    factor = np.where(slow, np.clip(useful / peak * 1e9 / np.maximum(duration, 1.0), 1 / 32, 1.0), 1.0)
+    total = float(duration[kernels].sum())
+    return Candidate(
+        "uncoalesced-access",
+        edits.with_faster_kernels(excerpt, factor),
+        "neighbouring threads read neighbouring elements, at this device's bandwidth",
+        (
+            window.sign("share of kernel time in such kernels", float(duration[slow].sum()) / total),
+            window.sign("bytes that a thread moves", float(np.median(moved[index][slow])), "code of the kernels"),
+            window.sign(
+                "bytes moved over kernel time, part of this device's bandwidth",
+                float(useful[slow].sum() / duration[slow].sum() * 1e9 / peak),
+            ),
+        ),
+        fits=float(duration[slow].sum()) >= _MOST_TIME * total,
+        bound=True,
+        kernels=_names(excerpt, slow),
+    )
+
+
+def _memory(window: Window, kernels: NDArray[np.bool_], use: DeviceUse | None) -> Candidate | None:
     """Judge by the bytes that can be of use: a kernel's threads times 16 bytes are more than most kernels need."""
     excerpt, peak = window.excerpt, window.peaks.device_memory
     if not peak or use is None or use.device_memory is None:
@@ -192,7 +236,7 @@ def _ramp_of(start: Floats, duration: Floats) -> tuple[float, float, float] | No
     return float(smooth[0]) / later, float(start[min(upto, n - 1)]), cost
 
 
-def _names(excerpt: Excerpt, mine: np.ndarray) -> tuple[int, ...]:
+def _names(excerpt: Excerpt, mine: NDArray[np.bool_]) -> tuple[int, ...]:
     names = excerpt.ops["name"][mine]
     firsts, which, _ = grouped(names)
     sums = np.bincount(which, excerpt.base.duration[mine])

@@ -154,6 +154,8 @@ def tidy(trace: Trace) -> Trace:
         ranges=sound(trace.ranges),
         cpu=sound(trace.cpu, "at"),
         samples=sound(trace.samples, "at"),
+        reads=sound(trace.reads, "at"),
+        marks=np.sort(trace.marks.astype(np.int64)),
         end=max(int(min(trace.end, far)), last, 1),
     )
 

@@ -13,12 +13,12 @@ from cudadoctor.attribution.profile.steps import Found
 from cudadoctor.attribution.profile.trace import Overhead
 from cudadoctor.facts.profile import Sign, WhatIf
 
-MOST_OF_THE_RUN = 0.5
-"""A warm-up below half of the run is what any program has, and nobody is told of it."""
+MOST = 0.75
+"""Part of what is done once in that and the steady steps together: below it, a program has a warm-up as any has."""
 
 
-def predict(model: Model, host: Host, found: Found, busy: Busy, *, wall: float, error: float) -> Iterator[WhatIf]:
-    """Yield what the whole run would take without what it pays once.
+def warm_up(model: Model, host: Host, found: Found, busy: Busy, *, wall: float, error: float) -> Iterator[WhatIf]:
+    """Yield what the whole run would take without compiling and slow first steps, where these are most of its work.
 
     Args:
         model: The trace.
@@ -28,6 +28,8 @@ def predict(model: Model, host: Host, found: Found, busy: Busy, *, wall: float, 
         wall: What the run takes without the tracer, nanoseconds.
         error: How far the replay is from the untraced runs, a fraction.
     """
+    if found.by == "none" or model.trace.complete_until is not None:
+        return  # how long the steps went on is not known
     begin = found.window[0]
     start = decompose(model, host, busy, "whole", 0.0, begin)
     loading = 1e6 * sum(part.ms for part in start.parts if part.name == NAMES[At.LOADING])
@@ -35,30 +37,36 @@ def predict(model: Model, host: Host, found: Found, busy: Busy, *, wall: float, 
     overheads = model.trace.overheads
     compiler = overheads[overheads["kind"] == Overhead.DRIVER_COMPILER]
     jit = float((compiler["end"] - compiler["start"])[compiler["start"] < begin].sum())
-    if jit >= MOST_OF_THE_RUN * wall:
+    steps = found.window[1] - begin
+    if jit >= MOST * (jit + steps):
         yield _run(
             "ptx-jit-first-run", jit, wall, error, "the driver's cache keeps what it has compiled",
             (_sign("time in which the driver compiled PTX, s", jit / 1e9),),
         )  # fmt: skip
     once = max(loading, min(extra, begin))
-    if once >= MOST_OF_THE_RUN * wall and found.by != "none":
+    if once >= MOST * (once + steps) and jit < 0.5 * once:
         yield _run(
             "warmup-in-timing", once, wall, error, "the first steps are left out of a timing, or the run is longer",
             (
                 _sign("compiling and loading before the steady steps, s", loading / 1e9),
                 _sign("steps of the warm-up", float(found.warm_up)),
                 _sign("what they take more than as many steady ones, s", extra / 1e9),
+                _sign("steady steps, s", steps / 1e9),
             ),
         )  # fmt: skip
-    ramp = kernels.ramp(model)
-    if ramp is not None:
+
+
+def ramp(model: Model, *, wall: float, error: float) -> Iterator[WhatIf]:
+    """Yield what the whole run would take with the clocks up from the first."""
+    found = kernels.ramp(model)
+    if found is not None:
         yield _run(
-            "clock-ramp", ramp.cost, wall, error, "the clocks are up when the program starts",
+            "clock-ramp", found.cost, wall, error, "the clocks are up when the program starts",
             (
-                _sign("first launches over later ones, identical kernels", ramp.factor),
-                _sign("until, s", ramp.until / 1e9),
+                _sign("first launches over later ones, identical kernels", found.factor),
+                _sign("until, s", found.until / 1e9),
             ),
-            where=(name_of(model, ramp.name),),
+            where=(name_of(model, found.name),),
         )  # fmt: skip
 
 

@@ -137,11 +137,20 @@ def fronts(script: Script, played: Played, bounds: Ints) -> Floats:
     return made
 
 
-def whole_run(model: Model, *, own: bool = True) -> float:
-    """Return how long the whole run takes when it is played again, nanoseconds."""
-    end = float(model.trace.end)
-    if not len(model.calls.start):
-        return end
-    played = play(script(model, 0, len(model.calls.start), own=own))
-    last = float(max(model.calls.end.max(), 0))
-    return float(played.call_end.max()) + max(0.0, end - last)
+class WholeRun(NamedTuple):
+    """The whole run, played again: how long it takes, and when each call begins, nanoseconds."""
+
+    wall: float
+    begins: Floats
+
+
+def whole_run(model: Model, *, own: bool = True) -> WholeRun:
+    """Play the whole run again, without the tracer's cost if it shall be the program's own."""
+    end, calls = float(model.trace.end), model.calls
+    if not len(calls.start):
+        return WholeRun(end, np.zeros(0))
+    made = script(model, 0, len(calls.start), own=own)
+    played = play(made)
+    before = np.where(model.before >= 0, played.call_end[model.before], 0.0)
+    last = float(max(calls.end.max(), 0))
+    return WholeRun(float(played.call_end.max()) + max(0.0, end - last), before + made.gap)

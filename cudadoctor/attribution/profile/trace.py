@@ -6,11 +6,15 @@ for what happened before it. Arrays are sorted by start. Names and lines are ind
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cudadoctor.attribution.profile.code import KernelCode
 
 
 class DeviceKind(IntEnum):
@@ -195,6 +199,7 @@ class Trace(NamedTuple):
     `end` is when the script was done, or when the process ended where it was killed. `main_thread` ran the script.
     `marks` are the beginnings of all calls of the driver API that launch, copy or set memory, in order and with those
     inside of calls of the runtime API: the same calls whose beginnings a marked control run notes.
+    `codes` say what is known of kernels' code, by the index of their names.
     `dropped` records were lost because the pool was full or by the tracer's own count, and nothing is known after
     `complete_until` for certain.
     """
@@ -215,6 +220,7 @@ class Trace(NamedTuple):
     dropped: int = 0
     complete_until: int | None = None
     cost: TracerCost = TracerCost(0.0, 0.0, 0.0)
+    codes: Mapping[int, KernelCode] = MappingProxyType({})
 
 
 class Peaks(NamedTuple):

@@ -1,10 +1,10 @@
 """What the program would take without each cause: edit its calls, play them again, and say how sure that is.
 
 The figures are of a steady step. The interval holds the spread of the savings over the steps (bootstrap of their mean)
-and the error of the replay: how far it is from the trace itself, and how much of a step was the tracer's, at half of
-which its cost is known; or, where that is less, how far the replay of the whole run is from the untraced runs. The
-whole run is compared with start-up and all, since an untraced run says only when it began and ended; so a run that is
-mostly start-up checks its steps poorly, and a noisy start-up can fail the check.
+and the error of the replay: how far it is from the trace itself, and from the untraced runs. Where only whole runs
+could be compared, start-up and all, what is off may lie in the start-up; then it counts up to half of the tracer's
+share of the steps, within which the tracer's cost is known. Where the steps themselves could be, the figures are those
+of the untraced run: of its step, the part that the replay says.
 
 Causes are put in order one by one: first what saves most (or, where several save much the same, the one that comes
 first among the patterns, which explains the others), and then what saves most once that is gone. So no time is
@@ -24,7 +24,7 @@ from cudadoctor.attribution.profile.model import Floats
 from cudadoctor.attribution.profile.patterns import Candidate, Window
 from cudadoctor.attribution.profile.replay import Script, fronts, play
 from cudadoctor.attribution.profile.trace import DeviceUse
-from cudadoctor.facts.profile import WhatIf
+from cudadoctor.facts.profile import Replayed, WhatIf
 
 _ROUNDS = 400
 _ALIKE = 0.85
@@ -32,12 +32,12 @@ _ALIKE = 0.85
 _TRACER_KNOWN = 0.5
 
 
-def predict(window: Window, *, mismatch: float, steps: int, use: DeviceUse | None = None) -> tuple[WhatIf, ...]:
+def predict(window: Window, replayed: Replayed, *, steps: int, use: DeviceUse | None = None) -> tuple[WhatIf, ...]:
     """Predict what a step would take without each cause that a pattern names.
 
     Args:
         window: What is played.
-        mismatch: How far the replay of the whole run is from the untraced runs, a fraction.
+        replayed: How the replay compares with the untraced runs.
         steps: How many steps the run has.
         use: How the GPU's units were used.
 
@@ -47,7 +47,12 @@ def predict(window: Window, *, mismatch: float, steps: int, use: DeviceUse | Non
     excerpt = window.excerpt
     if excerpt.now <= 0:
         return ()
-    error = math.hypot(excerpt.error, min(abs(mismatch), _TRACER_KNOWN * _tracer_share(excerpt)))
+    off, scale = abs(replayed.error or 0.0), 1.0
+    if replayed.compared == "steps":
+        scale = 1.0 / (1.0 + (replayed.error or 0.0))
+    else:
+        off = min(off, _TRACER_KNOWN * _tracer_share(excerpt))
+    error = math.hypot(excerpt.error, off)
     left = [*patterns.candidates(window), *kernels.candidates(window, use)]
     alone = {each.cause: _lengths(excerpt, each.edit(excerpt.base)) for each in left}
     script, now = excerpt.base, excerpt.lengths
@@ -59,14 +64,16 @@ def predict(window: Window, *, mismatch: float, steps: int, use: DeviceUse | Non
         chosen = next(each for each in left if saved[each.cause] >= _ALIKE * most) if most > 0 else left[0]
         if saved[chosen.cause] < 0.01 * excerpt.now:
             break
-        made.append(_what_if(window, chosen, alone[chosen.cause], saved[chosen.cause], error, steps))
+        made.append(_what_if(window, chosen, alone[chosen.cause], saved[chosen.cause], error, scale, steps))
         script, now = chosen.edit(script), after[chosen.cause]
         left.remove(chosen)
-    made += [_what_if(window, each, alone[each.cause], 0.0, error, steps) for each in left]
+    made += [_what_if(window, each, alone[each.cause], 0.0, error, scale, steps) for each in left]
     return tuple(each for each in made if each.saved_ms > 0.01 * each.now_ms)
 
 
-def _what_if(window: Window, candidate: Candidate, lengths: Floats, further: float, error: float, steps: int) -> WhatIf:
+def _what_if(
+    window: Window, candidate: Candidate, lengths: Floats, further: float, error: float, scale: float, steps: int
+) -> WhatIf:
     excerpt = window.excerpt
     now = excerpt.now
     saved = float(excerpt.lengths.sum() - lengths.sum()) / excerpt.steps
@@ -76,13 +83,13 @@ def _what_if(window: Window, candidate: Candidate, lengths: Floats, further: flo
         cause=candidate.cause,
         scope="step",
         assumes=candidate.assumes,
-        now_ms=now / 1e6,
-        predicted_ms=(now - saved) / 1e6,
-        saved_ms=saved / 1e6,
-        low_ms=(saved - half) / 1e6,
-        high_ms=(saved + half) / 1e6,
-        further_ms=further / 1e6,
-        run_saved_s=saved * steps / 1e9,
+        now_ms=now * scale / 1e6,
+        predicted_ms=(now - saved) * scale / 1e6,
+        saved_ms=saved * scale / 1e6,
+        low_ms=(saved - half) * scale / 1e6,
+        high_ms=(saved + half) * scale / 1e6,
+        further_ms=further * scale / 1e6,
+        run_saved_s=saved * scale * steps / 1e9,
         bound=candidate.bound,
         fits=candidate.fits,
         seen=candidate.seen,

@@ -1,8 +1,11 @@
 """# Kernels read memory in a slow order
 
 ## What it checks
-Whether long kernels of large grids keep the device's memory busy (by NVML's counters, Hopper and newer) while the bytes
-that their threads can use, taken at 16 a thread, are a tenth of what it could carry and less.
+Whether neighbouring threads of a kernel reach far apart in memory, by its PTX where that is known (32 bytes and more,
+or a factor that is known at run time only), and whether kernels of such code that does not loop move their bytes at a
+quarter of this device's bandwidth and less.
+Of other kernels: whether they keep the device's memory busy (by NVML's counters, Hopper and newer) while the bytes that
+their threads can use, taken at 16 a thread, are a tenth of what it could carry and less.
 
 ## Why it matters
 A warp of 32 threads gets its memory in pieces of 32 bytes and more.
@@ -18,9 +21,9 @@ ncu --section MemoryWorkloadAnalysis --launch-count 1 python train.py
 ```
 
 ## Limits
-A trace holds a kernel's grid and time, not its accesses; a kernel that reads the same data again and again looks the
-same. So this is possible at most, and never the only thing to go by.
-Without NVML's counters nothing is said.
+A kernel whose code loops moves a number of bytes that nobody knows, and is judged by the counters alone; there, reading
+the same data again and again looks the same, so that it is possible at most.
+Without the code or NVML's counters nothing is said.
 The saving is an upper bound.
 What does not save 5 % of the time and twice its own error is not reported, and nothing is judged if the replay misses
 the untimed run by more than 5 %.

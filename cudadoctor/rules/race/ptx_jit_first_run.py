@@ -2,7 +2,7 @@
 
 ## What it checks
 Whether a GPU lane needed 20 s and more before its first epoch, for compiling or loading its kernels.
-In a profiled program: whether the driver spent half of the run and more on compiling PTX, by the tracer's own records.
+In a profiled program: whether the driver compiled PTX for three times as long as all steady steps took, and more.
 
 ## Why it matters
 Kernels without code for this GPU are compiled by the driver at the first run, from PTX; so are those of numba.

@@ -3,8 +3,8 @@
 ## What it checks
 Whether a GPU lane is faster than the CPU by its epochs, and slower if compiling its kernels and the slow start of its
 epochs are counted.
-In a profiled program: whether compiling and loading before its steady steps, or the slow steps before them, are half of
-the run and more.
+In a profiled program: whether compiling and loading before its steady steps, or the slow steps before them, take three
+times as long as all steady steps, and more.
 
 ## Why it matters
 Compiling, loading kernels and making a context happen once.
@@ -50,7 +50,7 @@ def warmup_in_timing(race: Race | Missing, profile: Profile | Missing = NOT_PROF
     yield from program_finding(
         warmup_in_timing,
         profile,
-        seen="spends most of its run on what is done once: compiling, loading, and slow first steps",
+        seen="spends most of its work on what is done once: compiling, loading, and slow first steps",
         cause="Kernels are compiled or loaded before or in the first step.",
         fix=Fix("Leave the warm-up out of a timing; run longer, or keep what was compiled (a cache) for the next run."),
     )

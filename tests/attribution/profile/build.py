@@ -60,6 +60,8 @@ class Machine:
         self.syncs: list[tuple[Any, ...]] = []
         self.overheads: list[tuple[Any, ...]] = []
         self.ranges: list[tuple[Any, ...]] = []
+        self.marks: list[int] = []
+        self.reads: list[tuple[int, int, int]] = [(0, 0, 0)]
         self.busy: list[tuple[float, float, int, int]] = []  # CPU time: from, to, thread, what it does
         self.slept: list[tuple[float, float, int, int]] = []
 
@@ -76,6 +78,12 @@ class Machine:
         begin = self.now[self.thread]
         self._pass(us * US)
         self.slept.append((begin, self.now[self.thread], self.thread, doing))
+
+    def read(self, size: int, us: float, *, cached: bool = False) -> None:
+        """Read a file by a function that no sample shows: from the page cache, or waiting for storage."""
+        (self.python if cached else self.sleep)(us, Doing.PYTHON)
+        _, asked, storage = self.reads[-1]
+        self.reads.append((int(self.now[self.thread]), asked + size, storage + (0 if cached else size)))
 
     def launch(
         self, name: str, us: float, *, host: float = 5, way: float = 15, blocks: int = 4096, stream: int = 7,
@@ -185,6 +193,8 @@ class Machine:
         if self.traced:
             self._spin(0.3 * cost / US)
         begin = self.now[self.thread]
+        if kind in (CallKind.LAUNCH, CallKind.COPY):
+            self.marks.append(int(begin))
         if self.traced:
             self._spin(0.3 * cost / US)
         body()
@@ -294,8 +304,8 @@ class Machine:
             "lines": (SourceLine("train.py", 12, "step"),),
             "end": int(end),
             "main_thread": MAIN,
-            "reads": np.empty(0, READS),
-            "marks": np.empty(0, np.int64),
+            "reads": array(self.reads, READS, "at"),
+            "marks": np.array(self.marks, np.int64),
             "cost": COST,
         }
         return Trace(**{**given, **told})
@@ -318,9 +328,14 @@ def traced(program: Program, *, seed: int = 0, noise: float = 0.03, **told: Any)
     return machine.trace(**told)
 
 
-def control(program: Program, runs: int = 2) -> Control:
-    """Run a program untraced some times."""
-    return Control(tuple(int(wall(program, seed=100 + run)) for run in range(runs)))
+def control(program: Program, runs: int = 2, *, marked: bool = False) -> Control:
+    """Run a program untraced some times, and once more noting the beginnings of its calls if they shall be marked."""
+    walls = tuple(int(wall(program, seed=100 + run)) for run in range(runs))
+    if not marked:
+        return Control(walls)
+    machine = Machine(traced=False, seed=99)
+    program(machine)
+    return Control(walls, (np.array(machine.marks, np.int64),))
 
 
 def start_up(machine: Machine, compile_us: float = 30_000) -> None:

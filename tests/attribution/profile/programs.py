@@ -155,6 +155,23 @@ def trains(m: Machine, _: int) -> None:
     m.launch("backward", 200)
 
 
+def reading_unseen(m: Machine, _: int) -> None:
+    m.read(16 * MB, 9000)
+    trains(m, _)
+
+
+def first_step_compiles(m: Machine, number: int) -> None:
+    if number == 0:
+        m.copy_in(MB)
+        for kernel in range(4):
+            m.python(80_000, Doing.COMPILING)
+            m.module(1_000)
+            m.launch(f"k{kernel}", 200)
+        return
+    for kernel in range(4):
+        m.launch(f"k{kernel}", 200)
+
+
 PLANTED: dict[str, tuple[str, Program, Program]] = {
     "launches": ("launch-bound-small-work", loop(tiny), loop(tiny_fused)),
     "pageable": ("pageable-transfer", loop(pageable, 200), loop(pageable_pinned, 200)),
@@ -169,6 +186,7 @@ PLANTED: dict[str, tuple[str, Program, Program]] = {
     "one block": ("low-occupancy-grid", loop(one_block, 200), loop(many_blocks, 200)),
     "sleeping loader": ("dataloader-bound", loop(sleeping, 200), loop(trains, 200)),
     "busy Python": ("host-bound-not-gpu", loop(computing, 200), loop(trains, 200)),
+    "files that no sample shows": ("storage-bound", loop(reading_unseen, 100), loop(trains, 100)),
     "reading files": ("storage-bound", loop(reading, 200), loop(trains, 200)),
 }
 """The cause, the slow program, and the same without it."""

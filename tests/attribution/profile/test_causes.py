@@ -10,7 +10,16 @@ from cudadoctor.attribution.profile.trace import Trace
 from cudadoctor.facts.profile import Probe, Profile, Program, Tracer
 from tests.attribution.profile import build
 from tests.attribution.profile.build import PEAKS, control, loop, traced, wall
-from tests.attribution.profile.programs import PLANTED, TWINS, sleeping, synced, tiny
+from tests.attribution.profile.programs import (
+    MB,
+    PLANTED,
+    TWINS,
+    first_step_compiles,
+    sleeping,
+    synced,
+    tiny,
+    trains,
+)
 
 PROGRAM, TRACER = Program(script="train.py"), Tracer(state="traced")
 
@@ -54,6 +63,53 @@ def test_the_mean_error_of_the_predictions_is_small() -> None:
         saved = (wall(slow) - wall(fixed)) / 1e9
         errors.append(abs(judged(slow).causes[0].what_if.run_saved_s / saved - 1))
     assert sum(errors) / len(errors) < 0.06
+
+
+def test_a_short_program_that_compiles_for_long_is_mostly_warm_up() -> None:
+    found = judged(loop(first_step_compiles, 40))
+    assert [(each.id, each.lead) for each in found.causes] == [("warmup-in-timing", True)]
+    assert found.causes[0].what_if.saved_ms == pytest.approx(354, rel=0.1)
+    assert judged(loop(first_step_compiles, 400)).causes == ()
+
+
+def test_where_steps_can_be_compared_a_noisy_start_up_does_no_harm() -> None:
+    _, slow, _ = PLANTED["read-back"]
+    runs = control(slow, marked=True)
+    early = build.Control(tuple(int(0.8 * each) for each in runs.walls), runs.marks)
+    analysis = analyse(traced(slow), early, PEAKS)
+    assert analysis.replay is not None
+    assert analysis.replay.compared == "steps"
+    assert abs(analysis.replay.error or 1.0) < 0.02
+    found = judge(Profile(program=PROGRAM, tracer=TRACER, analysis=analysis))
+    assert [each.id for each in found.causes] == ["readback-every-step"]
+    # What a step took untraced is what counts.
+    slower = build.Control(runs.walls, (runs.marks[0] * 1.04,))
+    times = [analyse(traced(slow), each, PEAKS).what_ifs[0].now_ms for each in (early, slower)]
+    assert times[1] == pytest.approx(1.04 * times[0], rel=1e-3)
+
+
+def test_steps_that_take_another_time_untraced_are_not_judged_whatever_the_whole_run_takes() -> None:
+    _, slow, _ = PLANTED["read-back"]
+    runs = control(slow, marked=True)
+    analysis = analyse(traced(slow), build.Control(runs.walls, (runs.marks[0] * 1.2,)), PEAKS)
+    assert "the steady steps take" in judge(Profile(program=PROGRAM, tracer=TRACER, analysis=analysis)).unknown
+
+
+def test_a_run_that_made_other_calls_is_compared_as_a_whole() -> None:
+    _, slow, _ = PLANTED["read-back"]
+    runs = control(slow, marked=True)
+    analysis = analyse(traced(slow), build.Control(runs.walls, (runs.marks[0][:-5],)), PEAKS)
+    assert analysis.replay is not None
+    assert analysis.replay.compared == "run"
+
+
+def test_files_in_the_page_cache_are_read_by_the_processor() -> None:
+    def cached(m: build.Machine, _: int) -> None:
+        m.read(16 * MB, 4500, cached=True)
+        trains(m, _)
+
+    found = judged(loop(cached, 100))
+    assert [each.id for each in found.causes] == ["storage-bound"]
 
 
 def test_nothing_is_said_of_a_program_whose_untraced_run_took_another_time() -> None:

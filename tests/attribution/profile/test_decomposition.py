@@ -56,9 +56,9 @@ def call(kind: int, start: float, end: float, correlation: int = 0, **told: int)
 def trace_of(ops: list[dict[str, int]], calls: list[dict[str, int]], end: float = 10, **told: object) -> Trace:
     given = {
         "ops": rows(DEVICE_OPS, *ops), "calls": rows(CALLS, *calls), "syncs": np.zeros(0, SYNCS),
-        "overheads": np.zeros(0, OVERHEADS), "ranges": np.zeros(0, RANGES), "cpu": np.zeros(0, CPU_TIMES),
-        "samples": np.zeros(0, SAMPLES),
-        "reads": np.zeros(0, READS), "marks": np.zeros(0, np.int64), "names": ("k", "j"), "lines": (SourceLine("a.py", 1, "f"),),
+        "overheads": np.zeros(0, OVERHEADS), "ranges": np.zeros(0, RANGES), "reads": np.zeros(0, READS),
+        "marks": np.zeros(0, np.int64), "cpu": np.zeros(0, CPU_TIMES),
+        "samples": np.zeros(0, SAMPLES), "names": ("k", "j"), "lines": (SourceLine("a.py", 1, "f"),),
         "end": int(end * MS), "main_thread": 1,
     }  # fmt: skip
     return Trace(**{**given, **told})  # type: ignore[arg-type]

@@ -66,6 +66,7 @@ TRACES = st.builds(
     Trace,
     ops=records(DEVICE_OPS), calls=records(CALLS), syncs=records(SYNCS), overheads=records(OVERHEADS),
     ranges=records(RANGES), cpu=records(CPU_TIMES), samples=records(SAMPLES),
+    reads=records(READS), marks=st.lists(TIMES, max_size=20).map(lambda at: np.array(at, np.int64)),
     names=st.just(("a", "cupy_add__float64", "k")), lines=st.just((SourceLine("a.py", 1, "f"),)),
     end=TIMES, main_thread=st.integers(1, 4), dropped=st.integers(0, 3),
     complete_until=st.none() | TIMES,
@@ -89,7 +90,7 @@ def check(analysis: Analysis) -> None:
 @given(TRACES, st.lists(st.integers(-1, 10**9), max_size=2))
 def test_no_trace_crashes_and_the_parts_always_sum(trace: Trace, walls: list[int]) -> None:
     check(analyse(trace, Control(tuple(walls)), PEAKS))
-    check(analyse(trace, Control((trace.end,)), Peaks()))
+    check(analyse(trace, Control((trace.end,), (trace.marks, trace.marks[:3])), Peaks()))
 
 
 BASE = {name: traced(slow) for name, (_, slow, _) in PLANTED.items() if name in ("host arrays", "read-back")}

@@ -1,0 +1,138 @@
+"""What a kernel's PTX says of it: how far apart neighbouring threads read, whether it loops, and in which precision.
+
+For each address in global memory the coefficient of `tid.x` is worked out, register by register: 4 bytes for
+`a[i]` of floats, a number of bytes for `a[8 * i]`, and "unknown" where it is multiplied by what is known only at run
+time, such as the width of a table in `a[i, j]`. A quotient of `tid.x` counts as 0 and a remainder as what it is of.
+
+Source: PTX ISA, state spaces and arithmetic instructions.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_ENTRY = re.compile(r"\.entry\s+([\w$]+)")
+_LABEL = re.compile(r"^([$\w]+):")
+_BRANCH = re.compile(r"\bbra(?:\.uni)?\s+([$\w]+)")
+_ACCESS = re.compile(
+    r"^(ld|st|red|atom)(?:\.volatile|\.relaxed|\.weak)*\.global\S*?((?:\.v[24])?)\.([bsuf])(8|16|32|64)\s"
+)
+_ADDRESS = re.compile(r"\[\s*(%\w+)")
+_FAR = 32
+"""Bytes between neighbouring threads from which on each has a piece of memory of its own: a sector."""
+_RUN_TIME = 1 << 20
+"""Stands for a factor that is known only at run time."""
+_PASSES = 3
+_COPIES = ("mov", "cvt", "cvta", "neg", "abs")
+_SUMS = ("add", "sub", "min", "max", "selp", "or", "xor")
+
+
+class KernelCode(NamedTuple):
+    """What a kernel's code says.
+
+    `bytes` are those that a thread reads and writes in global memory in one pass of the code, `far_bytes` those of them
+    whose neighbours lie 32 bytes and more apart. `loops` says that the code goes back, so that these may come again.
+    `float64` and `float32` are how many instructions compute in each.
+    """
+
+    bytes: int
+    far_bytes: int
+    loops: bool
+    float64: int
+    float32: int
+
+
+def read_ptx(text: str) -> dict[str, KernelCode]:
+    """Return what the code of each entry says, by its name; entries that cannot be read are left out."""
+    found = list(_ENTRY.finditer(text))
+    made = {}
+    for place, entry in enumerate(found):
+        upto = found[place + 1].start() if place + 1 < len(found) else len(text)
+        begin = text.find("{", entry.end(), upto)
+        if begin >= 0:
+            made[entry.group(1)] = _read(_lines(text[begin + 1 : upto]))
+    return made
+
+
+def _lines(body: str) -> list[str]:
+    made = []
+    for line in body.splitlines():
+        line = line.partition("//")[0].strip()
+        if line.startswith("@"):
+            line = line.partition(" ")[2].strip()
+        if line and not line.startswith("."):
+            made.append(line)
+    return made
+
+
+def _read(lines: list[str]) -> KernelCode:
+    apart: dict[str, int] = {}
+    for _ in range(_PASSES):
+        for line in lines:
+            _follow(line, apart)
+    seen: set[str] = set()
+    loops, moved, far, double, single = False, 0, 0, 0, 0
+    for line in lines:
+        label = _LABEL.match(line)
+        if label:
+            seen.add(label.group(1))
+        branch = _BRANCH.search(line)
+        loops |= branch is not None and branch.group(1) in seen
+        access, address = _ACCESS.match(line), _ADDRESS.search(line)
+        if access and address:
+            size = int(access.group(4)) // 8 * (int(access.group(2)[2:]) if access.group(2) else 1)
+            distance = abs(apart.get(address.group(1), 0))
+            if distance:  # what all threads read alike counts once
+                moved += size
+                far += size if distance >= max(_FAR, 2 * size) else 0
+        operation = line.split(None, 1)[0]
+        if not operation.startswith(("ld", "st", "mov", "cvt", "setp", "selp")):
+            double += operation.endswith(".f64")
+            single += operation.endswith(".f32")
+    return KernelCode(moved, far, loops, double, single)
+
+
+def _follow(line: str, apart: dict[str, int]) -> None:
+    """Work out how far a result is apart in neighbouring threads."""
+    operation, _, rest = line.partition("\t") if "\t" in line else line.partition(" ")
+    name = operation.split(".")[0]
+    operands = [each.strip() for each in rest.rstrip(";").split(",")]
+    target = operands[0]
+    if not target.startswith("%") or len(operands) < 2:
+        return
+    told = [_of(each, apart) for each in operands[1:]]
+    if name in _COPIES:
+        made = told[0]
+    elif name in _SUMS:
+        made = told[0] - told[1] if name == "sub" else told[0] + told[1] if name == "add" else max(told[:2], key=abs)
+    elif name in ("mul", "mad", "fma") and not operation.endswith((".f32", ".f64")):
+        made = _product(operands[1], operands[2], told[0], told[1]) + (told[2] if len(told) > 2 else 0)
+    elif name == "shl":
+        made = told[0] << min(_number(operands[2]) or 0, 40)
+    elif name == "rem":
+        made = told[0]
+    elif name == "and":
+        made = max(told[:2], key=abs) if _number(operands[2]) is not None else 0
+    else:
+        made = 0  # a quotient, a sign, a value that was loaded: not known to differ with the thread
+    made = max(-(1 << 40), min(made, 1 << 40))
+    apart[target] = made if abs(made) >= abs(apart.get(target, 0)) else apart[target]
+
+
+def _of(operand: str, apart: dict[str, int]) -> int:
+    return 1 if operand == "%tid.x" else apart.get(operand, 0)
+
+
+def _product(left: str, right: str, of_left: int, of_right: int) -> int:
+    for number, other in ((_number(right), of_left), (_number(left), of_right)):
+        if number is not None:
+            return other * number
+    return _RUN_TIME * max(abs(of_left), abs(of_right))
+
+
+def _number(operand: str) -> int | None:
+    try:
+        return int(operand, 0)
+    except ValueError:
+        return None

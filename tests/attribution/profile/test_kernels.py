@@ -1,0 +1,171 @@
+"""Kernels that could be faster themselves: by their grid, their code, NVML's counters, and their first launches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cudadoctor.attribution.profile import analyse
+from cudadoctor.attribution.profile.causes import judge
+from cudadoctor.attribution.profile.code import KernelCode, read_ptx
+from cudadoctor.attribution.profile.trace import DeviceUse, Peaks, Trace
+from cudadoctor.facts.profile import Analysis, Profile, Program, Tracer, WhatIf
+from tests.attribution.profile.build import PEAKS, Machine, control, loop, traced
+from tests.attribution.profile.build import Program as Made
+
+PTX = Path(__file__).parent / "ptx"
+
+
+def code(name: str) -> KernelCode:
+    return read_ptx((PTX / f"{name}.ptx").read_text(encoding="utf-8"))[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "far", "loops"),
+    [
+        ("standardise", True, False),  # a[x, y] with x of the thread: the width is a factor
+        ("standardise_by_feature", False, False),  # a[i // 128, i % 128]
+        ("every_eighth", True, False),
+        ("smooth", False, False),  # a[i - 1], a[i], a[i + 1]
+        ("rows", True, True),
+        ("columns", False, True),
+        ("series", False, True),
+    ],
+)
+def test_code_says_whether_neighbours_read_far_apart_and_whether_it_loops(name: str, far: bool, loops: bool) -> None:
+    told = code(name)
+    assert (2 * told.far_bytes >= max(told.bytes, 1), told.loops) == (far, loops)
+
+
+def test_code_says_what_a_thread_moves_and_in_which_precision_it_computes() -> None:
+    assert code("standardise").bytes == 8  # in and out; what all threads read alike does not count
+    assert (code("polynomial").float64, code("polynomial").float32) == (32, 0)
+    assert (code("series").float64, code("series").float32) == (0, 65)
+
+
+@pytest.mark.parametrize(
+    "text", ["", ".entry", ".entry a(", ".entry a( ) { %x", "\x00{}}", ".visible .entry a(){ bra ; }"]
+)
+def test_no_text_is_too_odd_for_the_reader(text: str) -> None:
+    assert all(told.bytes == 0 for told in read_ptx(text).values())
+
+
+def analysed(program: Made, trace: Trace | None = None, use: DeviceUse | None = None, peaks: Peaks = PEAKS) -> Analysis:
+    return analyse(trace or traced(program), control(program), peaks, use)
+
+
+def what_if(found: Analysis, cause: str) -> WhatIf | None:
+    return next((each for each in found.what_ifs if each.cause == cause), None)
+
+
+def with_code(program: Made, **codes: KernelCode) -> Trace:
+    trace = traced(program)
+    return trace._replace(codes={trace.names.index(name): told for name, told in codes.items()})
+
+
+SLOW = loop(lambda m, _: m.launch("standardise", 1000, blocks=200_000), 100)
+
+
+def test_code_that_does_not_loop_and_reads_far_apart_is_slow_at_what_it_moves() -> None:
+    """200,000 blocks of 256 threads move 410 MB: 0.16 ms at 2.5 TB/s, and 1 ms here."""
+    told = what_if(analysed(SLOW, with_code(SLOW, standardise=code("standardise"))), "uncoalesced-access")
+    assert told is not None
+    assert told.fits
+    assert told.predicted_ms == pytest.approx(0.164, rel=0.05)
+    assert told.where == ("standardise",)
+
+
+@pytest.mark.parametrize("name", ["smooth", "rows", "series", "standardise_by_feature"])
+def test_code_that_loops_or_reads_in_order_is_not_accused(name: str) -> None:
+    assert what_if(analysed(SLOW, with_code(SLOW, standardise=code(name))), "uncoalesced-access") is None
+
+
+def test_a_kernel_that_moves_its_bytes_fast_is_not_accused() -> None:
+    fast = loop(lambda m, _: m.launch("standardise", 300, blocks=200_000), 100)
+    assert what_if(analysed(fast, with_code(fast, standardise=code("standardise"))), "uncoalesced-access") is None
+
+
+def test_counters_of_the_memory_make_it_possible_and_their_want_makes_it_nothing() -> None:
+    program = loop(lambda m, _: m.launch("k", 2000, blocks=20_000), 100)
+    told = what_if(analysed(program, use=DeviceUse(device_memory=0.6, busy=0.9)), "uncoalesced-access")
+    assert told is not None
+    assert not told.fits
+    for use in (None, DeviceUse(device_memory=0.1, busy=0.9)):
+        assert what_if(analysed(program, use=use), "uncoalesced-access") is None
+
+
+CONSUMER = PEAKS._replace(fp32_per_fp64=64.0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["cupy_add__float64_float64", "void f<double>(double*)", "_ZN3f2E5ArrayIdLi1E1C7mutable", "volta_dgemm_64x64_nn"],
+)
+def test_double_precision_is_read_off_names(name: str) -> None:
+    program = loop(lambda m, _: m.launch(name, 500), 100)
+    told = what_if(analysed(program, peaks=CONSUMER), "fp64-on-consumer-gpu")
+    assert told is not None
+    assert told.fits
+
+
+@pytest.mark.parametrize(
+    "name", ["cupy_add__float32", "void f<float>(float*)", "ampere_sgemm_128x64_nn", "Idle", "_ZN3f2E5ArrayIfLi1E"]
+)
+def test_other_names_are_not_double_precision(name: str) -> None:
+    program = loop(lambda m, _: m.launch(name, 500), 100)
+    assert what_if(analysed(program, peaks=CONSUMER), "fp64-on-consumer-gpu") is None
+
+
+def test_double_precision_inside_is_read_off_the_code_and_off_counters() -> None:
+    program = loop(lambda m, _: m.launch("polynomial", 500), 100)
+    assert what_if(
+        analysed(program, with_code(program, polynomial=code("polynomial")), peaks=CONSUMER), "fp64-on-consumer-gpu"
+    )
+    assert what_if(analysed(program, use=DeviceUse(fp64=0.5, busy=0.9), peaks=CONSUMER), "fp64-on-consumer-gpu")
+    assert not what_if(analysed(program, peaks=CONSUMER), "fp64-on-consumer-gpu")
+
+
+def test_on_a_card_that_is_good_at_it_double_precision_is_only_remarked_on() -> None:
+    program = loop(lambda m, _: m.launch("volta_dgemm_64x64_nn", 500), 100)
+    judgement = judge(
+        Profile(program=Program(script="a.py"), tracer=Tracer(state="traced"), analysis=analysed(program))
+    )
+    assert [(cause.id, cause.confidence, cause.lead) for cause in judgement.causes] == [
+        ("fp64-on-consumer-gpu", "possible", False)
+    ]
+    assert judgement.busy
+    assert not what_if(analysed(program, peaks=PEAKS._replace(fp32_per_fp64=None)), "fp64-on-consumer-gpu")
+
+
+def test_small_grids_of_long_kernels_are_named_and_those_of_short_ones_or_a_block_each_are_not() -> None:
+    def of(blocks: int, us: float) -> WhatIf | None:
+        return what_if(analysed(loop(lambda m, _: m.launch("k", us, blocks=blocks), 100)), "low-occupancy-grid")
+
+    small = of(4, 1000)
+    assert small is not None
+    assert small.predicted_ms == pytest.approx(4 / 132, rel=0.2)
+    assert of(132, 1000) is None
+    assert of(4, 10) is None
+
+
+def rising(m: Machine, number: int) -> None:
+    m.launch("k", 500 * (1.8 if number < 80 else 1.0))
+
+
+def test_a_kernel_that_was_slower_at_first_is_a_clock_that_rose() -> None:
+    told = what_if(analysed(loop(rising, 300)), "clock-ramp")
+    assert told is not None
+    assert told.saved_ms == pytest.approx(80 * 0.4, rel=0.1)
+    assert told.scope == "run"
+
+
+def test_kernels_that_are_slow_now_and_then_or_by_their_grid_are_no_ramp() -> None:
+    def in_turns(m: Machine, number: int) -> None:
+        m.launch("k", 900 if number % 40 < 10 else 500)
+
+    def by_grid(m: Machine, number: int) -> None:
+        m.launch("k", 900 if number < 80 else 500, blocks=9000 if number < 80 else 5000)
+
+    assert what_if(analysed(loop(in_turns, 300)), "clock-ramp") is None
+    assert what_if(analysed(loop(by_grid, 300)), "clock-ramp") is None
