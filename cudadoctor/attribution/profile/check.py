@@ -33,7 +33,7 @@ _MOST_DIFFERENT = 0.002
 
 
 class Checked(NamedTuple):
-    """What came of it. `wall` is what the whole run takes without the tracer, nanoseconds; `dilation` as in the facts."""
+    """What came of it. The whole run takes `wall` nanoseconds without the tracer; `dilation` is as in the facts."""
 
     replayed: Replayed
     wall: float
