@@ -188,14 +188,14 @@ TIMELINE = Timeline(
 
 
 def test_the_timeline_is_a_line_of_letters_for_each_gpu_and_one_for_the_host() -> None:
-    lines = timeline_lines(TIMELINE, 30)
+    lines = timeline_lines(TIMELINE, 90)
     assert lines[:6] == [
-        "the whole run: 2.00 s, 100 ms a letter",
-        "  GPU 0   .....KKKKKCCCCCccccc",
-        "  host    IIIIILLLLLPPPPP.....",
-        "2 steps: 20 µs, 0.500 s after the start, 1 µs a letter",
-        "  GPU 0   .....KKKKKcccccccccc",
-        "  host    LLLLL...............",
+        "the whole run: 2.00 s, 25 ms a letter",
+        f"  GPU 0   {20 * '.'}{20 * 'K'}{20 * 'C'}{20 * 'c'}",
+        f"  host    {20 * 'I'}{20 * 'L'}{20 * 'P'}{20 * '.'}",
+        "2 steps: 20 µs, 0.500 s after the start, 0.25 µs a letter",
+        f"  GPU 0   {20 * '.'}{20 * 'K'}{40 * 'c'}",
+        f"  host    {20 * 'L'}{60 * '.'}",
     ]
     assert all(line.replace("µ", "u").isascii() for line in lines)
     legend = " ".join(lines[6:])

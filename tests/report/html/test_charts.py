@@ -201,7 +201,7 @@ def test_a_span_of_a_lane_starts_and_ends_at_its_times_and_is_as_high_as_it_is_f
 
 def test_shares_of_buckets_are_stacked_in_one_path_a_paint() -> None:
     track = Track(label="GPU 0", shares=((KERNEL, (0.5, 0.0)), (FAINT, (0.25, 1.0))), bucket=5.0)
-    paths = [each for each in tree(lanes("Run", [track], 10, LINEAR, "")).iter("path")]
+    paths = list(tree(lanes("Run", [track], 10, LINEAR, "")).iter("path"))
     assert [each.get("class") for each in paths] == ["area s0", "area s1 faint"]
     boxes = [re.findall(r"M([\d.]+) ([\d.]+)h([\d.]+)v([\d.]+)", each.get("d", "")) for each in paths]
     ((kernel,), (above, whole)) = ([[float(n) for n in box] for box in found] for found in boxes)

@@ -1,4 +1,4 @@
-"""A profiled program on the page: its figures are those of every other report, and its timeline says itself in words."""
+"""A profiled program on the page: its figures are those of every other report, its timeline is told in words."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from xml.etree import ElementTree
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from cudadoctor import doctor
 from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.profile import Profile
+from cudadoctor.findings import Diagnosis
 from cudadoctor.report.html.facts import rows_of
 from cudadoctor.report.html.page import render_html
 from cudadoctor.report.html.parts import Figure, Part
@@ -20,6 +22,7 @@ from cudadoctor.report.profile.rows import copies, kernels, what_ifs
 from cudadoctor.report.profile.where import columns
 from tests.report import profiles
 from tests.report.html.reading import Page
+from tests.rules.test_properties import strategy_of
 
 
 def part(profile: Profile, title: str) -> Part:
@@ -87,7 +90,7 @@ def test_the_timeline_is_drawn_twice_and_told_in_words() -> None:
     assert re.search(r"GPU 0: kernels \d+\.\d%, copies \d+\.\d%\.", whole.description)
     assert "importing" in whole.description
     assert steps.title == "3 steps in detail"
-    assert re.search(r"stream 7: 3 copy to device, .* ms, 6 kernel, .* ms\.", steps.description)
+    assert re.search(r"stream 7: kernel .* µs in 6, copy to device .* ms in 3\.", steps.description)
     root = ElementTree.fromstring(steps.markup)
     told = [each.text for each in root.iter("title")]
     assert any(text and text.startswith("kernel forward: ") for text in told)
@@ -136,3 +139,9 @@ def test_lost_records_and_lanes_left_out_are_said() -> None:
     notes = " ".join(part(msgspec.structs.replace(profile, timeline=cut), "Timeline").figures[0].notes)
     assert "Nothing is drawn after 0.10 s" in notes
     assert "4 more threads or streams" in notes
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(strategy_of(Profile))
+def test_any_profile_makes_a_page_that_can_be_read(profile: Profile) -> None:
+    Page(render_html(Diagnosis(command="profile", version="0", status="ok", facts=Machine(profile=profile)), "Answer."))
