@@ -115,6 +115,7 @@ def test_probes_notes_and_children_are_told() -> None:
     notes = " ".join(part(profiles.probed(), "How it was run").figures[0].notes)
     assert "these calls are on the critical path" in notes
     assert "worker.py (8123)" in notes
+    assert "Clocks in 4 readings: SM clock 1980 MHz" in notes
 
 
 def test_the_spans_of_the_timeline_do_not_fill_the_facts() -> None:
