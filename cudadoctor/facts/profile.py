@@ -193,12 +193,16 @@ class LineRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """The recorded run, played again without the tracer's cost, beside the untraced runs.
+    """What was recorded, played again without the tracer's cost, beside the untraced runs.
+
+    `of` is `steps` where the steady steps were compared, whose calls were marked in the control runs, and `run` where
+    only the whole run could be.
 
     `error` is `replayed_s / control_s - 1`. `why_no_what_if` says why nothing may be predicted from it, "" if something
     may.
     """
 
+    of: Literal["steps", "run"] = "run"
     replayed_s: float
     control_s: float | None = None
     error: float | None = None
@@ -258,8 +262,8 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     """What the trace says.
 
-    `steady` and `whole` hold one breakdown a GPU, the busiest first. `dilation` is the traced run's wall time over the
-    median of the untraced ones, None where no untraced run ended. Tables are of the whole run, longest first.
+    `steady` and `whole` hold one breakdown a GPU, the busiest first. `dilation` is the traced time of what `replay`
+    compares over the untraced one, None where no untraced run ended. Tables are of the whole run, longest first.
     """
 
     steps: Steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from cudadoctor.attribution.profile.trace import CallKind
 
@@ -24,9 +25,17 @@ _COMPILED = tuple((kind, re.compile(pattern)) for kind, pattern in _PATTERNS)
 _POOLS = re.compile(r"MemPool(Get|Set)")
 
 
+_MARKED = (CallKind.LAUNCH, CallKind.COPY, CallKind.MEMSET)
+
+
 def kind_of_call(name: str) -> CallKind:
     """Return what `cuMemcpyHtoD_v2` or `cudaLaunchKernel_v7000` is for."""
     short = re.sub(r"^cu(da)?", "", name)
     if _POOLS.match(short):
         return CallKind.QUERY
     return next((kind for kind, pattern in _COMPILED if pattern.match(short)), CallKind.OTHER)
+
+
+def marked_calls(names: Mapping[int, str]) -> list[int]:
+    """Return the ids, out of a table of names by id, of the calls whose beginnings a control run notes."""
+    return [number for number, name in names.items() if kind_of_call(name) in _MARKED]

@@ -65,13 +65,14 @@ def main() -> None:
 
 
 def _observe(memory: Any, writer: pool.Writer, config: dict[str, Any]) -> tuple[tracing.Tracing | None, Sampler | None]:
-    if config["delay"]:
+    if config["what"] in ("delay", "mark"):
+        library, ids, delay = config["libraries"][0], config["ids"], config["delay"]
         try:
-            tracing.start_delaying(memory, writer, config["libraries"][0], config["ids"], config["delay"])
+            tracing.call_back(memory, writer, library, config["what"], ids, delay)
         except tracing.NotTracedError as error:
             writer.tell("not traced", reason=str(error))
         return None, None
-    if not config["trace"]:
+    if config["what"] != "trace":
         return None, None
     tracer = None
     try:

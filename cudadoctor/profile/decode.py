@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import mmap
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from cudadoctor.attribution.profile.trace import SourceLine, Trace, TracerCost
@@ -113,6 +115,7 @@ def decode(
         cpu=seen,
         reads=read,
         samples=host_rows.samples(memory, layout, clock),
+        marks=host_rows.marks(records, clock, texts),
         names=tuple(names.texts),
         lines=tuple(
             SourceLine(text["file"], text["line"], text["function"]) for text in texts if text["kind"] == "line"
@@ -139,3 +142,12 @@ def driver_calls(memory: mmap.mmap, layout: pool.Layout) -> dict[int, str]:
     texts = pool.texts(memory, layout)
     named: dict[str, str] = next((t["names"] for t in texts if t["kind"] == "calls" and t["api"] == "driver"), {})
     return {int(number): name for number, name in named.items()}
+
+
+def read_marks(memory: mmap.mmap, layout: pool.Layout) -> NDArray[np.int64] | None:
+    """Return the nanoseconds that a marked run noted, since the program's first line; None if it noted none."""
+    told = read_told(pool.texts(memory, layout))
+    (count,) = struct.unpack_from("<Q", memory, pool.MARKED_AT)
+    if told is None or told.begin is None or not 0 < count <= layout.marks:
+        return None
+    return np.sort(np.frombuffer(memory, np.int64, count, layout.slots_at)) - told.begin

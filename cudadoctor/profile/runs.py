@@ -45,6 +45,12 @@ class Delay(NamedTuple):
     ns: int
 
 
+class Mark(NamedTuple):
+    """Calls of the driver API, by their ids, whose beginnings are to be noted."""
+
+    ids: tuple[int, ...]
+
+
 class Output(NamedTuple):
     """Where standard output and standard error of the program go; None is where this process's own go."""
 
@@ -98,7 +104,7 @@ def run(
     layout: Layout,
     native: NativeCode | None = None,
     libraries: Sequence[str] = (),
-    delay: Delay | None = None,
+    instead: Delay | Mark | None = None,
     limit_s: float | None = None,
     started: Callable[[int], None] = lambda pid: None,
 ) -> Ran:
@@ -110,7 +116,7 @@ def run(
         layout: Of the pool.
         native: The tracer's callbacks, None for an untraced run.
         libraries: Paths of libcupti, the best first.
-        delay: Instead of tracing, delay some calls.
+        instead: Instead of tracing, delay some calls, or note when they begin.
         limit_s: Seconds after which the program is told to end (SIGTERM, and SIGKILL 5 s later); None is no limit.
         started: Told the process's number.
 
@@ -124,9 +130,8 @@ def run(
         pool.prepare(descriptor, layout, native)
         memory, layout = pool.open_pool(descriptor)
         home = str(Path(cudadoctor.__file__).resolve().parent.parent)
-        config = {"trace": native is not None and delay is None, "libraries": list(libraries), "home": home}
-        config |= {"delay": 0, "ids": []} if delay is None else {"delay": delay.ns, "ids": list(delay.ids)}
-        Writer(memory, layout).tell("config", **config, offspring=folder if config["trace"] else "")
+        config = _config(native, instead) | {"libraries": list(libraries), "home": home}
+        Writer(memory, layout).tell("config", **config, offspring=folder if config["what"] == "trace" else "")
         offspring.write_template(folder, pool.template(memory, layout))
         command = [sys.executable, "-c", BOOT, home, str(descriptor), asked.form, asked.target, *asked.arguments]
         with _signals_left_to_the_child() as forward:
@@ -155,6 +160,15 @@ def run(
         others=tuple(others),
         untraced=watch.users_of_the_driver(except_for={each.told.pid for each in others if each.told is not None}),
     )
+
+
+def _config(native: NativeCode | None, instead: Delay | Mark | None) -> dict[str, Any]:
+    if native is None:
+        return {"what": "nothing"}
+    if instead is None:
+        return {"what": "trace"}
+    delay = instead.ns if isinstance(instead, Delay) else 0
+    return {"what": "delay" if delay else "mark", "ids": list(instead.ids), "delay": delay}
 
 
 def _pool(path: str) -> Pool:

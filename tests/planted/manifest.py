@@ -187,7 +187,7 @@ PLANTED = (
         name="compile-every-step/numba",
         fix="the gain is an argument",
         second=("host-bound-not-gpu",),
-        tiny={"SIZE": "4"},
+        tiny={"SIZE": "4", "STEPS": "1"},
     ),
     Planted(
         name="compile-every-step/jax",
@@ -195,7 +195,11 @@ PLANTED = (
         second=("host-bound-not-gpu",),
     ),
     Planted(name="low-occupancy-grid/numba", fix="a thread an element", tiny={"SIZE": "16"}),
-    Planted(name="uncoalesced-access/numba", fix="neighbouring threads on neighbouring bytes", tiny={"SIZE": "2"}),
+    Planted(
+        name="uncoalesced-access/numba",
+        fix="neighbouring threads on neighbouring bytes",
+        tiny={"SIZE": "2", "STEPS": "1"},
+    ),
     Planted(
         name="fp64-on-consumer-gpu/numba",
         fix="float32 constants",

@@ -3,39 +3,58 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
+import json
 import os
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 
 from tests.planted.manifest import CAUSES, NOT_PLANTED, PLANTED, PROGRAMS, TWINS, Planted, Twin
 from tests.planted.measure import environment, own_words
+from tests.planted.run import why_not
 
-TINY = {"STEPS": "3", "SIZE": "32"}
+TINY = {"STEPS": "2", "SIZE": "32"}
 FILES = sorted(path for path in PROGRAMS.glob("*/*.py") if path.parent.name != "lifecycle")
 
 
-def tiny_run(path: Path, program: Planted | Twin) -> float:
-    """Run a program at a tiny size, on the CPU or in the simulator, and return its check value."""
-    if program.framework == "cupy":
-        pytest.skip("CuPy has neither a CPU version nor a simulator")
-    module = "numba.cuda" if program.framework == "numba" else program.framework
-    if importlib.util.find_spec(module) is None:
-        pytest.skip(f"{module} is not installed")
-    hidden = {"NUMBA_ENABLE_CUDASIM": "1", "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
+@lru_cache
+def outputs(framework: str) -> dict[str, list[str]]:
+    """Run all programs of a framework at tiny sizes, on the CPU or in the simulator: output and error by path."""
+    wanted = [
+        (str(path), {**TINY, **program.tiny})
+        for program in (*PLANTED, *TWINS)
+        if program.framework == framework
+        for path in ((program.path,) if isinstance(program, Twin) else (program.slow, program.fixed))
+        if not (program.only_gpu and path != getattr(program, "slow", None))
+    ]
+    hidden = {"NUMBA_ENABLE_CUDASIM": "1", "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, str(path)],
-        env=environment({**TINY, **program.tiny, **hidden}),
+        [sys.executable, "-m", "tests.planted.tiny"],
+        input=json.dumps(wanted),
+        env=environment(hidden),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    seconds, result = own_words(done.stdout)
+    said: dict[str, list[str]] = json.loads(done.stdout)
+    return said
+
+
+def tiny_run(path: Path, program: Planted | Twin) -> float:
+    """Return the check value of a program run at a tiny size."""
+    if program.framework == "cupy":
+        pytest.skip("CuPy has neither a CPU version nor a simulator")
+    reason = why_not(program.framework)
+    if reason:
+        pytest.skip(reason)
+    output, error = outputs(program.framework)[str(path)]
+    assert not error
+    seconds, result = own_words(output)
     assert seconds > 0
     return result
 

@@ -49,7 +49,7 @@ def test_classes_are_probed_that_take_time_and_come_often() -> None:
     calls["kind"] = [CallKind.LAUNCH] * 100 + [CallKind.SYNC] * 100 + [CallKind.COPY] * 120 + [CallKind.ALLOCATE] * 40
     calls["end"] = [10] * 100 + [50] * 100 + [1] * 120 + [9999] * 40
     empty = np.empty(0)
-    trace = Trace(empty, calls, *[empty] * 6, (), (), 1_000_000, 1)
+    trace = Trace(empty, calls, *[empty] * 7, (), (), 1_000_000, 1)
     names = {1: "cuLaunchKernel", 2: "cuCtxSynchronize", 3: "cuStreamSynchronize", 4: "cuMemcpyHtoD_v2"}
     found = plans(trace, names, 1_000_000_000)
     assert [(plan.calls, plan.ids) for plan in found] == [("waits", (2, 3)), ("launches", (1,))]

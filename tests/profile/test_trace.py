@@ -12,9 +12,9 @@ import pytest
 from cudadoctor.attribution.profile.trace import CallKind, DeviceKind, Doing, Memory, SyncKind, Trace
 from cudadoctor.gpu.cupti import pool
 from cudadoctor.gpu.cupti.callbacks import compile_callbacks
-from cudadoctor.profile.decode import decode, taken_over
+from cudadoctor.profile.decode import decode, read_marks, taken_over
 from cudadoctor.profile.reading import read_run
-from cudadoctor.profile.runs import Asked, Delay, Output, Ran, run
+from cudadoctor.profile.runs import Asked, Delay, Mark, Output, Ran, run
 from tests.fake_driver.build import FakeDriver
 from tests.profile.programs import PRETEND, traced, variables
 
@@ -242,7 +242,7 @@ def test_calls_can_be_delayed(tmp_path: Path, fake_driver: FakeDriver) -> None:
                 layout=layout,
                 native=compile_callbacks(layout),
                 libraries=[str(fake_driver.cupti)],
-                delay=Delay((307,), delay_ns) if delay_ns else Delay((17,), 1),
+                instead=Delay((307,), delay_ns) if delay_ns else Delay((17,), 1),
                 limit_s=30,
             )
         walls[delay_ns] = ran.wall_ns or 0
@@ -270,3 +270,29 @@ sys.exit(0 if told.stdout == "ran\\n" and not told.stderr else 5)
     assert {found.trace.names[number] for number in found.trace.ops["name"]} == {"in the worker"}
     assert "worker.py" in found.notes[0]
     assert "the first process" in found.notes[1]
+
+
+def test_a_marked_run_notes_when_calls_begin(tmp_path: Path, fake_driver: FakeDriver) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(
+        PRETEND + "import time\nfor i in range(100):\n    launch(host=1000, device=0)\n    time.sleep(0.002)\n"
+    )
+    layout = pool.Layout.within(16)
+    with variables(FAKE_CUPTI=str(fake_driver.cupti)):
+        ran = run(
+            Asked("script", str(script), ()),
+            Output(subprocess.DEVNULL, subprocess.DEVNULL),
+            layout=layout,
+            native=compile_callbacks(layout),
+            libraries=[str(fake_driver.cupti)],
+            instead=Mark((307,)),
+            limit_s=30,
+        )
+        trace = _decoded(traced(script, fake_driver.cupti))
+    marks = read_marks(ran.pool.memory, ran.pool.layout)
+    assert marks is not None
+    assert len(marks) == len(trace.marks) == 100
+    assert 0 < marks[0] < marks[-1] < (ran.wall_ns or 0)
+    assert (np.diff(marks) >= 2_000_000).all()
+    launches = trace.calls[trace.calls["kind"] == CallKind.LAUNCH]
+    assert (trace.marks == launches["start"]).all()

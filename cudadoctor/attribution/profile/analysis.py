@@ -7,6 +7,7 @@ from statistics import median
 import numpy as np
 
 from cudadoctor.attribution.profile import once, steps, tables, what_ifs
+from cudadoctor.attribution.profile.check import Span, compare
 from cudadoctor.attribution.profile.decomposition import Busy, decompose
 from cudadoctor.attribution.profile.excerpt import Excerpt, cut
 from cudadoctor.attribution.profile.grouping import grouped
@@ -45,14 +46,15 @@ def analyse(trace: Trace, control: Control, peaks: Peaks, use: DeviceUse | None 
     found = steps.find(model)
     devices = _devices(model)
     walls = [wall for wall in control.walls if wall > 0]
-    dilation = trace.end / median(walls) if walls else None
+    span = compare(model, found, control, _whole_run(model))
+    dilation = span.dilation
     begin, end = found.window
     busies = [Busy(model, device) for device in devices]
     steady = tuple(decompose(model, host, busy, "steady", begin, end) for busy in busies)
     nothing = [] if busies else [Busy(model, 0)]
     whole = tuple(decompose(model, host, busy, "whole", 0.0, float(trace.end)) for busy in busies or nothing)
     excerpt = cut(model, host, found) if devices else None
-    replayed = _replayed(model, walls, excerpt, dilation)
+    replayed = _replayed(span, excerpt)
     predicted: list[WhatIf] = []
     if excerpt is not None and replayed.error is not None and not replayed.why_no_what_if:
         window = Window(excerpt, steady[0], peaks)
@@ -74,7 +76,7 @@ def analyse(trace: Trace, control: Control, peaks: Peaks, use: DeviceUse | None 
         threads=len(np.unique(trace.calls["thread"])),
         streams=int(model.ops.stream.max(initial=-1)) + 1,
         devices=devices,
-        notes=tuple(_notes(trace, found, walls, end - begin)),
+        notes=tuple(_notes(trace, found, walls, None if span.steps else end - begin)),
     )
 
 
@@ -95,25 +97,29 @@ def _upto(trace: Trace, until: int) -> Trace:
     )
 
 
-def _replayed(model: Model, walls: list[int], excerpt: Excerpt | None, dilation: float | None) -> Replayed:
+def _whole_run(model: Model) -> float:
     own = whole_run(model)
     until = model.trace.complete_until
     if until is not None and 0 < until < model.trace.end and len(model.calls.start):
         # What comes after the last record is taken to be dilated as what comes before.
         rest = float(model.trace.end) - float(model.calls.end.max())
         own = own - rest + rest * (own - rest) / max(1.0, float(model.calls.end.max()))
-    if not walls:
-        return Replayed(replayed_s=own / 1e9, why_no_what_if="no untraced run came to its end")
-    middle = float(median(walls))
-    error = own / middle - 1
+    return own
+
+
+def _replayed(span: Span, excerpt: Excerpt | None) -> Replayed:
+    told = "the steady steps take" if span.steps else "the run takes"
+    own, middle, error = span.replayed, span.control, span.error
     why = ""
-    if dilation is not None and dilation > DILATION_LIMIT:
-        why = f"tracing made the run take {dilation:.1f} times as long; beyond 2 nothing is judged"
+    if middle is None or error is None:
+        why = "no untraced run came to its end"
+    elif span.dilation is not None and span.dilation > DILATION_LIMIT:
+        why = f"tracing made the run take {span.dilation:.1f} times as long; beyond 2 nothing is judged"
     elif excerpt is None:
         why = "no steady work of a GPU was recorded"
-    elif abs(error) > MISMATCH_LIMIT and not (len(walls) > 1 and min(walls) <= own <= max(walls)):
+    elif abs(error) > MISMATCH_LIMIT and not span.within:
         why = (
-            f"played again without the tracer, the run takes {own / 1e9:.2f} s and not {middle / 1e9:.2f}: "
+            f"played again without the tracer, {told} {own / 1e9:.2f} s and not {middle / 1e9:.2f}: "
             f"{abs(error):.0%} {'more' if error > 0 else 'less'}, and {MISMATCH_LIMIT:.0%} is the limit"
         )
     elif abs(excerpt.error) > MISMATCH_LIMIT:
@@ -121,7 +127,13 @@ def _replayed(model: Model, walls: list[int], excerpt: Excerpt | None, dilation:
             f"played again, the recorded steps take {abs(excerpt.error):.0%} "
             f"{'more' if excerpt.error > 0 else 'less'} than they took, and {MISMATCH_LIMIT:.0%} is the limit"
         )
-    return Replayed(replayed_s=own / 1e9, control_s=middle / 1e9, error=error, why_no_what_if=why)
+    return Replayed(
+        of="steps" if span.steps else "run",
+        replayed_s=own / 1e9,
+        control_s=None if middle is None else middle / 1e9,
+        error=error,
+        why_no_what_if=why,
+    )
 
 
 def _told(found: Found, excerpt: Excerpt | None, model: Model) -> Steps:
@@ -149,7 +161,7 @@ def _told(found: Found, excerpt: Excerpt | None, model: Model) -> Steps:
     )
 
 
-def _notes(trace: Trace, found: Found, walls: list[int], window: float) -> list[str]:
+def _notes(trace: Trace, found: Found, walls: list[int], window: float | None) -> list[str]:
     told = []
     if trace.dropped:
         told.append(f"{trace.dropped} records were lost")
@@ -160,7 +172,7 @@ def _notes(trace: Trace, found: Found, walls: list[int], window: float) -> list[
         )
     if found.by == "none" and len(trace.ops):
         told.append("no steps were found that repeat; all between the first and the last operation was judged as one")
-    if walls and found.by != "none" and window < _FEW_STEPS_CHECKED * median(walls):
+    if window is not None and walls and found.by != "none" and window < _FEW_STEPS_CHECKED * median(walls):
         told.append(
             f"the steady steps are {window / median(walls):.0%} of the run, so the untraced runs, which say only how "
             "long all of it took, check them poorly"

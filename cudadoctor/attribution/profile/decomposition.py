@@ -17,8 +17,8 @@ import numpy as np
 from cudadoctor.attribution.profile.charges import NAMES, At
 from cudadoctor.attribution.profile.grouping import grouped
 from cudadoctor.attribution.profile.host import Host
+from cudadoctor.attribution.profile.lane_time import TRACER
 from cudadoctor.attribution.profile.model import Floats, Ints, Model
-from cudadoctor.attribution.profile.timeline import TRACER
 from cudadoctor.attribution.profile.trace import DeviceKind, Memory
 from cudadoctor.facts.profile import Breakdown, Part
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 from cudadoctor.attribution.profile.charges import OF_CALL, OWN, At
+from cudadoctor.attribution.profile.lane_time import LaneTime
 from cudadoctor.attribution.profile.model import WORK, Floats, Ints, Model
-from cudadoctor.attribution.profile.timeline import Timeline
 from cudadoctor.attribution.profile.trace import CallKind, Doing
 
 _DISPATCH = 200_000
 """Nanoseconds: the longest way into a call. Measured on an H100: 31 to 65 µs with numba, under 20 with PyTorch."""
 _SAMPLE_REACH = 500_000_000
-"""A sample speaks for gaps up to this long after it, where none was taken in them."""
+"""A sample speaks for gaps up to this long before and after it, where none was taken in them."""
 
 
 class Host:
@@ -37,7 +37,7 @@ class Host:
             table[kind] = category
         self.at: Ints = table[np.clip(calls.kind, 0, len(table) - 1)]
         self.into, self.into_at, self.target = _ways(model, self.at)
-        self._timelines: dict[int, Timeline] = {}
+        self._timelines: dict[int, LaneTime] = {}
         self._clocks = [_Clock(model, lane) for lane in range(len(model.lanes))]
         self.shares = np.zeros((len(calls.start), len(OWN)), np.float32)
         for lane in range(len(model.lanes)):
@@ -46,14 +46,14 @@ class Host:
             begin = np.where(before >= 0, calls.end[before], 0)
             self.shares[mine] = self._clocks[lane].between(begin, calls.start[mine])
 
-    def timeline(self, lane: int) -> Timeline:
+    def timeline(self, lane: int) -> LaneTime:
         """Return what a lane does at each moment."""
         if lane not in self._timelines:
             calls, trace = self.model.calls, self.model.trace
             mine = np.flatnonzero(calls.lane == lane)
             last = calls.end[mine[-1]] if len(mine) else 0
             rest = self._clocks[lane].between(np.array([last]), np.array([max(trace.end, int(last) + 1)]))[0]
-            self._timelines[lane] = Timeline(self.model, mine, self.at, self.into, self.into_at, self.shares, rest)
+            self._timelines[lane] = LaneTime(self.model, mine, self.at, self.into, self.into_at, self.shares, rest)
         return self._timelines[lane]
 
 
@@ -170,10 +170,17 @@ def _sampled(samples: np.ndarray, grid: Ints) -> tuple[Floats, Floats, Floats, F
     cells = len(grid) - 1
     cell = np.clip(np.searchsorted(grid, samples["at"], side="right") - 1, 0, cells - 1)
     many = np.bincount(cell, minlength=cells)
-    last = np.maximum.accumulate(np.where(many > 0, np.arange(cells), -1))
-    reach = (last >= 0) & (grid[:-1] - grid[np.maximum(last, 0)] <= _SAMPLE_REACH)
+    sampled = np.flatnonzero(many)
+    if not len(sampled):
+        nothing = np.zeros(cells)
+        return nothing, nothing, nothing, nothing, np.zeros(cells, bool)
+    later = np.clip(np.searchsorted(sampled, np.arange(cells)), 0, len(sampled) - 1)
+    before, after = sampled[np.maximum(later - 1, 0)], sampled[later]
+    here = np.arange(cells)
+    nearest = np.where(np.abs(grid[here] - grid[before]) < np.abs(grid[after] - grid[here]), before, after)
+    reach = np.abs(grid[:-1] - grid[nearest]) <= _SAMPLE_REACH
     shares = []
     for doing in (Doing.COMPILING, Doing.IMPORTING, Doing.READING, Doing.SLEEPING):
         part = np.bincount(cell[samples["doing"] == doing], minlength=cells) / np.maximum(many, 1)
-        shares.append(np.where(reach, part[np.maximum(last, 0)], 0.0))
-    return (*shares, reach)  # type: ignore[return-value]
+        shares.append(np.where(reach, part[nearest], 0.0))
+    return (*shares, reach)

@@ -35,14 +35,13 @@ def predict(model: Model, host: Host, found: Found, busy: Busy, *, wall: float, 
     overheads = model.trace.overheads
     compiler = overheads[overheads["kind"] == Overhead.DRIVER_COMPILER]
     jit = float((compiler["end"] - compiler["start"])[compiler["start"] < begin].sum())
-    if jit >= 0.01 * wall:
+    if jit >= MOST_OF_THE_RUN * wall:
         yield _run(
             "ptx-jit-first-run", jit, wall, error, "the driver's cache keeps what it has compiled",
             (_sign("time in which the driver compiled PTX, s", jit / 1e9),),
-            fits=jit >= MOST_OF_THE_RUN * wall,
         )  # fmt: skip
     once = max(loading, min(extra, begin))
-    if once >= 0.01 * wall and found.by != "none":
+    if once >= MOST_OF_THE_RUN * wall and found.by != "none":
         yield _run(
             "warmup-in-timing", once, wall, error, "the first steps are left out of a timing, or the run is longer",
             (
@@ -50,7 +49,6 @@ def predict(model: Model, host: Host, found: Found, busy: Busy, *, wall: float, 
                 _sign("steps of the warm-up", float(found.warm_up)),
                 _sign("what they take more than as many steady ones, s", extra / 1e9),
             ),
-            fits=once >= MOST_OF_THE_RUN * wall,
         )  # fmt: skip
     ramp = kernels.ramp(model)
     if ramp is not None:
@@ -74,13 +72,13 @@ def warm_up_cost(found: Found) -> float:
 
 def _run(
     cause: str, saved: float, wall: float, error: float, assumes: str, seen: tuple[Sign, ...], *,
-    fits: bool = True, where: tuple[str, ...] = (),
+    where: tuple[str, ...] = (),
 ) -> WhatIf:  # fmt: skip
     half = max(0.05, abs(error)) * saved
     return WhatIf(
         cause=cause, scope="run", assumes=assumes, now_ms=wall / 1e6, predicted_ms=(wall - saved) / 1e6,
         saved_ms=saved / 1e6, low_ms=(saved - half) / 1e6, high_ms=(saved + half) / 1e6, run_saved_s=saved / 1e9,
-        further_ms=saved / 1e6, fits=fits, seen=seen, where=where,
+        further_ms=saved / 1e6, seen=seen, where=where,
     )  # fmt: skip
 
 

@@ -1,9 +1,10 @@
 """Find the steps that a program repeats: by its NVTX ranges, or by the sequence of its device operations.
 
-The sequence is that of the operations in the order of submission: kernels by name, copies by direction; what comes
-several times in a row counts once, so that inner loops of any length look alike. Its period is the smallest shift at
-which nine tenths of it agree with itself (by FFT, so a million operations take a fraction of a second): an operation
-that only every tenth step has changes less than that. A step begins with an operation that comes once a period.
+The sequence is that of the operations in the order of submission: kernels by name, copies by direction, each with its
+GPU; what comes several times in a row counts once, so that inner loops of any length look alike. Its period is the
+smallest shift at which nearly all of it agrees with itself (by FFT, so a million operations take a fraction of a
+second); one or two operations that come in between now and then, as for a log, may shift it. A step begins with an
+operation that comes once a period.
 
 A sequence cannot tell 48 equal layers and one read-back from 48 equal steps and one read-back; ranges can.
 """
@@ -17,7 +18,9 @@ import numpy as np
 from cudadoctor.attribution.profile.grouping import grouped
 from cudadoctor.attribution.profile.model import Floats, Ints, Model
 
-_AGREE = 0.9
+_AGREE = 0.95
+_BETWEEN = 2
+"""Operations that may come in between: a read-back and a kernel before it."""
 _AGREE_AT_LEAST = 0.6
 _FEWEST = 4
 """Fewer repetitions are no loop."""
@@ -115,7 +118,7 @@ def _by_repetition(model: Model) -> Found | None:
     mine = np.flatnonzero((model.ops.call >= 0) & (lane == busiest))
     if len(mine) < _FEWEST:
         return None
-    token = grouped(ops["kind"][mine], ops["name"][mine])[1]
+    token = grouped(ops["kind"][mine], ops["name"][mine], ops["device"][mine])[1]
     runs = np.flatnonzero(np.concatenate([[True], token[1:] != token[:-1]]))
     short = token[runs]
     first = _once_a_period(short)
@@ -184,12 +187,21 @@ def _period(short: Ints) -> int | None:
     likely = np.unique(np.concatenate([likely[:200], likely[np.argsort(-agree[likely], kind="stable")[:200]]]))
     best, best_share = None, _AGREE_AT_LEAST
     for shift in likely.tolist():
-        share = float(np.mean(short[shift:] == short[:-shift]))
+        share = _share(short, shift)
         if share >= _AGREE:
             return int(shift)
         if share > best_share + 0.02:
             best, best_share = int(shift), share
     return best
+
+
+def _share(short: Ints, shift: int) -> float:
+    """Return which part of a sequence is as it was a shift before, or one or two more."""
+    same = short[shift:] == short[:-shift]
+    for more in range(1, _BETWEEN + 1):
+        if len(short) > shift + more:
+            same[more:] |= short[shift + more :] == short[: -shift - more]
+    return float(np.mean(same))
 
 
 def _steady(by: str, name: str, calls: Ints, at: Floats) -> Found:
@@ -201,8 +213,8 @@ def _steady(by: str, name: str, calls: Ints, at: Floats) -> Found:
     ahead = 5
     while warm_up < n // 2 and float(np.median(lengths[warm_up : warm_up + ahead])) > _SLOW * usual:
         warm_up += 1
-    # One slow step among the first few, such as that which compiles.
-    for place in range(min(ahead, n // 2), warm_up, -1):
+    # One slow step among the next few, such as that which compiles.
+    for place in range(min(warm_up + ahead, n // 2), warm_up, -1):
         if lengths[place - 1] > 3 * usual:
             warm_up = place
             break

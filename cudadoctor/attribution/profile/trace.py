@@ -193,6 +193,8 @@ class Trace(NamedTuple):
     """One traced run.
 
     `end` is when the script was done, or when the process ended where it was killed. `main_thread` ran the script.
+    `marks` are the beginnings of all calls of the driver API that launch, copy or set memory, in order and with those
+    inside of calls of the runtime API: the same calls whose beginnings a marked control run notes.
     `dropped` records were lost because the pool was full or by the tracer's own count, and nothing is known after
     `complete_until` for certain.
     """
@@ -205,6 +207,7 @@ class Trace(NamedTuple):
     cpu: NDArray[Any]
     samples: NDArray[Any]
     reads: NDArray[Any]
+    marks: NDArray[Any]
     names: tuple[str, ...]
     lines: tuple[SourceLine, ...]
     end: int
@@ -244,6 +247,12 @@ class DeviceUse(NamedTuple):
 
 
 class Control(NamedTuple):
-    """The program untraced: wall nanoseconds from its first line to its end, one a run."""
+    """The program untraced: wall nanoseconds from its first line to its end, one a run.
+
+    `marks` are of runs in which nothing but the beginnings of the calls that `Trace.marks` names was noted, at some
+    tenths of a microsecond each: for each such run their nanoseconds since the program's first line. A step begins and
+    ends with the same calls there as in the traced run, if both made equally many.
+    """
 
     walls: tuple[int, ...]
+    marks: tuple[NDArray[Any], ...] = ()

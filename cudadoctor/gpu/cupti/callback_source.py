@@ -26,6 +26,8 @@ def source(layout: pool.Layout, machine: str) -> str:
     `completed(ctx, stream, uint8_t *buffer, size_t size, size_t valid)` walks the records with
     cuptiActivityGetNextRecord, notes the size of each kind and copies names that are new, and then notes `valid`.
     `delay(user, domain, id, data)` spins for the delay in the pool before a call begins (its site is 0), and counts.
+    `mark(user, domain, id, data)` notes the moment in which a call begins.
+    `mark(user, domain, id, data)` notes the moment in which a call begins.
     """
     last = pool.HASH_ENTRIES - 1
     return f"""
@@ -254,6 +256,31 @@ count:
   %count_address = add i64 %pool, {pool.DELAYED_AT}
   %count_at = inttoptr i64 %count_address to ptr
   %ignored = atomicrmw add ptr %count_at, i64 1 seq_cst
+  br label %leave
+leave:
+  ret void
+}}
+
+define void @mark(ptr %user, i32 %domain, i32 %id, ptr %data) {{
+entry:
+  %time = alloca [2 x i64]
+  %site = load i32, ptr %data
+  %enters = icmp eq i32 %site, 0
+  br i1 %enters, label %begin, label %leave
+begin:
+  %pool = call i64 @pool()
+  %moment = call i64 @now(i64 %pool, ptr %time)
+  %count_address = add i64 %pool, {pool.MARKED_AT}
+  %count_at = inttoptr i64 %count_address to ptr
+  %number = atomicrmw add ptr %count_at, i64 1 seq_cst
+  %fits = icmp ult i64 %number, {layout.marks}
+  br i1 %fits, label %note, label %leave
+note:
+  %offset = mul i64 %number, {pool.MARK_BYTES}
+  %in_pool = add i64 %offset, {layout.slots_at}
+  %address = add i64 %pool, %in_pool
+  %at = inttoptr i64 %address to ptr
+  store i64 %moment, ptr %at
   br label %leave
 leave:
   ret void

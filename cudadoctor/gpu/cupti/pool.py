@@ -22,6 +22,9 @@ PAGE = 4096
 SLOT_BYTES = 1 << 19
 """A buffer that CUPTI fills: some 2,000 launches with their calls."""
 
+MARK_BYTES = 8
+"""A moment of CLOCK_MONOTONIC in nanoseconds; marks lie where otherwise slots do."""
+
 KINDS = 128
 """Kinds of records that are known by size."""
 
@@ -36,7 +39,7 @@ SAMPLE = struct.Struct("<qIi")
 MAGIC_AT, TAKEN_AT, SLOTS_AT, RECORDS_AT, NAMES_USED_AT, NAMES_LOST_AT = 0, 8, 16, 24, 32, 40
 NEXT_RECORD_AT, TEXT_USED_AT, SAMPLES_USED_AT, COMPLETED_AT = 48, 56, 64, 72
 CODE_SIZE_AT, REQUESTED_AT, RETURNED_AT, DELAY_CODE_AT = 80, 88, 96, 104
-CLOCK_AT, DELAY_NS_AT, DELAYED_AT = 112, 120, 128
+CLOCK_AT, DELAY_NS_AT, DELAYED_AT, MARKED_AT, MARK_CODE_AT = 112, 120, 128, 136, 144
 
 CODE_AT, CODE_BYTES = PAGE, 16 * PAGE
 TABLE_AT = CODE_AT + CODE_BYTES
@@ -55,6 +58,7 @@ class Layout:
         self.samples_at = self.text_at + TEXT_BYTES
         self.slots_at = self.samples_at + SAMPLE_BYTES
         self.total_bytes = self.slots_at + slots * SLOT_BYTES
+        self.marks = slots * SLOT_BYTES // MARK_BYTES
 
     @classmethod
     def within(cls, mib: int) -> Layout:
@@ -69,13 +73,14 @@ def _pages(size: int) -> int:
 class NativeCode(NamedTuple):
     """Position-independent code, and where in it the callbacks begin.
 
-    They are for a requested and a completed buffer, and for a call that is delayed.
+    They are for a requested and a completed buffer, for a call that is delayed, and for one whose moment is noted.
     """
 
     code: bytes
     requested_at: int
     completed_at: int
     delay_at: int
+    mark_at: int
 
 
 def prepare(descriptor: int, layout: Layout, native: NativeCode | None = None) -> None:
@@ -85,15 +90,18 @@ def prepare(descriptor: int, layout: Layout, native: NativeCode | None = None) -
     struct.pack_into("<Q", header, MAGIC_AT, MAGIC)
     struct.pack_into("<Q", header, SLOTS_AT, layout.slots)
     if native is not None:
-        struct.pack_into("<QQQQ", header, CODE_SIZE_AT, len(native.code), *native[1:])
+        struct.pack_into("<QQQQ", header, CODE_SIZE_AT, len(native.code), *native[1:4])
+        struct.pack_into("<Q", header, MARK_CODE_AT, native.mark_at)
         os.pwrite(descriptor, native.code, CODE_AT)
     os.pwrite(descriptor, bytes(header), 0)
 
 
 def native_code(memory: mmap.mmap) -> NativeCode | None:
     """Return the code of the callbacks, None if the pool has none."""
-    size, *starts = struct.unpack_from("<QQQQ", memory, CODE_SIZE_AT)
-    return NativeCode(memory[CODE_AT : CODE_AT + size], *starts) if size else None
+    size, requested_at, completed_at, delay_at = struct.unpack_from("<QQQQ", memory, CODE_SIZE_AT)
+    (mark_at,) = struct.unpack_from("<Q", memory, MARK_CODE_AT)
+    code = memory[CODE_AT : CODE_AT + size]
+    return NativeCode(code, requested_at, completed_at, delay_at, mark_at) if size else None
 
 
 def delayed(memory: mmap.mmap) -> int:

@@ -8,6 +8,7 @@ import os
 import struct
 import time
 from ctypes import c_size_t, c_void_p
+from typing import Literal
 
 from cudadoctor.gpu.cupti import pool
 from cudadoctor.gpu.cupti.callback_source import ALIGNMENT
@@ -100,8 +101,10 @@ def start(memory: mmap.mmap, writer: pool.Writer, libraries: list[str]) -> Traci
     raise NotTracedError("; ".join(reasons) or "no libcupti was found")
 
 
-def start_delaying(memory: mmap.mmap, writer: pool.Writer, library: str, ids: list[int], delay_ns: int) -> None:
-    """Delay calls of the driver API, by their callback ids, instead of tracing.
+def call_back(
+    memory: mmap.mmap, writer: pool.Writer, library: str, what: Literal["delay", "mark"], ids: list[int], delay_ns: int
+) -> None:
+    """Instead of tracing, delay calls of the driver API, named by their callback ids, or note when they begin.
 
     Raises:
         NotTracedError: It cannot be done; the text says why.
@@ -112,11 +115,12 @@ def start_delaying(memory: mmap.mmap, writer: pool.Writer, library: str, ids: li
     struct.pack_into("<Q", memory, pool.DELAY_NS_AT, delay_ns)
     clock = ctypes.cast(ctypes.CDLL(None).clock_gettime, c_void_p).value or 0
     struct.pack_into("<Q", memory, pool.CLOCK_AT, clock)
+    start_at = native.delay_at if what == "delay" else native.mark_at
     try:
-        Cupti(library).call_back(_place(native, memory) + native.delay_at, DRIVER_API, ids)
+        Cupti(library).call_back(_place(native, memory) + start_at, DRIVER_API, ids)
     except (OSError, CuptiError) as error:
         raise NotTracedError(str(error)) from error
-    writer.tell("delaying", library=library, calls=len(ids), ns=delay_ns)
+    writer.tell("called back", library=library, what=what, calls=len(ids), ns=delay_ns)
 
 
 def _place(native: pool.NativeCode, memory: mmap.mmap) -> int:

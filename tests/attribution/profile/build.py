@@ -295,6 +295,7 @@ class Machine:
             "end": int(end),
             "main_thread": MAIN,
             "reads": np.empty(0, READS),
+            "marks": np.empty(0, np.int64),
             "cost": COST,
         }
         return Trace(**{**given, **told})

@@ -17,6 +17,7 @@ from cudadoctor.attribution.profile.trace import (
     DEVICE_OPS,
     OVERHEADS,
     RANGES,
+    READS,
     SAMPLES,
     SYNCS,
     Control,
@@ -119,7 +120,7 @@ def test_an_empty_trace_is_all_start_up() -> None:
     empty = {
         "ops": np.zeros(0, DEVICE_OPS), "calls": np.zeros(0, CALLS), "syncs": np.zeros(0, SYNCS),
         "overheads": np.zeros(0, OVERHEADS), "ranges": np.zeros(0, RANGES), "cpu": np.zeros(0, CPU_TIMES),
-        "samples": np.zeros(0, SAMPLES),
+        "samples": np.zeros(0, SAMPLES), "reads": np.zeros(0, READS), "marks": np.zeros(0, np.int64),
     }  # fmt: skip
     found = analyse(Trace(**empty, names=(), lines=(), end=10**9, main_thread=1), Control((10**9,)), PEAKS)
     check(found)

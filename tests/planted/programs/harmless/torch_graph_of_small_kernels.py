@@ -18,6 +18,7 @@ def relax():
 
 
 side = torch.cuda.Stream()
+side.wait_stream(torch.cuda.current_stream())
 with torch.cuda.stream(side):
     relax()
 torch.cuda.synchronize()

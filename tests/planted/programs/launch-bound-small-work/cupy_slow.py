@@ -1,4 +1,4 @@
-"""Follow many orbits: one fixed-point step of Kepler's equation for each moment."""
+"""Follow many orbits by Kepler's equation, moment by moment."""
 
 import os
 import time

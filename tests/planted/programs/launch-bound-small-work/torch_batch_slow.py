@@ -26,7 +26,7 @@ def assign(n):
     nearest[n] = (difference * difference).sum(dim=1).min()
 
 
-for n in range(3):
+for n in range(min(3, POINTS)):
     assign(n)
 wait()
 began = time.perf_counter()

@@ -32,6 +32,7 @@ def run(steps):
 
 
 side = torch.cuda.Stream()
+side.wait_stream(torch.cuda.current_stream())
 with torch.cuda.stream(side):
     run(3)
 wait()

@@ -13,15 +13,17 @@ FEATURES = 128
 
 @cuda.jit
 def fill(table):
-    feature, sample = cuda.grid(2)
-    if sample < table.shape[0]:
+    i = cuda.grid(1)
+    if i < table.size:
+        sample, feature = i // FEATURES, i % FEATURES
         table[sample, feature] = np.float32((sample * 7 + feature * 13) % 1000)
 
 
 @cuda.jit
 def standardise(table, mean, scale, out):
-    feature, sample = cuda.grid(2)
-    if sample < table.shape[0]:
+    i = cuda.grid(1)
+    if i < table.size:
+        sample, feature = i // FEATURES, i % FEATURES
         out[sample, feature] = (table[sample, feature] - mean[feature]) * scale[feature]
 
 
@@ -29,9 +31,9 @@ d_mean = cuda.to_device(np.full(FEATURES, 499.5, np.float32))
 d_scale = cuda.to_device(np.linspace(0.001, 0.002, FEATURES, dtype=np.float32))
 d_table = cuda.device_array((SAMPLES, FEATURES), np.float32)
 d_out = cuda.device_array((SAMPLES, FEATURES), np.float32)
-fill[(1, (SAMPLES + 1) // 2), (FEATURES, 2)](d_table)
-threads = FEATURES, 2
-blocks = 1, (SAMPLES + 1) // 2
+fill[SAMPLES, FEATURES](d_table)
+threads = 256
+blocks = (SAMPLES * FEATURES + threads - 1) // threads
 standardise[blocks, threads](d_table, d_mean, d_scale, d_out)
 cuda.synchronize()
 began = time.perf_counter()
