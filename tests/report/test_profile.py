@@ -20,7 +20,8 @@ from cudadoctor.report.profile.strip import excerpt_rows, timeline_lines
 from cudadoctor.report.profile.table import table_lines
 from cudadoctor.report.profile.where import columns, shown_labels
 from tests.report import profiles
-from tests.report.test_reports import HOSTILE, finding
+from tests.report.html.test_page import hostile
+from tests.report.test_reports import finding
 from tests.rules.test_properties import strategy_of
 
 UNSAFE = "[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
@@ -72,6 +73,17 @@ def test_the_answer_says_that_the_program_was_killed_and_still_why_it_is_slow() 
     told = said(profiles.killed())
     assert told.startswith("The program was ended by SIGKILL after 150 ms; of the ")
     assert "17 lost, full after 120 ms" in " ".join(text(profiles.killed()).split())
+
+
+def test_it_is_said_whether_steps_or_the_whole_run_were_compared() -> None:
+    whole = profiles.profile("launches")
+    analysis = analysis_of(whole)
+    assert analysis.replay is not None
+    replay = msgspec.structs.replace(analysis.replay, of="steps", replayed_s=0.5, control_s=0.4, error=0.25)
+    compared = msgspec.structs.replace(whole, analysis=msgspec.structs.replace(analysis, replay=replay, dilation=1.5))
+    told = " ".join(text(compared).split())
+    assert "steady steps played again without the tracer: 500 ms, untraced 400 ms: +25.0 %" in told
+    assert "steps 1.50 times as long as untraced" in told
 
 
 def test_a_saving_that_is_a_bound_is_told_as_one() -> None:
@@ -229,20 +241,11 @@ def test_markdown_holds_the_answer_and_the_figures() -> None:
 
 def test_hostile_names_stay_text() -> None:
     whole = profiles.probed()
-    wild = msgspec.convert(_hostile(msgspec.to_builtins(whole)), Profile)
+    wild = msgspec.convert(hostile(msgspec.to_builtins(whole)), Profile)
     for width in (80, 120):
         lines = profile_lines(wild, width)
         assert not any(re.search(UNSAFE, line) for line in lines)
         assert max(map(len, lines)) <= width
-
-
-def _hostile(value: object, name: str = "") -> object:
-    closed = ("state", "kind", "found_by", "window", "direction", "memory", "doing", "scope")
-    if isinstance(value, str):
-        return value if name in closed else f"{value}{HOSTILE}\n"
-    if isinstance(value, dict):
-        return {key: _hostile(item, key) for key, item in value.items()}
-    return [_hostile(item, name) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
