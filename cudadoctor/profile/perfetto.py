@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cudadoctor.attribution.profile.trace import CallKind, DeviceKind, Doing, Memory, Overhead, Trace
-from cudadoctor.profile.perfetto_rows import Row, Rows, without_overlap
+from cudadoctor.profile.perfetto_rows import Row, Rows, places, without_overlap
 
 _CHUNK = 50_000
 _FIRST_DEVICE = 100_000_000
@@ -124,12 +124,27 @@ def _operations(trace: Trace, base: _Base, rows: Rows) -> Iterator[str]:
                     )
 
 
-def _groups(table: NDArray[Any], *fields: str) -> Iterator[tuple[tuple[int, ...], NDArray[Any]]]:
-    """Return the records by these fields, in the order of the table."""
+def _which(table: NDArray[Any], *fields: str) -> NDArray[np.int64]:
+    """Return a number for each record that is the same for those alike in these fields."""
     which = np.zeros(len(table), np.int64)
     for field in fields:
         values, place = np.unique(table[field], return_inverse=True)
         which = which * max(1, len(values)) + place
+    return which
+
+
+def _all_places(table: NDArray[Any], *fields: str) -> NDArray[np.int64]:
+    """Return the `places` of all records, each among those alike in these fields."""
+    which = _which(table, *fields)
+    made = np.zeros(len(table), np.int64)
+    for group in np.unique(which).tolist():
+        made[which == group] = places(table[which == group])
+    return made
+
+
+def _groups(table: NDArray[Any], *fields: str) -> Iterator[tuple[tuple[int, ...], NDArray[Any]]]:
+    """Return the records by these fields, in the order of the table."""
+    which = _which(table, *fields)
     for group in np.unique(which).tolist():
         mine = table[which == group]
         yield tuple(int(mine[field][0]) for field in fields), mine
@@ -162,24 +177,33 @@ def _arrows(trace: Trace, base: _Base, rows: Rows) -> Iterator[str]:
     call_numbers, first_calls = np.unique(calls["correlation"], return_index=True)
     op_numbers, first_ops = np.unique(ops["correlation"], return_index=True)
     numbers, of_calls, of_ops = np.intersect1d(call_numbers, op_numbers, assume_unique=True, return_indices=True)
-    submit, work = calls[first_calls[of_calls]], ops[first_ops[of_ops]]
-    kept = work["start"] >= submit["start"]
-    numbers, submit, work = numbers[kept], submit[kept], work[kept]
+    from_calls, to_ops = first_calls[of_calls], first_ops[of_ops]
+    rows_of_calls, rows_of_ops = (
+        _all_places(calls, "process", "thread"),
+        _all_places(ops, "device", "context", "stream"),
+    )
+    kept = ops["start"][to_ops] >= calls["start"][from_calls]
+    kept &= (rows_of_calls[from_calls] >= 0) & (rows_of_ops[to_ops] >= 0)
+    numbers, from_calls, to_ops = numbers[kept], from_calls[kept], to_ops[kept]
     for begin in range(0, len(numbers), _CHUNK):
         piece = slice(begin, begin + _CHUNK)
-        for number, process, thread, left, device, context, stream, arrived in zip(
+        left, right = calls[from_calls[piece]], ops[to_ops[piece]]
+        for number, process, thread, start, place, device, context, stream, arrived, beside in zip(
             numbers[piece].tolist(),
-            *(submit[piece][field].tolist() for field in ("process", "thread", "start")),
-            *(work[piece][field].tolist() for field in ("device", "context", "stream", "start")),
+            *(left[field].tolist() for field in ("process", "thread", "start")),
+            rows_of_calls[from_calls[piece]].tolist(),
+            *(right[field].tolist() for field in ("device", "context", "stream", "start")),
+            rows_of_ops[to_ops[piece]].tolist(),
             strict=True,
         ):
-            row = rows.of_stream(device, context, stream)
+            begin_row = rows.of_thread(process, thread, "", place)
+            end_row = rows.of_stream(device, context, stream, beside)
             yield (
-                f'{{"ph":"s","id":{number},"pid":{process},"tid":{thread},"ts":{(left - zero) / 1000:.3f},'
-                '"name":"submits","cat":"submits"}'
+                f'{{"ph":"s","id":{number},"pid":{begin_row.process},"tid":{begin_row.thread},'
+                f'"ts":{(start - zero) / 1000:.3f},"name":"submits","cat":"submits"}}'
             )
             yield (
-                f'{{"ph":"f","bp":"e","id":{number},"pid":{row.process},"tid":{row.thread},'
+                f'{{"ph":"f","bp":"e","id":{number},"pid":{end_row.process},"tid":{end_row.thread},'
                 f'"ts":{(arrived - zero) / 1000:.3f},"name":"submits","cat":"submits"}}'
             )
 

@@ -77,16 +77,16 @@ def _thread(row: Row, name: str, order: int) -> Iterator[str]:
         yield f'{{"ph":"M","pid":{row.process},"tid":{row.thread},"name":"{what}","args":{json.dumps(args)}}}'
 
 
-def without_overlap(spans: NDArray[Any]) -> list[NDArray[Any]]:
-    """Return the spans in groups in which each two either nest or do not overlap, as the slices of a row must.
+def places(spans: NDArray[Any]) -> NDArray[np.int64]:
+    """Return a number for each span: two of one number either nest or do not overlap, as slices of a row must.
 
-    Nearly always that is one group: streams and threads do one thing after another. What a ninth group would take is
-    left out.
+    Nearly always that is 0: streams and threads do one thing after another. What would be number 8 gets -1.
     """
-    spans = spans[np.lexsort((-spans["end"], spans["start"]))]
+    order = np.lexsort((-spans["end"], spans["start"]))
+    spans = spans[order]
     reached = np.maximum.accumulate(spans["end"]) if len(spans) else spans["end"]
     if not np.any(spans["start"][1:] < reached[:-1]):
-        return [spans]
+        return np.zeros(len(spans), np.int64)
     group = np.zeros(len(spans), np.int64)
     open_ends: list[list[int]] = [[] for _ in range(_MOST_PLACES)]
     for place, (start, end) in enumerate(zip(spans["start"].tolist(), spans["end"].tolist(), strict=True)):
@@ -99,4 +99,12 @@ def without_overlap(spans: NDArray[Any]) -> list[NDArray[Any]]:
                 break
         else:
             group[place] = -1
+    made = np.empty(len(spans), np.int64)
+    made[order] = group
+    return made
+
+
+def without_overlap(spans: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return the spans by their `places`."""
+    group = places(spans)
     return [spans[group == number] for number in range(_MOST_PLACES) if number == 0 or np.any(group == number)]

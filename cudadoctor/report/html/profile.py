@@ -137,7 +137,7 @@ def _tables(analysis: Analysis) -> list[Figure]:
         (rows.calls(analysis, _MOST_ROWS), 1),
     ):
         if listed.rows:
-            notes = (f"{listed.left_out[:1].upper()}{listed.left_out[1:]}.",) if listed.left_out else ()
+            notes = (_sentence(listed.left_out),) if listed.left_out else ()
             title = f"{listed.title[:1].upper()}{listed.title[1:]}"
             figures.append(Figure(title=title, notes=notes, tables=(_table(listed, texts),)))
     return figures
@@ -151,6 +151,10 @@ def _table(listed: Listed, texts: int = 1) -> Table:
 def _how(profile: Profile) -> Part:
     table = numbers("How it was run", ("", "what was seen"), ran_rows(profile), texts=2, folds=False)
     told = [f"Probed: {probe_sentence(probe)}." for probe in profile.probes]
-    told += [" ".join(" ".join(clock_lines(profile)).split()).capitalize()] if profile.readings else []
-    told += [f"{note[:1].upper()}{note[1:]}." for note in other_notes(profile)]
+    told += [_sentence(" ".join(" ".join(clock_lines(profile)).split()))] if profile.readings else []
+    told += [_sentence(note) for note in other_notes(profile)]
     return Part(title="How it was run", figures=(Figure(title="", notes=tuple(told), tables=(table,)),))
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"

@@ -79,7 +79,7 @@ def _excerpt(excerpt: Excerpt) -> Svg | None:
             count, took = sums.get(span.kind, (0, 0.0))
             sums[span.kind] = count + span.count, took + (span.end_us - span.start_us) * span.filled
         told.append(
-            f"{label}: {', '.join(f'{count} {_kind(kind)}, {_micro(took)}' for kind, (count, took) in sums.items())}."
+            f"{label}: {', '.join(f'{_kind(kind)} {_micro(took)} in {count}' for kind, (count, took) in sums.items())}."
         )
     title = "A part of a step" if excerpt.steps is not None and excerpt.steps < 1 else "In detail"
     if excerpt.steps is not None and excerpt.steps >= 1:

@@ -52,7 +52,8 @@ def _traced(profile: Profile) -> str:
         return f"{'failed' if tracer.state == 'failed' else 'no'}{reason}{holder}{watched}"
     told = "" if run is None else run_words(run)
     if analysis is not None and analysis.dilation is not None:
-        told += f", {analysis.dilation:.2f} times as long as untraced"
+        steps = analysis.replay is not None and analysis.replay.of == "steps"
+        told += f", {'steps ' if steps else ''}{analysis.dilation:.2f} times as long as untraced"
     library = tracer.library.replace("\\", "/").rpartition("/")[2]
     records = sum(count.count for count in tracer.records)
     told += f"; {records:,} records by {library or 'CUPTI'}{f' of CUDA {tracer.version}' if tracer.version else ''}"
@@ -92,7 +93,8 @@ def _replay(profile: Profile) -> str:
     replay = profile.analysis.replay if profile.analysis is not None else None
     if replay is None:
         return ""
-    told = f"played again without the tracer: {seconds(replay.replayed_s)}"
+    what = "steady steps " if replay.of == "steps" else ""
+    told = f"{what}played again without the tracer: {seconds(replay.replayed_s)}"
     if replay.control_s is not None and replay.error is not None:
         told += f", untraced {seconds(replay.control_s)}: {100 * replay.error:+.1f} %"
     return told + (f"; no what-ifs, since {replay.why_no_what_if}" if replay.why_no_what_if else "")

@@ -44,7 +44,8 @@ def timeline_lines(timeline: Timeline, width: int) -> list[str]:
         steps = _rows(excerpt_rows(excerpt, columns), columns)
         lines += _drawn(steps)
         drawn = [*drawn, *steps]
-    return [*lines, *_legend({letter for _, letters in drawn for letter in letters}, width)]
+    legend = _legend({letter for _, letters in drawn for letter in letters}, width)
+    return [*(line[:width] for line in lines), *legend]
 
 
 def excerpt_words(excerpt: Excerpt) -> str:
@@ -62,11 +63,15 @@ def excerpt_rows(excerpt: Excerpt, buckets: int) -> list[StripRow]:
     """Return the spans as shares of buckets; of the host, those of the first thread."""
     sums: dict[tuple[int | None, str], list[float]] = {}
     each = excerpt.length_us / buckets
+    if not each > 0:
+        return []
     threads = [place for place, lane in enumerate(excerpt.lanes) if lane.kind == "thread"]
     for lane in excerpt.lanes:
         if lane.kind == "stream":
             sums.setdefault((lane.device, "kernels"), [0.0] * buckets)
     for span in excerpt.spans:
+        if not 0 <= span.lane < len(excerpt.lanes):
+            continue  # a file that was changed
         lane = excerpt.lanes[span.lane]
         if lane.kind == "thread" and span.lane != threads[0]:
             continue
@@ -123,7 +128,7 @@ def _resampled(shares: Sequence[float], columns: int) -> list[float]:
 
 
 def _drawn(rows: Sequence[tuple[str, str]]) -> list[str]:
-    return [f"  {label:{_LABEL}}{letters}" for label, letters in rows]
+    return [f"  {label:{_LABEL}.{_LABEL}}{letters}" for label, letters in rows]
 
 
 def _legend(letters: set[str], width: int) -> list[str]:

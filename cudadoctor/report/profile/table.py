@@ -26,10 +26,10 @@ def table_lines(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]],
         kept -= 1
     first = width - sum(each + 2 for each in wide[:kept])
     longest = max([len(title), *(len(printable(row[0])) + 2 for row in rows)])
-    first = min(first, max(longest, _LEAST))
+    first = max(_LEAST, min(first, longest))
 
     def line(name: str, cells: Sequence[str]) -> str:
         padded = "".join(f"  {printable(cell):>{each}}" for cell, each in zip(cells, wide[:kept], strict=False))
-        return f"{shortened(name, first):{first}}{padded}".rstrip()
+        return f"{shortened(name, first):{first}}{padded}"[:width].rstrip()
 
     return [line(title, heads), *(line(f"  {shortened(printable(row[0]), first - 2)}", row[1:]) for row in rows)]

@@ -99,10 +99,10 @@ def where_lines(analysis: Analysis, width: int) -> list[str]:
     most = max(made[0].parts.values())
 
     def line(label: str, length: int, cells: Iterable[str]) -> str:
-        return f"  {printable(label):{_LABEL - 3}.{_LABEL - 3}} {'#' * length:{bar}} {''.join(cells)}".rstrip()
+        return f"  {printable(label):{_LABEL - 3}.{_LABEL - 3}} {'#' * length:{bar}} {''.join(cells)}"[:width].rstrip()
 
     for label in shown_labels(made):
-        length = round(bar * max(0.0, made[0].parts.get(label, 0.0)) / most) if most > 0 else 0
+        length = round(bar * max(0.0, made[0].parts.get(label, 0.0) / most)) if most > 0 else 0
         lines.append(line(label, length, (each.cell(each.column.parts.get(label)) for each in numbers)))
     lines.append(line(OWN, 0, (each.cell(each.column.own_ms) for each in numbers)))
     if any(column.tracer_ms > 0 for column in made):

@@ -28,6 +28,7 @@ MACHINES = (
     ("devices", "ubuntu24-h100-healthy"),
 )
 EXPLAINED = "an explained race"
+PROFILED = "a profiled program"
 LUMINANCE = """
 (() => {
   const rgb = (value) => {
@@ -68,6 +69,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             found = msgspec.structs.replace(found, plan=doctor.plan(facts, found.findings))
         made[command] = write(folder / f"{command}.html", found)
     explained = doctor.diagnose(machine_of(EXPLAINED), "dbn-race")
+    made[PROFILED] = write(folder / "profiled.html", doctor.diagnose(machine_of(PROFILED), "profile"))
     made[EXPLAINED] = write(folder / "explained.html", explained)
     made["hostile"] = write(folder / "hostile.html", diagnosis(WORST, WORST), WORST)
     return made
@@ -78,7 +80,7 @@ def write(path: Path, found: Diagnosis, sentence: str = "This is the answer.") -
     return path
 
 
-@pytest.mark.parametrize("command", [command for command, _ in MACHINES] + ["hostile", EXPLAINED])
+@pytest.mark.parametrize("command", [command for command, _ in MACHINES] + ["hostile", EXPLAINED, PROFILED])
 def test_it_fits_every_window_in_light_and_dark_without_a_word_of_complaint(
     browser: Browser, pages: dict[str, Path], command: str
 ) -> None:
@@ -98,7 +100,7 @@ def test_it_fits_every_window_in_light_and_dark_without_a_word_of_complaint(
 def test_figures_of_a_chart_can_be_read_on_a_telephone_and_stay_within_it(
     browser: Browser, pages: dict[str, Path]
 ) -> None:
-    for command in ("bandwidth", "dbn-race", EXPLAINED):
+    for command in ("bandwidth", "dbn-race", EXPLAINED, PROFILED):
         browser.show(pages[command], width=390)
         heights = browser.evaluate(
             "[...document.querySelectorAll('.chart text')].map((each) => each.getBoundingClientRect().height)"
@@ -161,7 +163,7 @@ def test_all_that_can_be_used_is_reached_by_keyboard_and_has_a_name(browser: Bro
 
 
 def test_it_prints(browser: Browser, pages: dict[str, Path]) -> None:
-    for command in ("check", "bandwidth", "dbn-race"):
+    for command in ("check", "bandwidth", "dbn-race", PROFILED):
         browser.show(pages[command], dark=True)
         pdf = browser.pdf()
         assert pdf.startswith(b"%PDF")

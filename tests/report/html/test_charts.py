@@ -12,13 +12,17 @@ from hypothesis import strategies as st
 
 from cudadoctor.report.html.charts import (
     Bar,
+    Paint,
     Reference,
     Scale,
     Series,
     Stack,
+    Stretch,
     Svg,
+    Track,
     bars_with_intervals,
     curve,
+    lanes,
     stacked_bar,
 )
 
@@ -141,10 +145,17 @@ def drawings(label: str, values: list[float]) -> list[Svg | None]:
     bars = [Bar(label=label, value=value, interval=(value, value * 2), style=3) for value in values]
     series = [Series(name=label, points=tuple((float(place), value) for place, value in enumerate(values)))]
     stacks = [Stack(label=label, parts=tuple((f"{label} {place}", value) for place, value in enumerate(values)))]
+    paint = Paint(label, 9)
+    spans = (Stretch(start=value, end=value + 1, paint=paint, told=label, filled=value) for value in values)
+    tracks = [
+        Track(label=label, stretches=tuple(spans)),
+        Track(label=label, shares=((paint, tuple(values)), (paint, tuple(values))), bucket=1.0),
+    ]
     return [
         *(bars_with_intervals(label, bars, scale, references=[Reference(1, label)]) for scale in (LINEAR, LOG)),
         *(curve(label, series, LINEAR, scale, levels=[Reference(1, label)]) for scale in (LINEAR, LOG)),
         stacked_bar(label, stacks, LINEAR),
+        *(lanes(label, [track], length, LINEAR, label) for track in tracks for length in (1.0, *values)),
     ]
 
 
@@ -167,3 +178,40 @@ def test_no_numbers_break_a_drawing(label: str, values: list[float]) -> None:
             for name, value in element.attrib.items():
                 if name not in ("class", "role"):
                     assert not re.search("nan|inf", value), (element.tag, name, value)
+
+
+KERNEL, COPY, FAINT = Paint("kernels", 0), Paint("copies", 1), Paint("calling copies", 1, True)
+
+
+def test_a_span_of_a_lane_starts_and_ends_at_its_times_and_is_as_high_as_it_is_filled() -> None:
+    spans = (
+        Stretch(start=0, end=25, paint=KERNEL, told="forward"),
+        Stretch(start=50, end=100, paint=COPY, filled=0.5),
+    )
+    root = tree(lanes("Steps", [Track(label="stream 7", stretches=spans)], 100, LINEAR, "Words."))
+    first, second = (each for each in of_class(root, "area") if each.get("height") in ("16", "8"))
+    assert float(second.get("width", "")) == pytest.approx(2 * float(first.get("width", "")), abs=0.1)
+    left, right = float(first.get("x", "")), float(second.get("x", "")) + float(second.get("width", ""))
+    assert float(second.get("x", "")) == pytest.approx((left + right) / 2, abs=0.1)
+    assert float(second.get("y", "")) + 8 == pytest.approx(float(first.get("y", "")) + 16)
+    assert first[0].text == "forward"
+    assert root[1].text == "Steps. Words."
+    assert {"stream 7", "kernels", "copies", "GB/s"} <= set(texts(root))
+
+
+def test_shares_of_buckets_are_stacked_in_one_path_a_paint() -> None:
+    track = Track(label="GPU 0", shares=((KERNEL, (0.5, 0.0)), (FAINT, (0.25, 1.0))), bucket=5.0)
+    paths = list(tree(lanes("Run", [track], 10, LINEAR, "")).iter("path"))
+    assert [each.get("class") for each in paths] == ["area s0", "area s1 faint"]
+    boxes = [re.findall(r"M([\d.]+) ([\d.]+)h([\d.]+)v([\d.]+)", each.get("d", "")) for each in paths]
+    ((kernel,), (above, whole)) = ([[float(n) for n in box] for box in found] for found in boxes)
+    assert kernel[3] == pytest.approx(17)
+    assert above[1] + above[3] == pytest.approx(kernel[1])
+    assert whole[3] == pytest.approx(34)
+    assert whole[0] == pytest.approx(kernel[0] + kernel[2])
+
+
+def test_lanes_without_anything_on_them_are_no_chart() -> None:
+    assert lanes("x", [Track(label="a")], 10, LINEAR, "") is None
+    assert lanes("x", [Track(label="a", stretches=(Stretch(start=0, end=1, paint=COPY),))], 0, LINEAR, "") is None
+    assert lanes("x", [Track(label="a", shares=((COPY, (1.0,)),), bucket=1.0)], float("nan"), LINEAR, "") is None

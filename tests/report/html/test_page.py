@@ -21,15 +21,18 @@ from cudadoctor.report.bandwidth import compare
 from cudadoctor.report.html.page import render_html, render_list, render_page
 from cudadoctor.rules.catalogue import RULES
 from tests.attribution.races import explanation, race
+from tests.report import profiles
 from tests.report.full_bandwidth import everything
 from tests.report.html.reading import Page
 from tests.report.test_reports import HOSTILE, diagnosis
 from tests.rules.test_properties import SECTIONS
 from tests.test_machines import facts_of, recorded
 
-COMMANDS = ("check", "bandwidth", "dbn-race", "devices", "setup", "why")
+COMMANDS = ("check", "bandwidth", "dbn-race", "devices", "profile", "setup", "why")
 UNSAFE = "[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 WORST = HOSTILE + "</script></style></title><img src=x onerror=alert(1)>\" ' onload=x {{ 7*7 }} {% raw %}\nnext"
+CLOSED = ("state", "kind", "variable", "statistic", "found_by", "window", "direction", "memory", "doing", "scope", "of")
+"""Fields that hold one of a few words."""
 PAGES = {rule.id: rule.page for rule in RULES}
 
 
@@ -104,20 +107,24 @@ def test_a_block_of_commands_is_what_is_copied() -> None:
 def hostile(value: Any, name: str = "") -> Any:
     """Add the worst to every text of facts that is free; what has a fixed set of values stays."""
     if isinstance(value, str):
-        return value if name in ("state", "kind", "variable", "statistic") else value + WORST
+        return value if name in CLOSED else value + WORST
     if isinstance(value, dict):
         return {key: hostile(item, key) for key, item in value.items()}
     return [hostile(item, name) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def machine_of(name: str) -> Machine:
+    if name == "a profiled program":
+        return Machine(profile=profiles.probed())
     if name == "an explained race":
         return Machine(race=race(explanation()))
     return facts_of(next(machine for machine in recorded() if machine.name == name))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("name", ["ubuntu24-h100-healthy", "ubuntu24-2xh200-healthy", "an explained race"])
+@pytest.mark.parametrize(
+    "name", ["ubuntu24-h100-healthy", "ubuntu24-2xh200-healthy", "an explained race", "a profiled program"]
+)
 def test_text_from_a_machine_stays_text(name: str, command: str) -> None:
     good = machine_of(name)
     facts = msgspec.convert(hostile(msgspec.to_builtins(good)), Machine)
