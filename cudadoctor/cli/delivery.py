@@ -38,6 +38,8 @@ def refuse(arguments: list[str], message: str, exit_code: int) -> int:
 
         # The command is the first word; what follows an unknown option in its place is none.
         command = "" if not arguments or arguments[0].startswith("-") else printable(arguments[0])
+        if command == "fleet" and len(arguments) > 1 and arguments[1] in ("report", "run"):
+            command = f"fleet {arguments[1]}"
         error = Refusal(message, exit_code)
         diagnosis = Diagnosis(command=command, version=__version__, status="unknown", error=error)
         with contextlib.suppress(BrokenPipeError):
@@ -192,11 +194,11 @@ def _render(diagnosis: Diagnosis, options: ReportOptions, sentence: str, lines: 
 
 def _pages(diagnosis: Diagnosis) -> dict[str, str]:
     """Return the pages of the findings by their ids."""
-    from cudadoctor.rules.catalogue import RULES
+    from cudadoctor.rules.documented import DOCUMENTED
     from cudadoctor.rules.pasted.answer import how_to_tell
 
     wanted = {finding.id for finding in diagnosis.findings}
-    return {rule.id: f"{rule.page.strip()}\n{how_to_tell(rule)}" for rule in RULES if rule.id in wanted}
+    return {rule.id: f"{rule.page.strip()}\n{how_to_tell(rule)}" for rule in DOCUMENTED if rule.id in wanted}
 
 
 def _encoding(on_screen: bool) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -21,6 +21,10 @@ MAX_BYTES = 64 * 2**20
 
 class FactsError(ValueError):
     """The bytes are not facts that this version can read; the message says what they are."""
+
+    def __init__(self, message: str, kind: Literal["damaged", "foreign", "newer"] = "damaged") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 def encode_facts(machine: Machine, *, version: str, recorded_at: str) -> bytes:
@@ -96,14 +100,15 @@ def decode_saved(data: bytes, *, max_bytes: int = MAX_BYTES) -> Saved:
     head = _head(data)
     is_report = head.command is not msgspec.UNSET and head.findings is not msgspec.UNSET
     if isinstance(head.facts, msgspec.UnsetType) or not (_value(head.kind) == KIND or is_report):
-        raise FactsError(_FOREIGN)
+        raise FactsError(_FOREIGN, "foreign")
     version = _value(head.schema_version)
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise FactsError("is damaged: schema_version is not a positive whole number")
     if version > SCHEMA_VERSION:
         raise FactsError(
             f"was written by a newer cudadoctor (schema {version}, this one reads up to {SCHEMA_VERSION}): "
-            "update cudadoctor"
+            "update cudadoctor",
+            "newer",
         )
     try:
         machine = _MACHINE.decode(head.facts)
@@ -126,7 +131,7 @@ def _head(data: bytes) -> _Head:
             msgspec.json.decode(data, type=msgspec.Raw)  # raises where it is not even JSON
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FactsError(f"is not JSON, or is damaged ({error})") from None
-    raise FactsError(_FOREIGN)
+    raise FactsError(_FOREIGN, "foreign")
 
 
 _FOREIGN = "is JSON, but not a facts file or report of cudadoctor"
