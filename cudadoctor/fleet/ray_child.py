@@ -17,8 +17,22 @@ from cudadoctor.gpu.child import Reporter
 
 CONNECT_LIMIT_S = 30.0
 _PORT_LIMIT_S = 5.0
+_SILENCE_S = 10.0
+"""How long the cluster's head may leave a question unanswered."""
+
 _TURN_S = 0.5
 _AT_ONCE = 64
+
+_MEANING = {
+    "TaskUnschedulableError": "it left the cluster before the task could start",
+    "NodeDiedError": "it left the cluster while the task ran",
+    "LocalRayletDiedError": "Ray's own process on it was killed",
+    "WorkerCrashedError": "Ray's worker on it was killed while the task ran",
+    "OutOfMemoryError": "Ray killed the task, for the node was short of memory",
+    "ObjectLostError": "it left the cluster before its answer arrived",
+    "OwnerDiedError": "it left the cluster before its answer arrived",
+}
+"""What errors of Ray say of a node."""
 
 
 class NoClusterError(Exception):
@@ -54,7 +68,7 @@ def run(arguments: dict[str, Any], reporter: Reporter) -> None:
         and (only is None or node["NodeID"] in only)
         and node["NodeManagerHostname"] not in arguments["skip"]
     ]
-    with reporter.step("ask", limit_s=CONNECT_LIMIT_S):
+    with reporter.step("ask", limit_s=_SILENCE_S):
         _ask(ray, asked, arguments, reporter)
 
 
@@ -71,6 +85,7 @@ def _ask(ray: Any, nodes: list[dict[str, Any]], arguments: dict[str, Any], repor
     waiting: dict[Any, str] = {}
     for node in nodes:
         strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        reporter.alive()
         waiting[task.options(scheduling_strategy=strategy).remote(arguments["words"], limit_s)] = node["NodeID"]
     while waiting and time.monotonic() < deadline:
         patience_s = min(_TURN_S, max(0.01, deadline - time.monotonic()))
@@ -105,7 +120,11 @@ def _tell(ray: Any, reference: Any, id: str, started: float, folder: str, report
         return
     except ray.exceptions.RayError as error:
         # Its worker was killed, or the node went away before or while it answered.
-        reporter.send("silent", id=id, state="died", reason=f"{type(error).__name__}: {_line(error)}", seconds=seconds)
+        name = type(error).__name__
+        reason = _MEANING.get(name) or f"{name}: {_line(error)}"
+        reporter.send(
+            "silent", id=id, state="died", reason=f"{reason} ({seconds:.0f} s after it was asked)", seconds=seconds
+        )
         return
     if answer["facts"] is None:
         state, reason = _why_no_facts(answer)

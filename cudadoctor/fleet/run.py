@@ -21,6 +21,8 @@ from cudadoctor.gpu.worker import Worker
 
 ENGINE = "Ray"
 _TASK = "cudadoctor.fleet.ray_child:run"
+_FIRST_ROUND = 0.6
+"""The part of the deadline that the first round may take, so that a node that hangs leaves time for the second."""
 _LEAST_S = 3.0
 """Seconds that must be left for a second round: less than a check takes would only accuse."""
 _CHANGED = 0.10
@@ -73,7 +75,7 @@ def examine(plan: Plan, judge: Judge, tell: Callable[[str], None] = lambda text:
     """
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="cudadoctor-fleet-") as folder:
-        first = _ask(plan, folder, plan.deadline_s, None, tell)
+        first = _ask(plan, folder, _FIRST_ROUND * plan.deadline_s, None, tell)
         if not first.asked:
             raise CannotRunError("the cluster has no node that can be asked")
         digests = _read(first, judge)
@@ -142,8 +144,13 @@ def _ask(
     if not done.names:
         words = "nothing was heard of it for too long" if ending.state == "timed out" else ending.detail
         raise CannotRunError(words or f"the process that asks it ended with {ending.signal or ending.exit_code}")
-    last = ending.detail.splitlines()[-1:] or [f"{ending.state}, {ending.signal or ending.exit_code}"]
-    done.cut_short = last[0][:300]
+    if ending.state == "timed out":
+        done.cut_short = "the cluster's head did not answer any more"
+    else:
+        last = ending.detail.splitlines()[-1:] or [
+            f"the process that asks it ended ({ending.signal or ending.exit_code})"
+        ]
+        done.cut_short = last[0][:300]
     return done
 
 
@@ -157,6 +164,9 @@ def _hear(message: Mapping[str, object], done: _Round, folder: str, plan: Plan, 
             id, skipped = str(node["id"]), str(node["name"]) in plan.skip
             if node["alive"]:
                 done.asked += (only is None or id in only) and not skipped
+            elif only is not None and id in only:
+                reason = "it answered once, and had left the cluster when it was asked again"
+                done.silent[id] = SilentNode(name=only[id], state="died", reason=reason, seconds=0.0)
             elif only is None and not skipped:
                 reason = f"the cluster knows it as dead: {node['why'] or 'no reason is told'}"
                 name = done.names[id]
@@ -189,7 +199,7 @@ def _suspects(done: _Round, digests: dict[str, Read]) -> dict[str, str]:
     merged = merge(digests.values())
     ids = {path: id for id, path in done.answered.items()}
     found = {ids[node.file]: node.name for node in merged.fleet.nodes if _is_suspect(node)}
-    return found | {id: node.name for id, node in done.silent.items() if node.state == "failed"}
+    return found | {id: node.name for id, node in done.silent.items() if node.state in ("failed", "hung")}
 
 
 def _is_suspect(node: Node) -> bool:
@@ -215,10 +225,15 @@ def _take_second(
         told[new.node.file] = (2, unsteady)
     for id, node in second.silent.items():
         old = digests.get(id)
-        if isinstance(old, Digest):
+        if isinstance(old, Digest) and node.state == "died":
+            del digests[id]  # its facts are saved, if any are; of a node that is gone no more is said
+            first.silent[id] = node
+        elif isinstance(old, Digest):
             told[old.node.file] = (2, f"the second time it gave no facts ({node.state}): {node.reason}")
         else:
-            first.silent[id] = node
+            before = first.silent[id].reason if id in first.silent else ""
+            reason = f"{before}; asked again: {node.reason}" if before else node.reason
+            first.silent[id] = msgspec.structs.replace(node, reason=reason)
 
 
 def _difference(one: Node, two: Node) -> str:
