@@ -139,6 +139,9 @@ def read_one(file: str, judge: Judge) -> Read:
         return SkippedFile(file, "broken", f"cannot be read: {error.strerror}")
     if not data.strip():
         return SkippedFile(file, "broken", "is empty")
+    if not file.endswith(".json") and not data.lstrip().startswith(b"{"):
+        # A log among the facts is no node that is missing; facts that were cut off still begin as JSON.
+        return SkippedFile(file, "foreign", "is not JSON")
     try:
         saved = decode_saved(data, max_bytes=MOST_BYTES)
     except FactsError as error:
