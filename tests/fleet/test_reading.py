@@ -151,3 +151,10 @@ def test_a_digest_is_small_whatever_the_file_holds(tmp_path: Path) -> None:
     found = read_one(str(path), diagnose)
     assert path.stat().st_size > 100_000
     assert len(pickle.dumps(found)) < 8_000
+
+
+def test_a_log_among_the_facts_is_foreign_and_facts_that_were_cut_off_are_broken(tmp_path: Path) -> None:
+    for name, data in (("job.out", b"srun: queued"), ("node", b'{"kind": "cudadoctor-f'), ("node.json", bytes(9))):
+        (tmp_path / name).write_bytes(data)
+    kinds = {name: skipped(tmp_path / name).kind for name in ("job.out", "node", "node.json")}
+    assert kinds == {"job.out": "foreign", "node": "broken", "node.json": "broken"}

@@ -21,9 +21,7 @@ def page(merged: Merged) -> tuple[str, Page]:
 
 def test_a_page_of_ten_thousand_nodes_is_small_and_fetches_nothing() -> None:
     nodes = [
-        b.digest(
-            f"n{place:05}", figures=(b.rate(55.0 - place % 7), b.seconds(1.0)), traits={"kernel": f"6.{place % 3}"}
-        )
+        b.digest(f"n{place:05}", figures=(b.rate(55.0 - place % 7),), traits={"kernel": f"6.{place % 3}"})
         for place in range(10_000)
     ]
     source, shown = page(b.merged(*nodes))
