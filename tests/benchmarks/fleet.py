@@ -1,6 +1,6 @@
 """How the cost of `fleet report` grows with the number of nodes: simulated nodes, real files, the real command.
 
-Run: `poe benchmark-fleet`, or `python tests/benchmarks/fleet.py 100 1000` for other numbers of nodes. Each node is a
+Run: `poe benchmark-fleet`, or `python -m tests.benchmarks.fleet 100 1000` for other numbers of nodes. Each node is a
 recorded machine with UUIDs and figures of its own, as `bandwidth --quick --save` writes it; one in a hundred is slow,
 one in fifty has another driver. Prints, for each number of nodes, the whole command (wall and CPU seconds, largest
 resident set of any of its processes), and then where the time goes within one process: reading and judging each file,
@@ -20,9 +20,6 @@ from pathlib import Path
 
 import msgspec
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
-
 from cudadoctor.doctor import diagnose, diagnose_fleet
 from cudadoctor.facts.machine import Machine
 from cudadoctor.fleet.merge import merge
@@ -30,6 +27,7 @@ from cudadoctor.fleet.reading import listed, read_all
 from cudadoctor.report.document import render_json
 from tests.fleet import simulated
 
+ROOT = Path(__file__).parents[2]
 COUNTS = (100, 1_000, 10_000)
 RUNS = 3
 
@@ -103,11 +101,8 @@ def main() -> None:
                 f"{1000 * cpu / count:.2f} ms CPU a node"
             )
             found[count] = parts(folder)
-    print(
-        f"\n{'CPU seconds of each part, one process':38}"
-        + "".join(f"{count:>10,}" for count in counts)
-        + "    grows as"
-    )
+    heads = "".join(f"{count:>10,}" for count in counts)
+    print(f"\n{'CPU seconds of each part, one process':38}{heads}    grows as")
     for part in found[counts[0]]:
         row = "".join(f"{found[count][part]:>10.3f}" for count in counts)
         first, last = found[counts[0]][part], found[counts[-1]][part]
