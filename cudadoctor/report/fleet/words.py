@@ -76,7 +76,7 @@ def measured(fleet: Fleet) -> bool:
 def spread_cells(spread: Spread) -> tuple[str, ...]:
     """Return nodes, median, median absolute deviation, lowest and highest."""
     unit = spread.unit
-    deviation = f"{100 * spread.deviation / spread.median:.1f} %"
+    deviation = f"{100 * spread.deviation / spread.median:.1f} %" if spread.median > 0 else "-"
     return (
         f"{spread.nodes:,}",
         figure(spread.median, unit),

@@ -33,6 +33,8 @@ from cudadoctor.report.markdown import machine_rows
 from cudadoctor.report.plan import wants_check
 from cudadoctor.text import printable
 
+FLEET_COMMANDS = ("fleet report", "fleet run")
+
 _SENTENCES = re.compile(r"(?<=\.)\s+(?=[A-Z0-9])")
 
 
@@ -76,7 +78,7 @@ def render_html(
         parts=_parts(diagnosis, only_device, everything),
         skipped=_by_reason(diagnosis),
         # Of a fleet, the parts show what there is; thousands of nodes in full are for JSON.
-        sections=[] if isinstance(diagnosis.facts.fleet, Fleet) else fact_sections(diagnosis.facts),
+        sections=[] if diagnosis.command in FLEET_COMMANDS else fact_sections(diagnosis.facts),
         SAID_BY_TEXT=SAID_BY_TEXT,
     )
 
@@ -146,7 +148,7 @@ def _parts(diagnosis: Diagnosis, only_device: int | None, everything: bool) -> l
     Where a command could not do what was asked, the road shows how far the machine got.
     """
     facts, command = diagnosis.facts, diagnosis.command
-    if isinstance(facts.fleet, Fleet):
+    if command in FLEET_COMMANDS and isinstance(facts.fleet, Fleet):
         return fleet_parts(facts.fleet)
     parts: list[Part] = []
     if command == "check" or diagnosis.error is not None:
