@@ -15,6 +15,9 @@ from cudadoctor.fleet.merge import Merged
 _SHORTEST = 3
 """Shorter names are words elsewhere in a report."""
 
+_PLAIN = re.compile(r"[A-Za-z0-9._-]+")
+"""Names that stand in JSON as they are."""
+
 
 def without_names(merged: Merged) -> Merged:
     """Return the fleet with a pseudonym for each node and each file, everywhere.
@@ -26,8 +29,8 @@ def without_names(merged: Merged) -> Merged:
     files = {node.file: called[node.name] for node in fleet.nodes}
     files |= _numbered("file", {item.file for item in fleet.skipped} - set(files))
     nodes = tuple(
-        msgspec.structs.replace(
-            _replaced(node, node.name, called[node.name]), name=called[node.name], file=called[node.name]
+        _replaced(
+            msgspec.structs.replace(node, name=called[node.name], file=called[node.name]), node.name, called[node.name]
         )
         for node in fleet.nodes
     )
@@ -72,6 +75,9 @@ def _word(name: str) -> re.Pattern[str]:
 def _replaced(value: Any, name: str, pseudonym: str) -> Any:
     """Return a struct in whose texts one name is replaced wherever it stands as a word."""
     if len(name) < _SHORTEST:
+        return value
+    # Most nodes do not speak of themselves, and looking is much cheaper than taking apart.
+    if _PLAIN.fullmatch(name) and name.encode() not in msgspec.json.encode(value):
         return value
     pattern = _word(name)
 

@@ -100,6 +100,13 @@ def test_names_are_taken_out_everywhere_and_rows_stay_tellable() -> None:
     assert without_names(merged) == shared
 
 
+def test_a_name_that_json_escapes_is_taken_out_too() -> None:
+    told = b.finding("power-cap", "warning", 'On the "big" one and on gpu-é it is slow')
+    for name in ('the "big" one', "gpu-é"):
+        merged = without_names(b.merged(b.digest(name, gpu_uuids=("GPU-0",), findings=(told,))))
+        assert name not in merged.fleet.nodes[0].findings[0].summary
+
+
 def test_the_document_has_the_shape_of_the_contract() -> None:
     diagnosis = diagnose_fleet(b.merged(b.digest("a"), b.digest("b")), "fleet report")
     document = json.loads(render_json(diagnosis))
