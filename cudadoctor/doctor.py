@@ -9,12 +9,13 @@ import msgspec
 from cudadoctor import __version__
 from cudadoctor.facts.base import Known, Missing
 from cudadoctor.facts.machine import Machine
-from cudadoctor.findings import Diagnosis, Finding, Plan, Refusal
+from cudadoctor.findings import Diagnosis, Finding, Plan, Refusal, Severity, Status
 from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
 
 if TYPE_CHECKING:
     from cudadoctor.dbn.events import Options
     from cudadoctor.facts.race import Race
+    from cudadoctor.fleet.merge import Merged
 
 AREAS = ("host", "pci", "driver", "toolkit", "python", "kernel")
 """What `--only` and `--skip` choose from: `driver` asks NVML and the driver API, `kernel` runs one with numba."""
@@ -91,6 +92,25 @@ def plan(machine: Machine, findings: tuple[Finding, ...]) -> Plan:
 def refusal(machine: Machine, command: str, why: str) -> Diagnosis:
     """Return the outcome of a command that could not be done here: why, with what `check` finds."""
     return msgspec.structs.replace(diagnose(machine), command=command, error=Refusal(why, 3))
+
+
+def diagnose_fleet(merged: Merged, command: str) -> Diagnosis:
+    """Judge a fleet: what its nodes' own reports say, once for all nodes, and what only shows beside each other."""
+    from cudadoctor.fleet.causes import causes
+    from cudadoctor.rules.diagnose import diagnose as judge
+    from cudadoctor.rules.fleet.catalogue import FLEET_RULES
+
+    fleet = merged.fleet
+    machine = Machine(fleet=fleet)
+    found, skipped = judge(machine, FLEET_RULES)
+    findings = tuple(sorted((*found, *causes(fleet, merged.details)), key=lambda finding: finding.severity.rank))
+    worst = min((finding.severity.rank for finding in findings), default=Severity.NOTE.rank)
+    status: Status = "ok" if fleet.nodes and all(node.status == "ok" for node in fleet.nodes) else "unknown"
+    if worst < Severity.NOTE.rank:
+        status = "error" if worst == Severity.ERROR.rank else "warning"
+    return Diagnosis(
+        command=command, version=__version__, status=status, findings=findings, skipped=skipped, facts=machine
+    )
 
 
 def usable_gpu(machine: Machine) -> bool:

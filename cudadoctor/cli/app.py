@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cudadoctor import __version__
-from cudadoctor.cli import bandwidth, check, devices, race, setup, why
+from cudadoctor.cli import bandwidth, check, devices, fleet, race, setup, why
 from cudadoctor.cli.delivery import RefusedError, refuse
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command("bandwidth", short_help="Measure copies to and from the GPU, and jud
 app.command("dbn-race", short_help="Race the CPU against the GPU on the network of 2014.")(race.dbn_race)
 app.command("setup", short_help="Print the steps that are left until this GPU computes.")(setup.setup)
 app.command("why", short_help="Name the causes of a pasted error or log; print the page of a finding.")(why.why)
+app.add_typer(fleet.app, name="fleet", short_help="Hold many machines against each other.")
 
 
 def _version(value: bool) -> None:
