@@ -9,12 +9,13 @@ import msgspec
 from cudadoctor import __version__
 from cudadoctor.facts.base import Known, Missing
 from cudadoctor.facts.machine import Machine
-from cudadoctor.findings import Diagnosis, Finding, Plan, Refusal
+from cudadoctor.findings import Diagnosis, Finding, Plan, Refusal, Severity, Status
 from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
 
 if TYPE_CHECKING:
     from cudadoctor.dbn.events import Options
     from cudadoctor.facts.race import Race
+    from cudadoctor.fleet.merge import Merged
 
 AREAS = ("host", "pci", "driver", "toolkit", "python", "kernel")
 """What `--only` and `--skip` choose from: `driver` asks NVML and the driver API, `kernel` runs one with numba."""
@@ -93,6 +94,25 @@ def refusal(machine: Machine, command: str, why: str) -> Diagnosis:
     return msgspec.structs.replace(diagnose(machine), command=command, error=Refusal(why, 3))
 
 
+def diagnose_fleet(merged: Merged, command: str) -> Diagnosis:
+    """Judge a fleet: what its nodes' own reports say, once for all nodes, and what only shows beside each other."""
+    from cudadoctor.fleet.causes import causes
+    from cudadoctor.rules.diagnose import diagnose as judge
+    from cudadoctor.rules.fleet.catalogue import FLEET_RULES
+
+    fleet = merged.fleet
+    machine = Machine(fleet=fleet)
+    found, skipped = judge(machine, FLEET_RULES)
+    findings = tuple(sorted((*found, *causes(fleet, merged.details)), key=lambda finding: finding.severity.rank))
+    worst = min((finding.severity.rank for finding in findings), default=Severity.NOTE.rank)
+    status: Status = "ok" if fleet.nodes and all(node.status == "ok" for node in fleet.nodes) else "unknown"
+    if worst < Severity.NOTE.rank:
+        status = "error" if worst == Severity.ERROR.rank else "warning"
+    return Diagnosis(
+        command=command, version=__version__, status=status, findings=findings, skipped=skipped, facts=machine
+    )
+
+
 def usable_gpu(machine: Machine) -> bool:
     """Say whether the ladder came as far as a context: a CUDA program can use a GPU here."""
     return not isinstance(machine.ladder, Missing) and machine.ladder.passed("context")
@@ -138,3 +158,28 @@ def _why_no_gpu(machine: Machine) -> str:
     found = diagnose(machine).findings
     why = found[0].title if found else "no GPU that a CUDA program can use"
     return f"{why[0].lower() + why[1:] if why[:2] != why[:2].upper() else why} (`cudadoctor check` says more)"
+
+
+def measured_rates(device: int, limit_s: float) -> tuple[dict[str, float], str]:
+    """Measure what a program on this machine can reach, in two seconds.
+
+    Returns:
+        Bytes a second of pinned memory as `to_device` and `to_host`, and of the device's own memory, read plus written,
+        as `device_memory`; and why some of them lack, "" if none does.
+    """
+    from cudadoctor.bandwidth.events import Finished
+    from cudadoctor.bandwidth.measure import BandwidthError, run
+    from cudadoctor.bandwidth.plan import Options, quick_plan
+
+    names = {"h2d_pinned": "to_device", "d2h_pinned": "to_host", "d2d_local": "device_memory"}
+    try:
+        *_, last = run(Options(plan=quick_plan(device)), limit_s=limit_s)
+    except BandwidthError as error:
+        return {}, str(error)
+    if not isinstance(last, Finished):
+        return {}, "the measurement did not end"
+    found = {result.key: result.gb_per_s * 1e9 for result in last.bandwidth.results if result.verified}
+    rates = {name: found[key] for key, name in names.items() if key in found}
+    if "device_memory" in rates:
+        rates["device_memory"] *= 2  # bytes copied are read once and written once
+    return rates, "; ".join(dict.fromkeys(item.reason for item in last.bandwidth.skipped if item.key in names))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import Literal
 
 import msgspec
 
 from cudadoctor.facts.machine import Machine
+from cudadoctor.text import listed
 
 SCHEMA_VERSION = 1
 
@@ -37,6 +39,24 @@ class Evidence(msgspec.Struct, frozen=True):
     name: str
     value: str | int | float | bool | None
     source: str
+
+
+def together(seen: Iterable[tuple[str, str, str]], most: int = 12) -> tuple[Evidence, ...]:
+    """Return what was seen of many as evidence, where those that show the same share one piece.
+
+    Args:
+        seen: (name, value, source) of each; the source of the first stands for those that share.
+        most: Pieces, and names in one, before the rest is counted.
+    """
+    names: dict[str, list[str]] = {}
+    sources: dict[str, str] = {}
+    for name, value, source in seen:
+        names.setdefault(value, []).append(name)
+        sources.setdefault(value, source)
+    return tuple(
+        Evidence(listed(names[value], most), value, sources[value] + (" and so on" if len(names[value]) > 1 else ""))
+        for value in list(names)[:most]
+    )
 
 
 class Fix(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 # Cc: control characters, Cf: invisible ones that reorder text, Cs: halves of surrogate pairs, Zl and Zp: line ends.
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -38,3 +39,11 @@ def is_printable(text: str) -> bool:
 def from_bytes(data: bytes) -> str:
     """Decode UTF-8; bytes that are not text become visible escapes."""
     return data.decode("utf-8", "backslashreplace")
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """Return names for a sentence: `a, b, c, d and 9 more`; "" for none."""
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most:,} more"
+    *others, last = names or [""]
+    return f"{', '.join(others)} and {last}" if others else last

@@ -35,6 +35,23 @@ def spread(samples: Sequence[float]) -> float:
     return (max(samples) - min(samples)) / median(samples)
 
 
+def median_deviation(samples: Sequence[float]) -> float:
+    """Return the median absolute deviation: the median of the distances of the samples from their median."""
+    middle = median(samples)
+    return statistics.median(abs(sample - middle) for sample in samples)
+
+
+def robust_z(value: float, middle: float, deviation: float) -> float:
+    """Return 0.6745 (value - median) / MAD, which for normal samples is their distance in standard deviations.
+
+    One that is far off moves neither the median nor the MAD, as it would move a mean and a standard deviation. Beyond
+    3.5 on either side is taken for an outlier.
+
+    Source: Iglewicz and Hoaglin, How to Detect and Handle Outliers (1993), section 3.3.
+    """
+    return 0.6745 * (value - middle) / deviation
+
+
 def median_interval(samples: Sequence[float], coverage: float = 0.95) -> Interval:
     """Return the narrowest symmetric range of order statistics that holds the true median with that probability.
 

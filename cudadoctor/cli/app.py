@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cudadoctor import __version__
-from cudadoctor.cli import bandwidth, check, devices, profile, race, setup, why
+from cudadoctor.cli import bandwidth, check, devices, fleet, profile, race, setup, why
 from cudadoctor.cli.delivery import RefusedError, refuse
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app.command(
 )(profile.profile)
 app.command("setup", short_help="Print the steps that are left until this GPU computes.")(setup.setup)
 app.command("why", short_help="Name the causes of a pasted error or log; print the page of a finding.")(why.why)
+app.add_typer(fleet.app, name="fleet", short_help="Hold many machines against each other.")
 
 
 def _version(value: bool) -> None:

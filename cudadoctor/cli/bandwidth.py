@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 import time
 from collections.abc import Callable
 from typing import Annotated
@@ -17,6 +15,7 @@ from cudadoctor.cli import options as opt
 from cudadoctor.cli.delivery import RefusedError, check_writable, deliver, report_columns
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
 from cudadoctor.cli.source import choose_device, examination, load_or_examine, read_facts
+from cudadoctor.cli.status_line import status_line
 from cudadoctor.doctor import AREAS, diagnose, refusal, usable_gpu
 from cudadoctor.facts.bandwidth import Bandwidth
 from cudadoctor.facts.base import Missing
@@ -91,7 +90,7 @@ def bandwidth(
         if busy:
             machine = msgspec.structs.replace(machine, bandwidth=Missing(busy))
         else:
-            tell = _progress(quiet)
+            tell = status_line(quiet)
             several = idle_gpus(machine, force=force) if full else ()
             plan = quick_plan(gpu) if quick else full_plan(gpu, several) if full else default_plan(gpu)
             machine = _measure(machine, plan, timeout, tell)
@@ -172,16 +171,3 @@ def _measure(machine: Machine, plan: Plan, limit_s: float, tell: Callable[[str],
                 struck = error
     except BandwidthError as error:
         return msgspec.structs.replace(machine, bandwidth=Missing(str(error)))
-
-
-def _progress(quiet: bool) -> Callable[[str], None]:
-    """Return what shows on one line of a terminal what is being measured; nothing elsewhere."""
-    if quiet or not sys.stderr.isatty():
-        return lambda text: None
-
-    def tell(text: str) -> None:
-        # Written over at once by the next line, and cleared by an empty one; a line that wraps could not be.
-        text = text[: max(20, shutil.get_terminal_size().columns - 1)]
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-
-    return tell

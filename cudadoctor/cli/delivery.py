@@ -37,13 +37,20 @@ def refuse(arguments: list[str], message: str, exit_code: int) -> int:
     if _wants_json(arguments):
         from cudadoctor.report.document import render_json
 
-        # The command is the first word; what follows an unknown option in its place is none.
-        command = "" if not arguments or arguments[0].startswith("-") else printable(arguments[0])
+        command = printable(" ".join(_command(arguments)))
+        if command == "fleet" and len(arguments) > 1 and arguments[1] in ("report", "run"):
+            command = f"fleet {arguments[1]}"
         error = Refusal(message, exit_code)
         diagnosis = Diagnosis(command=command, version=__version__, status="unknown", error=error)
         with contextlib.suppress(BrokenPipeError):
             _write_stdout(render_json(diagnosis))
     return exit_code
+
+
+def _command(arguments: list[str]) -> list[str]:
+    """Return the words of the command: what follows an unknown option in its place is none."""
+    words = list(itertools.takewhile(lambda word: not word.startswith("-"), arguments[:2]))
+    return words if words[:1] == ["fleet"] else words[:1]
 
 
 def _wants_json(arguments: list[str]) -> bool:

@@ -14,7 +14,7 @@ from cudadoctor.cli import options as opt
 from cudadoctor.cli.delivery import RefusedError, check_writable, deliver, report_columns, write_pieces
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
 from cudadoctor.cli.source import choose_device, examination, load_or_examine
-from cudadoctor.doctor import AREAS, diagnose, refusal, usable_gpu
+from cudadoctor.doctor import AREAS, diagnose, measured_rates, refusal, usable_gpu
 from cudadoctor.facts.base import Known, Missing, known
 from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Refusal
@@ -147,6 +147,7 @@ def _options(asked: Asked, machine: Machine, index: int | None, report: ReportOp
         pci_address=address,
         driver_cuda=version,
         driver_limit_s=limit_s,
+        rates=measured_rates,
     )
 
 

@@ -117,9 +117,9 @@ def _a_message(word: str) -> bool:
 def _no_such(id: str) -> str:
     import difflib
 
-    from cudadoctor.rules.catalogue import RULES
+    from cudadoctor.rules.documented import DOCUMENTED
 
-    ids = sorted(rule.id for rule in RULES)
+    ids = sorted(rule.id for rule in DOCUMENTED)
     near = difflib.get_close_matches(id, ids, n=3) or [each for each in ids if id in each.split("-")][:3]
     *others, last = near or [""]
     meant = f" Did you mean {', '.join(others)}{' or ' if others else ''}{last}?" if near else ""
@@ -127,9 +127,9 @@ def _no_such(id: str) -> str:
 
 
 def _listed(format: Format) -> bytes:
-    from cudadoctor.rules.catalogue import RULES
+    from cudadoctor.rules.documented import DOCUMENTED
 
-    rules = sorted(RULES, key=lambda rule: rule.id)
+    rules = sorted(DOCUMENTED, key=lambda rule: rule.id)
     if format is Format.JSON:
         causes = [{"id": rule.id, "severity": rule.severity.value, "title": rule.title} for rule in rules]
         return _document(causes=causes)

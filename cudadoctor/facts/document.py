@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -21,6 +21,10 @@ MAX_BYTES = 64 * 2**20
 
 class FactsError(ValueError):
     """The bytes are not facts that this version can read; the message says what they are."""
+
+    def __init__(self, message: str, kind: Literal["damaged", "foreign", "newer"] = "damaged") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 def encode_facts(machine: Machine, *, version: str, recorded_at: str) -> bytes:
@@ -41,42 +45,118 @@ def encode_facts(machine: Machine, *, version: str, recorded_at: str) -> bytes:
     return encode_json(document)
 
 
+class Saved(msgspec.Struct, frozen=True, kw_only=True):
+    """What a facts file or a JSON report holds: the facts, and what its head says of them.
+
+    `command` is "" for a facts file. `version` is that of the cudadoctor that wrote it, `recorded_at` ISO 8601 or "".
+    """
+
+    machine: Machine
+    command: str
+    version: str
+    recorded_at: str
+    schema_version: int
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """The outer object, whose facts are not looked into yet."""
+
+    facts: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    findings: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    kind: msgspec.Raw = msgspec.Raw(b"null")
+    command: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    schema_version: msgspec.Raw = msgspec.Raw(b"null")
+    version: msgspec.Raw = msgspec.Raw(b"null")
+    recorded_at: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_HEAD = msgspec.json.Decoder(_Head)
+_MACHINE = msgspec.json.Decoder(Machine)
+
+
 def decode_facts(data: bytes) -> Machine:
     """Read a facts file, or the `facts` of a report that was written with `--format json`.
 
     Raises:
         FactsError: The bytes are damaged, foreign, or of a newer version.
     """
-    if len(data) > MAX_BYTES:
-        raise FactsError(f"is larger than {MAX_BYTES // 2**20} MiB, which no facts file is")
-    try:
-        document = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise FactsError(f"is not JSON, or is damaged ({error})") from None
-    if not isinstance(document, dict) or "facts" not in document or not _is_ours(document):
-        raise FactsError("is JSON, but not a facts file or report of cudadoctor")
-    version = document.get("schema_version")
+    return decode_saved(data).machine
+
+
+def decode_saved(data: bytes, *, max_bytes: int = MAX_BYTES) -> Saved:
+    """Read a facts file or a JSON report, with what its head says.
+
+    What is not facts is passed over without being built, so hostile nesting or length costs no memory.
+
+    Args:
+        data: The file.
+        max_bytes: More than this is refused.
+
+    Raises:
+        FactsError: The bytes are damaged, foreign, or of a newer version.
+    """
+    if len(data) > max_bytes:
+        raise FactsError(f"is larger than {max_bytes // 2**20} MiB, which no facts file is")
+    head = _head(data)
+    is_report = head.command is not msgspec.UNSET and head.findings is not msgspec.UNSET
+    if isinstance(head.facts, msgspec.UnsetType) or not (_value(head.kind) == KIND or is_report):
+        raise FactsError(_FOREIGN, "foreign")
+    version = _value(head.schema_version)
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise FactsError("is damaged: schema_version is not a positive whole number")
     if version > SCHEMA_VERSION:
         raise FactsError(
             f"was written by a newer cudadoctor (schema {version}, this one reads up to {SCHEMA_VERSION}): "
-            "update cudadoctor"
+            "update cudadoctor",
+            "newer",
         )
     try:
-        return msgspec.convert(document["facts"], type=Machine)
-    except (msgspec.ValidationError, RecursionError) as error:
+        machine = _MACHINE.decode(head.facts)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FactsError(f"is damaged ({error})") from None
+    return Saved(
+        machine=machine,
+        command="" if isinstance(head.command, msgspec.UnsetType) else _text(head.command),
+        version=_text(head.version),
+        recorded_at=_text(head.recorded_at),
+        schema_version=version,
+    )
+
+
+def _head(data: bytes) -> _Head:
+    try:
+        try:
+            return _HEAD.decode(data)
+        except msgspec.ValidationError:
+            msgspec.json.decode(data, type=msgspec.Raw)  # raises where it is not even JSON
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise FactsError(f"is not JSON, or is damaged ({error})") from None
+    raise FactsError(_FOREIGN, "foreign")
+
+
+_FOREIGN = "is JSON, but not a facts file or report of cudadoctor"
+_LONGEST_IN_HEAD = 200
+
+
+def _value(raw: msgspec.Raw) -> Any:
+    """Return a short value of the head; None for a long one, which is none of ours, and for a damaged one."""
+    if len(memoryview(raw)) > _LONGEST_IN_HEAD:
+        return None
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _text(raw: msgspec.Raw) -> str:
+    value = _value(raw)
+    return value if isinstance(value, str) else ""
 
 
 def encode_json(document: Any) -> bytes:
     """Encode as indented JSON in plain ASCII: no control character reaches a terminal, and NaN becomes null."""
     text = json.dumps(_finite(document), indent=2, ensure_ascii=True, allow_nan=False)
     return text.replace("\x7f", "\\u007f").encode("ascii") + b"\n"
-
-
-def _is_ours(document: dict[str, Any]) -> bool:
-    return document.get("kind") == KIND or ("command" in document and "findings" in document)
 
 
 def _finite(value: Any) -> Any:

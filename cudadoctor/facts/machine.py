@@ -13,6 +13,7 @@ from cudadoctor.facts.device_nodes import DeviceNodes
 from cudadoctor.facts.devices import Devices
 from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.environment import Environment
+from cudadoctor.facts.fleet import Fleet
 from cudadoctor.facts.frameworks import Frameworks
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.jit_cache import JitCache
@@ -37,6 +38,7 @@ _NOT_GATHERED = Missing("it was not gathered")
 _NOT_MEASURED = Missing("it was not measured")
 _NOT_ASKED = Missing("only `cudadoctor devices` asks for it")
 _NOT_PROFILED = Missing("only `cudadoctor profile` measures it")
+_ONE_MACHINE = Missing("only `cudadoctor fleet` merges many machines")
 _NO_FRAMEWORKS = Missing("not asked for; --frameworks lets each installed framework use the GPU")
 
 
@@ -70,3 +72,4 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     containers: Containers | Missing = _NOT_GATHERED
     scheduler: Scheduler | Missing = _NOT_GATHERED
     services: Services | Missing = _NOT_GATHERED
+    fleet: Fleet | Missing = _ONE_MACHINE

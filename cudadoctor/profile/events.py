@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -11,6 +12,9 @@ from cudadoctor.facts.profile import Profile
 from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
 from cudadoctor.profile.runs import Asked, Output
 
+Rates = Callable[[int, float], tuple[dict[str, float], str]]
+"""Measures what a GPU, by its index, reaches with a limit on each driver call: see `doctor.measured_rates`."""
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How to profile.
@@ -18,7 +22,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     `device` is CUDA's index of the GPU whose rates are measured and whose clocks are watched, at `pci_address`.
     `driver_cuda` is the CUDA version of the driver; no newer tracer is used. `limit_s` ends a run of the program that
     lasts longer, `driver_limit_s` a driver call of ours. Records take at most `pool_mib`.
-    `probe` asks for runs in which calls are delayed.
+    `probe` asks for runs in which calls are delayed. `rates` measures what the machine reaches.
     """
 
     asked: Asked
@@ -31,6 +35,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     pool_mib: int = 256
     trace: bool = True
     probe: bool = False
+    rates: Rates
 
 
 class Phase(NamedTuple):

@@ -26,7 +26,6 @@ from cudadoctor.profile import calibration, probe
 from cudadoctor.profile.calls import marked_calls
 from cudadoctor.profile.decode import NO_COST, driver_calls, read_marks
 from cudadoctor.profile.events import Event, Finished, Options, Phase
-from cudadoctor.profile.peaks import measured_rates
 from cudadoctor.profile.reading import read_run
 from cudadoctor.profile.runs import Delay, Mark, Output, Ran, run
 
@@ -199,7 +198,7 @@ class _Study:
             self.peaks = self.peaks._replace(
                 multiprocessors=measured.multiprocessors, fp32_per_fp64=measured.fp32_per_fp64
             )
-        rates, why = measured_rates(options.device, options.driver_limit_s)
+        rates, why = options.rates(options.device, options.driver_limit_s)
         if why:
             self.notes.append(f"what the link carries was not all measured: {why}")
         self.peaks = self.peaks._replace(

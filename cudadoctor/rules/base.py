@@ -73,6 +73,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
             sections[name] = section
         try:
             found = tuple(self.judge(**sections))
+            if not found:
+                return (), None
             tell = self.how_to_tell("" if isinstance(machine.host, Missing) else known(machine.host.system) or "")
             return tuple(msgspec.structs.replace(f, confirm=f.confirm and tell) for f in found), None
         except CannotJudgeError as unable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from cudadoctor.facts.bandwidth import Bandwidth
@@ -28,11 +29,17 @@ _OFF_THE_PATH = "not on the search path"
 _EMPTY = "the file is empty"
 
 _VERSION = re.compile(r"\d{1,6}(?:\.\d{1,6}){0,5}", re.ASCII)
+_LONGEST_VERSION = 42  # what the pattern can match, and one more
 
 
 def version_of(text: str | None) -> tuple[int, ...] | None:
     """Return the numbers of a version at the start of a text (`580.159.04`, `12.9`), or None."""
-    match = _VERSION.match(text or "")
+    return _version_of((text or "")[:_LONGEST_VERSION])
+
+
+@functools.lru_cache(maxsize=1024)
+def _version_of(text: str) -> tuple[int, ...] | None:
+    match = _VERSION.match(text)
     return tuple(int(part) for part in match.group().split(".")) if match else None
 
 

@@ -30,8 +30,21 @@ def legend(name: str) -> dict[str, str]:
     return {key: value for key, _, value in entries if len(key) == 1 and value}
 
 
+_WORTH_KEEPING = 64
+"""Characters: the answers for longer texts are not kept, for they may be of any length."""
+
+
 def numbers(version: str) -> tuple[int, ...]:
     """Return the leading numeric components of a version or release: `12.4.1` as (12, 4, 1), anything else as ()."""
+    return _numbers(version) if len(version) <= _WORTH_KEEPING else _split(version)
+
+
+@lru_cache(maxsize=1024)
+def _numbers(version: str) -> tuple[int, ...]:
+    return _split(version)
+
+
+def _split(version: str) -> tuple[int, ...]:
     parts: list[int] = []
     for part in version.strip().split("."):
         if not (part.isascii() and part.isdigit() and len(part) <= 9):

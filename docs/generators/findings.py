@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from cudadoctor.rules.base import Rule
-from cudadoctor.rules.catalogue import RULES
+from cudadoctor.rules.documented import DOCUMENTED
 from cudadoctor.rules.pasted.answer import how_to_tell
 
 
 def pages() -> dict[str, str]:
     """Return the pages by their path under docs/."""
-    made = {f"findings/{rule.id}.md": _page(rule) for rule in RULES}
+    made = {f"findings/{rule.id}.md": _page(rule) for rule in DOCUMENTED}
     made["findings/README.md"] = _index()
     return made
 
@@ -21,6 +21,9 @@ def _page(rule: Rule) -> str:
 
 
 def _index() -> str:
-    rows = "\n".join(f"| [`{rule.id}`]({rule.id}.md) | {rule.severity.value} | {rule.title} |" for rule in RULES)
-    intro = "# Findings\n\nIn the order in which one explains the next; last those that only a text shows.\n"
+    rows = "\n".join(f"| [`{rule.id}`]({rule.id}.md) | {rule.severity.value} | {rule.title} |" for rule in DOCUMENTED)
+    intro = (
+        "# Findings\n\nIn the order in which one explains the next; then those that only a text shows, and last those "
+        "of a fleet.\n"
+    )
     return f"{intro}\n| id | severity | what is wrong |\n|---|---|---|\n{rows}\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -101,6 +103,9 @@ def test_a_command_of_the_documentation_ends_and_prints_as_the_page_says(
 @pytest.mark.parametrize("text", IN_FIXES)
 def test_a_command_that_a_finding_tells_to_run_does_something(text: str, shim: Path, tmp_path: Path) -> None:
     done = run(text, shim, tmp_path)
+    if "fleet run" in text and importlib.util.find_spec("ray") is None:
+        assert "needs the extra `fleet`" in done.stderr
+        return
     assert done.returncode in (0, 1, 3), done.stderr
     assert done.stdout.strip()
     assert "Traceback" not in done.stderr
@@ -109,7 +114,8 @@ def test_a_command_that_a_finding_tells_to_run_does_something(text: str, shim: P
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda each: f"{each.block.place} {each.text[:60]}")
 def test_every_call_has_options_that_exist(command: Command) -> None:
     for arguments in calls(command.text):
-        parse([word for word in arguments if not word.startswith("$")])
+        with contextlib.suppress(typer.Exit):  # --version
+            parse([word for word in arguments if not word.startswith("$")])
 
 
 def test_calls_are_found_in_every_part_of_the_documentation() -> None:

@@ -54,6 +54,9 @@ CALLS: dict[str, list[list[object]]] = {
     "devices": [["--facts", H100], ["--facts", BROKEN], ["--diff", H100, H100]],
     "bandwidth": [["--facts", H100], ["--facts", H100, "--compare", H100], ["--facts", RACE]],
     "dbn-race": [["--facts", RACE], ["--facts", BROKEN]],
+    "fleet report": [[H100], [H100, BROKEN, RACE]],
+    "fleet run": [["--address", "no address"]],
+    "profile": [["--facts", RACE]],
     "setup": [["--facts", BROKEN], ["--facts", H100]],
     "why": [
         ["CUDA error: no kernel image is available for execution on the device", "--no-machine"],

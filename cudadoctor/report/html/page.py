@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cudadoctor.facts.bandwidth import Bandwidth
 from cudadoctor.facts.devices import Devices
+from cudadoctor.facts.fleet import Fleet
 from cudadoctor.facts.frameworks import Frameworks
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.profile import Profile
@@ -23,6 +24,7 @@ from cudadoctor.report.html.bandwidth import bandwidth_parts
 from cudadoctor.report.html.devices import devices_parts
 from cudadoctor.report.html.explanation import explanation
 from cudadoctor.report.html.facts import fact_sections
+from cudadoctor.report.html.fleet import fleet_parts
 from cudadoctor.report.html.parts import Part
 from cudadoctor.report.html.profile import profile_parts
 from cudadoctor.report.html.race import race_parts
@@ -32,6 +34,8 @@ from cudadoctor.report.html.road import framework_parts, road_parts
 from cudadoctor.report.markdown import machine_rows
 from cudadoctor.report.plan import wants_check
 from cudadoctor.text import printable
+
+FLEET_COMMANDS = ("fleet report", "fleet run")
 
 _SENTENCES = re.compile(r"(?<=\.)\s+(?=[A-Z0-9])")
 
@@ -75,7 +79,8 @@ def render_html(
         wants_check=wants_check,
         parts=_parts(diagnosis, only_device, everything),
         skipped=_by_reason(diagnosis),
-        sections=fact_sections(diagnosis.facts),
+        # Of a fleet, the parts show what there is; thousands of nodes in full are for JSON.
+        sections=[] if diagnosis.command in FLEET_COMMANDS else fact_sections(diagnosis.facts),
         SAID_BY_TEXT=SAID_BY_TEXT,
     )
 
@@ -145,6 +150,8 @@ def _parts(diagnosis: Diagnosis, only_device: int | None, everything: bool) -> l
     Where a command could not do what was asked, the road shows how far the machine got.
     """
     facts, command = diagnosis.facts, diagnosis.command
+    if command in FLEET_COMMANDS and isinstance(facts.fleet, Fleet):
+        return fleet_parts(facts.fleet)
     parts: list[Part] = []
     if command == "check" or diagnosis.error is not None:
         parts += road_parts(facts.ladder) if isinstance(facts.ladder, Ladder) else []

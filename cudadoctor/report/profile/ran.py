@@ -52,7 +52,7 @@ def _traced(profile: Profile) -> str:
         return f"{'failed' if tracer.state == 'failed' else 'no'}{reason}{holder}{watched}"
     told = "" if run is None else run_words(run)
     if analysis is not None and analysis.dilation is not None:
-        steps = analysis.replay is not None and analysis.replay.of == "steps"
+        steps = analysis.replay is not None and analysis.replay.compared == "steps"
         told += f", {'steps ' if steps else ''}{analysis.dilation:.2f} times as long as untraced"
     library = tracer.library.replace("\\", "/").rpartition("/")[2]
     records = sum(count.count for count in tracer.records)
@@ -93,7 +93,7 @@ def _replay(profile: Profile) -> str:
     replay = profile.analysis.replay if profile.analysis is not None else None
     if replay is None:
         return ""
-    what = "steady steps " if replay.of == "steps" else ""
+    what = "steady steps " if replay.compared == "steps" else ""
     told = f"{what}played again without the tracer: {seconds(replay.replayed_s)}"
     if replay.control_s is not None and replay.error is not None:
         told += f", untraced {seconds(replay.control_s)}: {100 * replay.error:+.1f} %"

@@ -8,6 +8,7 @@ from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Diagnosis, Finding, Severity, Status
 from cudadoctor.rules.base import Rule
 from cudadoctor.rules.catalogue import RULES
+from cudadoctor.rules.documented import DOCUMENTED
 from cudadoctor.rules.pasted.text import Pasted
 from cudadoctor.rules.pasted.weigh import alike, findings_of, weigh
 from cudadoctor.rules.reading import owns_its_driver, system_of
@@ -15,7 +16,7 @@ from cudadoctor.rules.reading import owns_its_driver, system_of
 
 def cause_called(id: str) -> Rule | None:
     """Return the cause of that id, None if there is none."""
-    return next((rule for rule in RULES if rule.id == id), None)
+    return next((rule for rule in DOCUMENTED if rule.id == id), None)
 
 
 def how_to_tell(rule: Rule) -> str:

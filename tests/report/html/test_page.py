@@ -28,7 +28,7 @@ from tests.report.test_reports import HOSTILE, diagnosis
 from tests.rules.test_properties import SECTIONS
 from tests.test_machines import facts_of, recorded
 
-COMMANDS = ("check", "bandwidth", "dbn-race", "devices", "profile", "setup", "why")
+COMMANDS = ("check", "bandwidth", "dbn-race", "devices", "profile", "setup", "why", "fleet report")
 UNSAFE = "[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 WORST = HOSTILE + "</script></style></title><img src=x onerror=alert(1)>\" ' onload=x {{ 7*7 }} {% raw %}\nnext"
 CLOSED = ("state", "kind", "variable", "statistic", "found_by", "window", "direction", "memory", "doing", "scope", "of")
