@@ -9,11 +9,11 @@ from typing import Literal
 import msgspec
 
 from cudadoctor.attribution.lines import FittedLine, fit_without_outlier, ratio_interval, student_quantile
-from cudadoctor.attribution.statistics import bootstrap_median, median
 from cudadoctor.facts.explanation import BreakEven, BreakEvenPoint, Line
 
 LEAST_SIZES = 5
 _COVERAGE = 0.95
+_FASTEST = 3
 
 
 class _Fit(msgspec.Struct, frozen=True):
@@ -111,12 +111,42 @@ def with_checks(found: BreakEven, measured: Sequence[BreakEvenPoint]) -> BreakEv
     return msgspec.structs.replace(found, checks=checks)
 
 
+def failed_check(found: BreakEven) -> str | None:
+    """Return which test the predicted winner did not win, as a phrase with its times; None if it won all."""
+    for check in found.checks:
+        if check.winner is None or check.winner != check.predicted_winner:
+            who = "the times overlap" if check.winner is None else f"{check.winner} won"
+            return (
+                f"tested with {check.value}, where {check.predicted_winner or 'neither'} should win, {who} "
+                f"({found.cpu_lane} {check.cpu_us:.0f} µs, {found.gpu_lane} {check.gpu_us:.0f})"
+            )
+    return None
+
+
+def nothing_told(
+    variable: Literal["batch_size", "hidden_units"],
+    cpu_lane: str,
+    gpu_lane: str,
+    points: Sequence[BreakEvenPoint],
+    reason: str,
+) -> BreakEven:
+    """Return a break-even that was not found, and no lines."""
+    none = Line(fixed_us=0.0, each_us=0.0)
+    return BreakEven(
+        variable=variable, cpu_lane=cpu_lane, gpu_lane=gpu_lane, points=tuple(points), cpu=none, gpu=none, reason=reason
+    )
+
+
 def faster_lane(cpu_lane: str, cpu_us: Sequence[float], gpu_lane: str, gpu_us: Sequence[float]) -> str | None:
-    """Return the lane with the lower median, None where the intervals of the two medians overlap."""
-    cpu, gpu = bootstrap_median(cpu_us), bootstrap_median(gpu_us)
-    if cpu.low <= gpu.high and gpu.low <= cpu.high:
-        return None
-    return cpu_lane if median(cpu_us) < median(gpu_us) else gpu_lane
+    """Return the lane of whose samples three are below all of the other's; None where neither's are.
+
+    Other programs only ever add time, so it is the fast samples that tell lanes apart. Two equal lanes are told apart
+    by chance in a quarter of the cases, half of them for each: one such outcome alone proves little.
+    """
+    for name, ours, theirs in ((cpu_lane, cpu_us, gpu_us), (gpu_lane, gpu_us, cpu_us)):
+        if min(len(ours), len(theirs)) >= _FASTEST and sorted(ours)[_FASTEST - 1] < min(theirs):
+            return name
+    return None
 
 
 def _fit(pairs: list[tuple[float, float]]) -> _Fit | None:

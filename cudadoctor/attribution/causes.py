@@ -14,7 +14,7 @@ import msgspec
 
 from cudadoctor.attribution import ladder
 from cudadoctor.attribution.decomposition import decompose, why_no_what_if
-from cudadoctor.attribution.patterns import PATTERNS, Evidence, Lane, Pattern
+from cudadoctor.attribution.patterns import AT_BEST, PATTERNS, Evidence, Lane, Pattern
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.explanation import Decomposition, Explanation, Rung
 from cudadoctor.facts.race import Race
@@ -92,7 +92,7 @@ def _judge_rung(race: Race, explanation: Explanation, rung: Rung) -> Judgement:
     unknown = _why_unknown(made)
     if unknown:
         return Judgement(rung=rung, decomposition=made, cpu_us=cpu, unknown=unknown)
-    lane = Lane(rung, made, explanation.rungs)
+    lane = Lane(rung, made, explanation.rungs, explanation.multiprocessors)
     found = [each for id, pattern in PATTERNS.items() if (each := _judged(explanation, lane, id, pattern)) is not None]
     found.sort(key=lambda cause: -cause.saving_us)
     if found and found[0].share >= LEAD_SHARE:
@@ -127,7 +127,7 @@ def _judged(explanation: Explanation, lane: Lane, id: str, pattern: Pattern) -> 
     step = ladder.effect(lane.rungs, id)
     if step is not None and not step.seen:
         return None  # it was taken away, and nothing was gained
-    confidence: Confidence = "supported"
+    confidence: Confidence = "possible" if id in AT_BEST else "supported"
     if step is not None and step.saving_us > 0 and ladder.agrees(explanation.predictions, lane.rungs, id):
         confidence = "proven"
     elif step is not None and step.saving_us <= 0:

@@ -23,6 +23,11 @@ _EXPOSED_PYTHON = 0.25
 _IDLE_BEFORE = 0.5
 _SLOW_COPY = 0.6
 _SMALL_BYTES = 64 * 1024
+_SMALL_GRIDS = 0.5
+_KERNELS = 0.25
+_BLOCKS_EACH = 2
+_LEAST_KERNEL_US = 1.2
+"""What a kernel of one block takes that adds up three numbers; measured on an H100."""
 _MANY_COPIES = 3
 
 Evidence = tuple[str, float, str]
@@ -32,11 +37,12 @@ Seen = tuple[tuple[Call, ...], tuple[Evidence, ...]]
 
 
 class Lane(msgspec.Struct, frozen=True):
-    """A rung, taken apart; `rungs` are all that were tried."""
+    """A rung, taken apart; `rungs` are all that were tried, `multiprocessors` the GPU's."""
 
     rung: Rung
     parts: Decomposition
     rungs: tuple[Rung, ...]
+    multiprocessors: int | None = None
 
     def share(self, kind: str, *names: str) -> float:
         """Return which part of the wall time a kind of part takes."""
@@ -169,6 +175,34 @@ def _launches(lane: Lane) -> Seen | None:
     )
 
 
+def _small_grids(lane: Lane) -> Seen | None:
+    launches = [call for call in lane.rung.calls if call.kind == "launch" and call.device_us > 0]
+    if not launches or not lane.multiprocessors or any(call.blocks <= 0 for call in launches):
+        return None
+    enough = _BLOCKS_EACH * lane.multiprocessors
+    total = sum(call.device_us for call in launches)
+    small = [call for call in launches if call.blocks < enough]
+    share, kernels = sum(call.device_us for call in small) / total, lane.share("kernels")
+    if share < _SMALL_GRIDS or kernels < _KERNELS:
+        return None
+    # At best a kernel is faster by the multiprocessors that it leaves idle, and never faster than one of one block.
+    edited = tuple(
+        msgspec.structs.replace(
+            call, device_us=max(min(call.device_us, _LEAST_KERNEL_US), call.device_us * call.blocks / enough)
+        )
+        if any(call is each for each in small)
+        else call
+        for call in lane.rung.calls
+    )
+    longest = max(small, key=lambda call: call.device_us)
+    return edited, (
+        ("share of kernels in the wall time", kernels, "decomposition"),
+        (f"share of kernel time in grids of fewer than {enough} blocks", share, "recorded calls"),
+        ("multiprocessors", lane.multiprocessors, "driver"),
+        (f"blocks of the longest of them ({longest.name})", longest.blocks, "recorded calls"),
+    )
+
+
 def idle_before_launches(calls: Sequence[Call]) -> float:
     """Return for which part of the launches the device was idle when they came, 0 where there are none."""
     played = replay(calls)
@@ -200,4 +234,8 @@ PATTERNS: dict[str, Pattern] = {
     "sync-every-step": _sync,
     "allocation-in-loop": _allocation,
     "host-bound-not-gpu": _host_bound,
+    "low-occupancy-grid": _small_grids,
 }
+
+AT_BEST = frozenset({"low-occupancy-grid"})
+"""Patterns whose calls without it are not what something measured takes, but what it takes at best."""

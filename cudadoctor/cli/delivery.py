@@ -180,11 +180,12 @@ def _render(diagnosis: Diagnosis, options: ReportOptions, sentence: str, lines: 
         return render_markdown(diagnosis, sentence, lines).encode()
     if options.format.value == "html":
         from cudadoctor.report.html.page import render_html
+        from cudadoctor.rules.pages import pages_of
 
         page = render_html(
             diagnosis,
             sentence,
-            pages=_pages(diagnosis),
+            pages=pages_of(diagnosis.findings),
             only_device=options.only_device,
             everything=options.verbose > 0,
         )
@@ -196,40 +197,20 @@ def _render(diagnosis: Diagnosis, options: ReportOptions, sentence: str, lines: 
     return to_text(report, colour=on_screen).encode(_encoding(on_screen), "replace")
 
 
-def _pages(diagnosis: Diagnosis) -> dict[str, str]:
-    """Return the pages of the findings by their ids."""
-    from cudadoctor.rules.catalogue import RULES
-    from cudadoctor.rules.pasted.answer import how_to_tell
-
-    wanted = {finding.id for finding in diagnosis.findings}
-    return {rule.id: f"{rule.page.strip()}\n{how_to_tell(rule)}" for rule in RULES if rule.id in wanted}
-
-
 def _encoding(on_screen: bool) -> str:
     return (sys.stdout.encoding or "utf-8") if on_screen else "utf-8"
 
 
 def _redacted(diagnosis: Diagnosis) -> Diagnosis:
-    from cudadoctor.report.redact import redacted
+    from cudadoctor.report.redact import own_names, redacted
 
-    return redacted(diagnosis, names=_names())
+    return redacted(diagnosis, names=own_names())
 
 
 def _redacted_text(text: str) -> str:
-    from cudadoctor.report.redact import redacted_text
+    from cudadoctor.report.redact import own_names, redacted_text
 
-    return redacted_text(text, names=_names())
-
-
-def _names() -> list[str]:
-    """Return the names of this host and this user."""
-    import getpass
-    import platform
-
-    names = [platform.node(), platform.node().split(".")[0]]
-    with contextlib.suppress(Exception):  # no entry in the password database, as in some containers
-        names.append(getpass.getuser())
-    return names
+    return redacted_text(text, names=own_names())
 
 
 def _write_stdout(data: bytes) -> None:

@@ -13,9 +13,9 @@ import typer
 from cudadoctor.cli import options as opt
 from cudadoctor.cli.delivery import check_writable, deliver
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
-from cudadoctor.cli.race_options import Hidden, Style, on_device, race_options, without_gpu
+from cudadoctor.cli.race_options import Hidden, Style, race_options
 from cudadoctor.cli.source import choose_device, examination, load_or_examine
-from cudadoctor.doctor import AREAS, diagnose, refusal, usable_gpu
+from cudadoctor.doctor import AREAS, diagnose, race_on, race_without_gpu, refusal, usable_gpu
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.race import Race
@@ -123,12 +123,12 @@ def dbn_race(
             return deliver(refusal(machine, "dbn-race", why), report)
         on_screen = format is Format.TEXT and output is None
         index = choose_device(machine, device) if gpu else None
-        asked = on_device(wanted, machine, index, explain)
+        asked = race_on(wanted, machine, index, explain)
         stream = sys.stdout if on_screen else sys.stderr
         with nullcontext(_silent) if quiet else watching(stream, asked) as tell:
             raced = _race(machine, asked, tell)
         if index is None and isinstance(raced.race, Race):
-            raced = msgspec.structs.replace(raced, race=without_gpu(raced.race, wanted, machine))
+            raced = msgspec.structs.replace(raced, race=race_without_gpu(raced.race, wanted, machine))
         machine = raced
         # Bars are gone when the race is over; lines stay.
         streamed = on_screen and not quiet and not stream.isatty()

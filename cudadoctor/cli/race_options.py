@@ -7,13 +7,7 @@ import sys
 from enum import Enum
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from cudadoctor.cli.delivery import RefusedError
-from cudadoctor.doctor import diagnose
-from cudadoctor.facts.base import Known, Missing
-from cudadoctor.facts.machine import Machine
-from cudadoctor.facts.race import Race, SkippedLane
 
 if TYPE_CHECKING:
     from cudadoctor.dbn.events import Options
@@ -107,44 +101,3 @@ def _mnist(data: str) -> str | None:
     except MnistError as error:
         raise RefusedError(f"--data {data}: {error}") from None
     return str(folder.resolve())
-
-
-def on_device(options: Options, machine: Machine, index: int | None, explain: bool | None) -> Options:
-    """Return the options for a GPU, by CUDA index, or for none: then the lanes that need one are left out."""
-    if index is None:
-        lanes = tuple(lane for lane in options.lanes if not lane.startswith("gpu"))
-        return msgspec.structs.replace(options, lanes=lanes or ("cpu-fast",), explain=bool(explain))
-    return msgspec.structs.replace(
-        options, device=index, explain=explain is not False, pci_address=_pci_address(machine, index)
-    )
-
-
-def without_gpu(race: Race, asked: Options, machine: Machine) -> Race:
-    """Return the race with the lanes that no GPU could run, and why, and with what some GPUs are predicted to take."""
-    from cudadoctor.dbn.other_cards import predicted
-
-    reason = _why_no_gpu(machine)
-    skipped = tuple(
-        SkippedLane(name=lane, device="gpu:0", reason=reason) for lane in asked.lanes if lane.startswith("gpu")
-    )
-    race = msgspec.structs.replace(race, skipped=(*race.skipped, *skipped))
-    told = predicted(asked.network)
-    if isinstance(told, Missing):
-        return msgspec.structs.replace(race, not_predicted=told.reason)
-    return msgspec.structs.replace(race, predicted=told)
-
-
-def _pci_address(machine: Machine, index: int) -> str | None:
-    """Return the PCI address of a CUDA device, as the driver API told it."""
-    if isinstance(machine.driver, Missing):
-        return None
-    for device in machine.driver.devices:
-        if device.index == index and isinstance(device.pci_address, Known):
-            return device.pci_address.value
-    return None
-
-
-def _why_no_gpu(machine: Machine) -> str:
-    found = diagnose(machine).findings
-    why = found[0].title if found else "no GPU that a CUDA program can use"
-    return f"{why[0].lower() + why[1:] if why[:2] != why[:2].upper() else why} (`cudadoctor check` says more)"

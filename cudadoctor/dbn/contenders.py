@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from cudadoctor.dbn.network import Layer, Network
@@ -125,6 +126,12 @@ def make(name: str, network: Network, layers: Sequence[Layer], digits: Digits, i
     if kind.refusal and (reason := _named(kind.refusal)(network, index)) is not None:
         raise UnsuitableLaneError(reason)
     return _named(kind.maker)(network, layers, pixels, labels, index)  # type: ignore[no-any-return]
+
+
+def import_gpu_lanes() -> None:
+    """Import what GPU lanes need, without asking a driver anything; a lane says later why it cannot be imported."""
+    with suppress(Exception):
+        _named(LANE_KINDS["gpu-copied"].maker)
 
 
 def device_bench(network: Network, pixels: NDArray[np.uint8], options: Pretraining, index: int) -> Bench:

@@ -8,8 +8,9 @@ faster one trains.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,29 @@ class Trainer(Protocol):
         """Return look-ahead weights and velocities."""
 
 
+TrainerName = Literal["dense", "sparse"]
+
+
+class Choice(NamedTuple):
+    """A way to train and a number of threads: what was fastest."""
+
+    trainer: TrainerName
+    threads: int
+
+
+def trainer_of(
+    name: TrainerName,
+    network: Network,
+    ahead: Sequence[Layer],
+    velocity: Sequence[Layer],
+    pixels: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+) -> Trainer:
+    """Make a trainer from look-ahead weights and velocities, which are copied, and a training set, which is not."""
+    maker = SparseTrainer if name == "sparse" else DenseTrainer
+    return maker(network, ahead, velocity, pixels, labels)
+
+
 def why_not_fast(network: Network) -> str | None:
     """Return why this lane cannot train a network, as a phrase that completes "because ...", or None if it can."""
     return None if network.hidden == "relu" else "its compiled kernels are written for rectified hidden units"
@@ -77,35 +101,48 @@ class CpuFast:
         self._run = max(1, min(_RUN, _RUN_SAMPLES // network.batch_size))
         self.device_name = cpu_name()
         self.notes: tuple[str, ...] = ()
+        self._wins: Counter[int] = Counter()
 
     def prepare(self, tick: Callable[[], None]) -> float:
         """Compile or load the kernels, choose how to train and on how many threads; return the seconds that took."""
         started = time.perf_counter()
         tick()
-        network, tried = self._network, list[tuple[Trainer, Contenders]]()
-        first = self._layers, zero_velocities(self._layers), self._pixels, self._labels
-        dense = DenseTrainer(network, *first)
-        tried.append((dense, self._compare(dense, tick)))
+        tried = list[tuple[TrainerName, Trainer, Contenders]]()
+        dense = self._trainer_of("dense")
+        tried.append(("dense", dense, self._compare(dense, tick)))
         share = float(np.count_nonzero(self._pixels) / max(1, self._pixels.size))
-        reason = why_not(network) or ("most pixels are not 0" if share > _SPARSE_BELOW else None)
+        reason = why_not(self._network) or ("most pixels are not 0" if share > _SPARSE_BELOW else None)
         if reason is None:
-            sparse = SparseTrainer(network, *first)
-            tried.append((sparse, self._compare(sparse, tick)))
-        tried.sort(key=lambda pair: pair[1].seconds)
-        self._trainer, self._contenders = tried[0]
+            sparse = self._trainer_of("sparse")
+            tried.append(("sparse", sparse, self._compare(sparse, tick)))
+        tried.sort(key=lambda one: one[2].seconds)
+        self._kind, self._trainer, self._contenders = tried[0]
         self.notes = (
             f"{self._trainer.name}; {share:.1%} of the pixels are not 0{self._trainer.remark}",
             f"threads: {self._contenders}",
             "a minibatch took "
-            + " and ".join(f"{found.seconds / self._run * 1e3:.2f} ms with {trainer.name}" for trainer, found in tried)
+            + " and ".join(
+                f"{found.seconds / self._run * 1e3:.2f} ms with {trainer.name}" for _, trainer, found in tried
+            )
             + " before the first epoch",
             *((f"no sparse kernels, because {reason}",) if reason is not None else ()),
         )
         return time.perf_counter() - started
 
+    def adopt(self, choice: Choice) -> None:
+        """Train as another lane of this race found best, instead of `prepare`: nothing is tried again."""
+        self._kind, self._trainer = choice.trainer, self._trainer_of(choice.trainer)
+        self._contenders = Contenders((choice.threads,), (choice.threads,), 0.0, choice.threads)
+
+    @property
+    def choice(self) -> Choice:
+        """How it trains, and the number of threads that won most epochs, or before any the trials of `prepare`."""
+        threads = self._wins.most_common(1)[0][0] if self._wins else self._contenders.best
+        return Choice(self._kind, threads)
+
     def settle(self) -> None:
-        """Use from now on the number of threads that was best in `prepare`: for slices that are short for trials."""
-        self._contenders = self._contenders._replace(numbers=(self._contenders.best,))
+        """Use from now on the number of threads that was best so far: for slices that are short for trials."""
+        self._contenders = self._contenders._replace(numbers=(self.choice.threads,))
 
     def train_epoch(self, rows: NDArray[np.uint32], learn_rate: float, tick: Callable[[], None]) -> tuple[float, float]:
         """Train on all minibatches of an epoch; return running loss and error."""
@@ -119,6 +156,7 @@ class CpuFast:
             seconds[number] = time.perf_counter() - started
             loss, mistakes, done = loss + more_loss, mistakes + more_mistakes, done + len(trial)
         number = winner(seconds) if seconds else numbers[0]
+        self._wins[number] += bool(seconds)
         trainer.arrange(number)
         more_loss, more_mistakes = trainer.train(rows[done:], learn_rate, number, tick)
         return (loss + more_loss) / rows.size, (mistakes + more_mistakes) / rows.size
@@ -130,6 +168,10 @@ class CpuFast:
         return [
             Layer(a.weights - mu * v.weights, a.biases - mu * v.biases) for a, v in zip(ahead, velocity, strict=True)
         ]
+
+    def _trainer_of(self, name: TrainerName) -> Trainer:
+        velocity = zero_velocities(self._layers)
+        return trainer_of(name, self._network, self._layers, velocity, self._pixels, self._labels)
 
     def _compare(self, trainer: Trainer, tick: Callable[[], None]) -> Contenders:
         """Time a trainer on several numbers of threads, at learning rate 0 and velocities of 0: no weight changes."""

@@ -8,11 +8,13 @@ pace; `bands` holds what was measured. The digits are procedural, and a report o
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cudadoctor.dbn.effort import usable_cores
 from cudadoctor.dbn.pen import SIDE, TERMS, draw
 from cudadoctor.dbn.strokes import pen_paths
 
@@ -49,16 +51,21 @@ def procedural(
     *,
     seed: int = DATA_SEED,
     tick: Callable[[], None] | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Digits:
     """Return the procedural digits, split; the images are independent, so the first of them are the training set."""
-    pixels, labels = generate(training + test, seed=seed, tick=tick)
+    pixels, labels = generate(training + test, seed=seed, tick=tick, meanwhile=meanwhile)
     return Digits(pixels[:training], labels[:training], pixels[training:], labels[training:])
 
 
 def generate(
-    samples: int, *, seed: int = DATA_SEED, tick: Callable[[], None] | None = None
+    samples: int,
+    *,
+    seed: int = DATA_SEED,
+    tick: Callable[[], None] | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Draw digits.
+    """Draw digits, on all cores.
 
     Labels depend on the seed alone. Pixels may differ by a level between processors, so compare labels.
 
@@ -66,6 +73,7 @@ def generate(
         samples: Number of images.
         seed: Of the generator.
         tick: Called now and then, to show that work goes on.
+        meanwhile: Called once, while other threads draw.
 
     Returns:
         Pixels (samples, 784) of 0 to 255, and labels (samples,), uint8.
@@ -77,13 +85,22 @@ def generate(
     first = np.cumsum(per_digit) - per_digit
     which = first[labels] + (generator.random(samples) * per_digit[labels]).astype(np.intp)
     pixels = np.empty((samples, SIDE * SIDE), np.uint8)
-    for start in range(0, samples, _CHUNK):
-        part = slice(start, min(start + _CHUNK, samples))
-        count = part.stop - part.start
-        warps, shapes, widths = _warps(generator, count), _shapes(generator, count), _widths(generator, count)
-        draw(points, down, which[part], warps, shapes, widths, pixels[part])
-        if tick is not None:
-            tick()
+    with ThreadPoolExecutor(usable_cores(), "cudadoctor-digits") as pool:
+        drawn: list[Future[None]] = []
+        for start in range(0, samples, _CHUNK):
+            part = slice(start, min(start + _CHUNK, samples))
+            count = part.stop - part.start
+            warps, shapes, widths = _warps(generator, count), _shapes(generator, count), _widths(generator, count)
+            arguments = points, down, which[part], warps, shapes, widths, pixels[part]
+            if start == 0:
+                draw(*(each[:1] if number > 1 else each for number, each in enumerate(arguments)))  # compiles, or loads
+            drawn.append(pool.submit(draw, *arguments))
+        if meanwhile is not None:
+            meanwhile()
+        for chunk in drawn:
+            chunk.result()
+            if tick is not None:
+                tick()
     return pixels, labels
 
 

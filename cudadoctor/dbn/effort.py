@@ -11,7 +11,7 @@ from cudadoctor.dbn.network import Network
 from cudadoctor.facts.explanation import CpuEffort
 
 _SIDE = 1024
-_SECONDS = 0.3
+_SECONDS = 0.15
 
 
 def measure(lane: str, network: Network, minibatch_us: float) -> CpuEffort:

@@ -40,6 +40,7 @@ class LadderRecord:
         self._dilations: dict[str, list[float]] = {}
         self._break_even: list[BreakEven] = []
         self._cpu: CpuEffort | None = None
+        self._multiprocessors: int | None = None
         self.notes: list[str] = []
 
     @property
@@ -56,7 +57,8 @@ class LadderRecord:
         """Take one of the child's messages."""
         kind = message["kind"]
         if kind == "rung_ready":
-            self._rungs[message["rung"]] = {"state": "measured", "batch_size": message["batch_size"], "samples": []}
+            told = {key: message[key] for key in ("batch_size", "minibatches")}
+            self._rungs[message["rung"]] = {"state": "measured", "samples": [], **told}
         elif kind in ("rung_skipped", "rung_failed"):
             told = self._rungs.setdefault(message["rung"], {"samples": []})
             told.update(state=kind.removeprefix("rung_"), reason=message["reason"])
@@ -68,6 +70,7 @@ class LadderRecord:
             self._rungs[message["rung"]]["loss"] = message["loss"]
         elif kind == "rung_calls":
             self._rungs[message["rung"]]["calls"] = msgspec.convert(message["calls"], Calls)
+            self._multiprocessors = message.get("multiprocessors") or self._multiprocessors
         elif kind == "epoch_calls":
             self._epoch_calls = msgspec.convert(message["calls"], Calls)
         elif kind == "break_even":
@@ -92,6 +95,7 @@ class LadderRecord:
             mean_absolute_error=mean_absolute_error(predictions),
             break_even=tuple(self._break_even),
             cpu=self._cpu,
+            multiprocessors=self._multiprocessors,
             notes=tuple(self.notes),
         )
 
@@ -110,6 +114,7 @@ class LadderRecord:
             state=state,
             reason=reason,
             batch_size=told.get("batch_size", 0),
+            minibatches=told.get("minibatches", 0),
             changes_training=name.times > 1,
             samples_us=samples,
             median_us=median(samples) if interval else None,

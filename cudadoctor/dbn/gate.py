@@ -15,6 +15,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -28,6 +29,8 @@ _PATIENCE = 4000
 
 _IS_X86 = platform.machine().lower() in ("x86_64", "amd64", "i386", "i686")
 
+# llvmlite finds no symbol of the process before numba has set up its code generator, which this asks for.
+_ = cpu_target.target_context
 _GIVE_WAY = next((name for name in ("sched_yield", "SwitchToThread") if llvmlite.binding.address_of_symbol(name)), None)
 
 CAN_WAIT = _GIVE_WAY is not None

@@ -20,6 +20,7 @@ from cudadoctor.dbn.contenders import (
     UnusableDeviceError,
     device_bench,
     device_of,
+    import_gpu_lanes,
     is_lost,
     make,
 )
@@ -29,6 +30,7 @@ from cudadoctor.facts.race import Epoch, PretrainedEpoch
 from cudadoctor.gpu.child import Reporter
 
 if TYPE_CHECKING:
+    from cudadoctor.dbn.cpu import Choice
     from cudadoctor.dbn.digits import Digits
 
 _HEARTBEAT_S = 1.0
@@ -63,12 +65,13 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
         digits = _digits(options, tick)
         reporter.send("data", seconds=time.perf_counter() - started)
     layers = first_weights(options.network, options.seed)
-    waiting = list(task.lanes)
+    waiting, choices = list(task.lanes), list["Choice"]()
     while waiting:
         name = waiting.pop(0)
         reporter.send("lane_started", name=name, device=device_of(name, options.device))
         try:
-            _run_lane(name, options, layers, digits, reporter, tick)
+            choice = _run_lane(name, options, layers, digits, reporter, tick)
+            choices += [] if choice is None else [choice]
         except UnusableDeviceError as error:
             reporter.send("lane_skipped", reason=str(error))
             stand_in = LANE_KINDS[name].stand_in if isinstance(error, UnsuitableLaneError) else ""
@@ -81,7 +84,7 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
             if name.startswith("gpu") and is_lost(error):
                 return  # and the parent starts another process for the rest
     if task.ladder_without is not None:
-        _climb(options, layers, digits, task.ladder_without, reporter, tick)
+        _climb(options, layers, digits, task.ladder_without, reporter, tick, choices[-1] if choices else None)
 
 
 def _digits(options: Options, tick: Callable[[], None]) -> Digits:
@@ -91,7 +94,10 @@ def _digits(options: Options, tick: Callable[[], None]) -> Digits:
         return read(Path(options.mnist), options.training_samples, options.test_samples, tick)
     from cudadoctor.dbn.digits import procedural
 
-    return procedural(options.training_samples, options.test_samples, tick=tick)
+    on_gpu = any(name.startswith("gpu") for name in options.lanes)
+    return procedural(
+        options.training_samples, options.test_samples, tick=tick, meanwhile=import_gpu_lanes if on_gpu else None
+    )
 
 
 def _climb(
@@ -101,11 +107,12 @@ def _climb(
     without: Sequence[str],
     reporter: Reporter,
     tick: Callable[[], None],
+    choice: Choice | None,
 ) -> None:
     from cudadoctor.dbn.study import LostDeviceError, Study
 
     try:
-        Study(options, digits, layers, reporter, tick).run(without)
+        Study(options, digits, layers, reporter, tick, choice).run(without)
     except LostDeviceError:
         return
     reporter.send("ladder_done")
@@ -128,7 +135,8 @@ def _run_lane(
     digits: Digits,
     reporter: Reporter,
     tick: Callable[[], None],
-) -> None:
+) -> Choice | None:
+    """Run a lane; return how it trained fastest if it is one that chose."""
     from cudadoctor.dbn.metrics import accuracy, scores
     from cudadoctor.dbn.reference import predict
 
@@ -168,6 +176,7 @@ def _run_lane(
         test_accuracy=accuracy(digits.test_labels, answers),
         digits=msgspec.to_builtins(scores(digits.test_labels, answers, network.classes)),
     )
+    return getattr(contender, "choice", None)
 
 
 def _pretrained(

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from cudadoctor.attribution.decomposition import without_timer
@@ -78,6 +79,7 @@ class Recording:
             tick: Called now and then.
         """
         calls: list[Call] = []
+        copies = cache(_copies_us)
         for number, (step, us) in enumerate(zip(self._rung.steps, self._typical(), strict=True)):
             if step.kind == "host":
                 calls.append(Call(name=step.name, kind="host", host_us=us))
@@ -85,17 +87,21 @@ class Recording:
                 # A copy to the host waited for kernels too, when it was timed among them.
                 calls.append(_copy(step, _median_us(partial(step.run, 0)) if step.kind == "copy-to-host" else us))
             elif step.arrays and isinstance(step.arrays[0], np.ndarray):
-                calls += _with_copies(step, us, kernels_us[step.name], launches_us.get(step.name, 0.0))
+                calls += _with_copies(step, us, kernels_us[step.name], launches_us.get(step.name, 0.0), copies)
             else:
                 if step.name not in kernels_us:
                     kernels_us[step.name] = _kernel_us(self._rung, number)
                 device_us = kernels_us[step.name]
                 host_us = max(0.0, us - device_us) if step.waits else us
-                calls.append(
-                    Call(name=step.name, kind="launch", host_us=host_us, device_us=device_us, waits=step.waits)
-                )
+                launch = Call(name=step.name, kind="launch", host_us=host_us, device_us=device_us, waits=step.waits)
+                calls.append(msgspec.structs.replace(launch, blocks=step.blocks))
             tick()
         return without_timer(calls, timer_us())
+
+
+def multiprocessors() -> int | None:
+    """Return how many the current device has, None where it does not say."""
+    return getattr(cuda.get_current_device(), "MULTIPROCESSOR_COUNT", None)
 
 
 def timer_us() -> float:
@@ -104,23 +110,29 @@ def timer_us() -> float:
     return statistics.median(-(clock() - clock()) for _ in range(1000)) / 1e3
 
 
-def _with_copies(step: Step, total_us: float, kernel_us: float, launch_us: float) -> list[Call]:
+def _copies_us(size: int) -> tuple[float, float]:
+    """Return what numba's copy of an array of some bytes takes to a new one on the device, and back."""
+    array = np.zeros(size, np.uint8)
+    device = cuda.to_device(array)
+    return _median_us(partial(cuda.to_device, array)), _median_us(partial(device.copy_to_host, array))
+
+
+def _with_copies(
+    step: Step, total_us: float, kernel_us: float, launch_us: float, copies: Callable[[int], tuple[float, float]]
+) -> list[Call]:
     """Take a launch with arrays of the host apart: numba copies each to the device, launches, and copies each back.
 
     The launch itself costs what it costs with arrays of the device; the rest is copies in and out, in proportion to
     what the same copies take on their own.
     """
-    inward, outward = 0.0, 0.0
-    for array in step.arrays:
-        device = cuda.to_device(array)
-        inward += _median_us(partial(cuda.to_device, array))
-        outward += _median_us(partial(device.copy_to_host, array))
+    each = [copies(array.nbytes) for array in step.arrays]
+    inward, outward = (sum(way) for way in zip(*each, strict=True))
     copies_us = max(0.0, total_us - launch_us - kernel_us)
     size = sum(array.nbytes for array in step.arrays)
     into, out = (copies_us * part / (inward + outward) for part in (inward, outward))
     return [
         Call(name=f"{step.name}: arrays in", kind="copy-to-device", host_us=into, bytes=size, implicit=True),
-        Call(name=step.name, kind="launch", host_us=launch_us, device_us=kernel_us),
+        Call(name=step.name, kind="launch", host_us=launch_us, device_us=kernel_us, blocks=step.blocks),
         Call(name=f"{step.name}: arrays out", kind="copy-to-host", host_us=out, waits=True, bytes=size, implicit=True),
     ]
 

@@ -20,9 +20,10 @@ Tick = Callable[[], None]
 
 
 class RungRun(Protocol):
-    """A contender that trains slices of one epoch."""
+    """A contender that trains slices of one epoch; a sample is one of so many `minibatches`."""
 
     contender: Any
+    minibatches: int
 
     def slice(self, start: int, end: int, tick: Tick) -> float:
         """Train the minibatches from `start` to before `end`; return microseconds a minibatch."""
@@ -30,19 +31,19 @@ class RungRun(Protocol):
     def timed_slice(self, start: int, end: int) -> float | None:
         """Train a slice and record it; microseconds a minibatch, or None where there is nothing to record."""
 
-    def loss(self) -> float | None:
-        """Return the running loss over the window, in nats a case, or None before its end."""
+    def loss(self, minibatches: int) -> float | None:
+        """Return the running loss over the first minibatches, in nats a case, when these and no others are trained."""
 
 
 class InSlices:
     """A rung that the host drives step by step."""
 
-    def __init__(self, contender: Stepwise, rows: NDArray[np.uint32], window: int, learn_rate: float) -> None:
+    def __init__(self, contender: Stepwise, rows: NDArray[np.uint32], learn_rate: float, minibatches: int) -> None:
         """Begin the epoch with these rows (minibatches, m)."""
         from cudadoctor.dbn.recording import Recording
 
-        self.contender = contender
-        self._cases = window * rows.shape[1]
+        self.contender, self.minibatches = contender, minibatches
+        self._cases = rows.shape[1]
         contender.update.use(learn_rate)
         contender.begin_epoch(rows)
         self.recording = Recording(contender)
@@ -61,20 +62,20 @@ class InSlices:
         """Train a slice with a clock around every step; microseconds a minibatch, clocks included."""
         return self.recording.train(range(start, end))
 
-    def loss(self) -> float | None:
-        """Return the running loss over the window."""
-        return float(self.contender.result(self._cases)[0])
+    def loss(self, minibatches: int) -> float | None:
+        """Return the running loss over the first minibatches."""
+        return float(self.contender.result(minibatches * self._cases)[0])
 
 
 class ByRows:
     """A rung that takes a slice's rows at once, losses back included: the CPU lanes."""
 
-    def __init__(self, contender: Contender, rows: NDArray[np.uint32], window: int, learn_rate: float) -> None:
+    def __init__(self, contender: Contender, rows: NDArray[np.uint32], learn_rate: float, minibatches: int) -> None:
         """Keep the rows (minibatches, m)."""
-        self.contender = contender
+        self.contender, self.minibatches = contender, minibatches
         settle(contender)
         self._rows, self._rate = rows, learn_rate
-        self._sum, self._seen, self._window = 0.0, 0, window
+        self._sum, self._seen = 0.0, 0
 
     def slice(self, start: int, end: int, tick: Tick) -> float:
         """Train the slice; microseconds a minibatch."""
@@ -89,9 +90,9 @@ class ByRows:
         """Train the slice."""
         self.slice(start, end, lambda: None)
 
-    def loss(self) -> float | None:
-        """Return the running loss over the window."""
-        return self._sum / self._seen if self._seen == self._window else None
+    def loss(self, minibatches: int) -> float | None:
+        """Return the running loss over the first minibatches."""
+        return self._sum / self._seen if self._seen == minibatches else None
 
 
 def settle(contender: Any) -> None:
@@ -101,21 +102,26 @@ def settle(contender: Any) -> None:
 
 
 class InEpochs:
-    """A rung that trains all of an epoch in one launch: every slice is a whole epoch, so that the launch counts little.
+    """A rung that trains all of its rows in one launch: every slice is all of them, so that the launch counts little.
 
-    The window itself is trained once, before, for the loss.
+    For a graph the rows are the window, of some 0.02 s, and recording it costs a third of recording an epoch; for a
+    kernel of 0.005 s an epoch they are the epoch.
     """
 
     def __init__(
-        self, contender: Contender, rows: NDArray[np.uint32], window: int, learn_rate: float, tick: Tick
+        self, contender: Any, rows: NDArray[np.uint32], for_the_loss: int, learn_rate: float, tick: Tick
     ) -> None:
-        """Train the window, then keep the rows (minibatches, m)."""
-        self.contender = contender
+        """Keep the rows (minibatches, m), and train the first of them for the loss, before anything is timed."""
+        self.contender, self.minibatches = contender, len(rows)
         self._rows, self._rate = rows, learn_rate
-        self._loss, _ = contender.train_epoch(rows[:window], learn_rate, tick)
+        if hasattr(contender, "result"):  # of any part of what was trained
+            contender.train_epoch(rows, learn_rate, tick)
+            self._loss, _ = contender.result(for_the_loss * rows.shape[1])
+        else:
+            self._loss, _ = contender.train_epoch(rows[:for_the_loss], learn_rate, tick)
 
     def slice(self, start: int, end: int, tick: Tick) -> float:
-        """Train the whole epoch again; microseconds a minibatch."""
+        """Train all rows again; microseconds a minibatch."""
         started = time.perf_counter()
         self.contender.train_epoch(self._rows, self._rate, tick)
         return (time.perf_counter() - started) / len(self._rows) * 1e6
@@ -123,12 +129,12 @@ class InEpochs:
     def timed_slice(self, start: int, end: int) -> None:
         """Do nothing: a launch of an epoch has no steps."""
 
-    def loss(self) -> float | None:
-        """Return the running loss over the window."""
-        return self._loss
+    def loss(self, minibatches: int) -> float | None:
+        """Return the running loss over the minibatches that were trained for it."""
+        return float(self._loss)
 
     def calls(self) -> tuple[Call, Call, Call] | None:
-        """Return what the host does in an epoch, by minibatch: rows over, launch, totals back; None if not a graph."""
+        """Return what the host does about a graph, by minibatch: rows over, launch, totals back; None if it is none."""
         from cudadoctor.dbn.rungs.fused import Graph
 
         graph = self.contender

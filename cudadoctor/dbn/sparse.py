@@ -11,7 +11,8 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,37 @@ def usable_cores() -> int:
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
+class _Listed(NamedTuple):
+    """The pixels that are not 0, of images that many trainers share; `inked` counts them from pixel 0 on."""
+
+    first: NDArray[np.int64]
+    pixel: NDArray[np.uint16]
+    shade: NDArray[np.uint8]
+    inked: NDArray[np.int64]
+    remark: str
+
+
+_LATEST: list[tuple[Any, _Listed]] = []
+
+
+def _listed(pixels: NDArray[np.uint8]) -> _Listed:
+    """List the pixels of images; the latest list is kept, for the lanes of one race have the same images."""
+    if _LATEST and _LATEST[0][0] is pixels:
+        return _LATEST[0][1]
+    started = time.perf_counter()
+    first = np.zeros(len(pixels) + 1, np.int64)
+    count_pixels(pixels, first)
+    total = int(first[-1])
+    index, shade = np.zeros(total + 1, np.uint16), np.zeros(total + 1, np.uint8)
+    list_pixels(pixels, index, shade)
+    megabytes = sum(part.nbytes for part in (first, index, shade)) / 1e6
+    milliseconds = (time.perf_counter() - started) * 1e3
+    inked = np.concatenate([[0], np.cumsum(np.bincount(index[:total], minlength=pixels.shape[1]))])
+    listed = _Listed(first, index, shade, inked, f"{megabytes:.1f} MB in {milliseconds:.0f} ms")
+    _LATEST[:] = [(pixels, listed)]
+    return listed
+
+
 class SparseTrainer:
     """Trains a network with one hidden layer on some number of workers, which may differ from run to run."""
 
@@ -63,21 +95,13 @@ class SparseTrainer:
         labels: NDArray[np.uint8],
     ) -> None:
         """List the pixels that are not 0, and take look-ahead weights and velocities, which are copied."""
-        started = time.perf_counter()
-        first = np.zeros(len(pixels) + 1, np.int64)
-        count_pixels(pixels, first)
-        total = int(first[-1])
-        index, shade = np.zeros(total + 1, np.uint16), np.zeros(total + 1, np.uint8)
-        list_pixels(pixels, index, shade)
-        self._pixels = Pixels(first, index, shade, labels)
-        megabytes = sum(part.nbytes for part in (first, index, shade)) / 1e6
-        milliseconds = (time.perf_counter() - started) * 1e3
+        listed = _listed(pixels)
+        self._pixels = Pixels(listed.first, listed.pixel, listed.shade, labels)
         self.name = "sparse kernels"
-        self.remark = f", listed once before the first epoch: {megabytes:.1f} MB in {milliseconds:.0f} ms"
+        self.remark = f", listed once before the first epoch: {listed.remark}"
         self.most_threads = min(usable_cores(), _strips(network.layers[1], 1))
         self._network = network
-        per_pixel = np.bincount(index[:total], minlength=network.layers[0])
-        self._inked = np.concatenate([[0], np.cumsum(per_pixel)])
+        self._inked = listed.inked
         self._ahead, self._velocity = list(ahead), list(velocity)
         self._parts = 0
         self._weights: Strips | None = None
@@ -193,6 +217,7 @@ def best_width(hidden: int, workers: int) -> int:
     return min(_WIDTHS, key=cost)
 
 
+@lru_cache(maxsize=4)
 def _powers(count: int, shrink: float, momentum: float) -> FloatArray:
     """Return the powers 0 to count - 1 of a step without a gradient, (A, v) -> (A + mu v' - s A, v'), v' = mu v - s A.
 
@@ -234,7 +259,10 @@ def _packed(layers: Sequence[Layer], parts: int, padded: int) -> tuple[FloatArra
     (inputs, hidden), classes = w1.shape, w2.shape[1]
     width, strips = parts * LANES, _strips(hidden, parts)
     more = strips * width - hidden
-    wide = np.pad(w1, ((0, 0), (0, more))).reshape(inputs, strips, width)
+    if not any(part.any() for layer in layers for part in layer):  # velocities before the first step
+        units = strips * width
+        return _aligned(inputs * units), _aligned(units), _aligned(classes * units), _aligned(padded * units)
+    wide = (np.pad(w1, ((0, 0), (0, more))) if more else w1).reshape(inputs, strips, width)
     tall = np.pad(w2, ((0, more), (0, padded - classes)))
     by_class = tall[:, :classes].reshape(strips, width, classes)
     return (

@@ -44,7 +44,7 @@ def compare(run: Callable[[int], object], most: int, tick: Callable[[], None]) -
         tick: Called after each number.
     """
     seconds: dict[int, float] = {}
-    for number in (*(2**power for power in range(most.bit_length()) if 2**power < most), most):
+    for number in numbers_of_threads(most):
         try:
             seconds[number] = _fastest(run, number)
         except RuntimeError:
@@ -56,6 +56,11 @@ def compare(run: Callable[[int], object], most: int, tick: Callable[[], None]) -
     best_first = sorted((s, number) for number, s in seconds.items() if s <= limit_s)
     numbers = tuple(sorted(number for _, number in best_first[:_MOST_CONTENDERS]))
     return Contenders(tuple(seconds), numbers, *best_first[0])
+
+
+def numbers_of_threads(most: int) -> tuple[int, ...]:
+    """Return 1, 2, 4, ... and the greatest number."""
+    return (*(2**power for power in range(most.bit_length()) if 2**power < most), most)
 
 
 def winner(seconds: dict[int, float]) -> int:

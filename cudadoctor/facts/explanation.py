@@ -19,7 +19,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     `host_us` is what the host spends in it without waiting for the device; `device_us` what the device then works on
     it, after all that was queued before. `waits` says that the host goes on only when the device is done with it.
     `bytes` and `pinned` describe a copy. `implicit` marks what a library adds on its own around a launch: copies of
-    host arrays that were passed to a kernel, and the memory for them.
+    host arrays that were passed to a kernel, and the memory for them. `blocks` is the size of a kernel's grid, 0 where
+    it is not known.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int = 0
     pinned: bool = False
     implicit: bool = False
+    blocks: int = 0
 
 
 class Rung(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +39,9 @@ class Rung(msgspec.Struct, frozen=True, kw_only=True):
 
     `samples_us` are wall times, one a round, rounds interleaved over all rungs; `low_us` and `high_us` hold their
     median with probability `coverage`. `calls` are one minibatch as it was recorded, empty where there is nothing to
-    record (a whole epoch in one launch). `changes_training` marks rungs that train on other minibatches.
+    record (a whole epoch in one launch). `changes_training` marks rungs that train on other minibatches. A sample is
+    the mean of so many `minibatches`, 0 where that was not kept; `loss` is over the same minibatches in all rungs that
+    do not change them.
     """
 
     id: str
@@ -47,6 +51,7 @@ class Rung(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["measured", "skipped", "failed"]
     reason: str = ""
     batch_size: int = 0
+    minibatches: int = 0
     changes_training: bool = False
     samples_us: tuple[float, ...] = ()
     median_us: float | None = None
@@ -120,9 +125,10 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 class BreakEven(msgspec.Struct, frozen=True, kw_only=True):
     """From which minibatch or width on the GPU lane wins, fitted and then tested.
 
-    `at` is None where the lines do not cross at any positive size, and `reason` says so; where they cross, `reason`
-    says what else there is to know of it. `low` and `high` are its 95 % interval.
-    `checks` are runs at about half and twice the predicted size.
+    `at` is None where no crossing was found, or where one was predicted and a test did not bear it out, and `reason`
+    says so; otherwise `reason` says what else there is to know of it. `low` and `high` are its 95 % interval.
+    `checks` are fresh runs at about half and twice the predicted size. `statistic` says what the times of all points
+    are of their samples.
     """
 
     variable: Literal["batch_size", "hidden_units"]
@@ -136,6 +142,7 @@ class BreakEven(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None = None
     reason: str = ""
     checks: tuple[BreakEvenPoint, ...] = ()
+    statistic: Literal["median", "fastest"] = "median"
 
 
 class ClockReading(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,7 +188,8 @@ class CpuEffort(msgspec.Struct, frozen=True, kw_only=True):
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """All that the race found out about why its lanes took as long as they did.
 
-    `mean_absolute_error` is that of the predictions as a fraction of what was measured.
+    `mean_absolute_error` is that of the predictions as a fraction of what was measured. `multiprocessors` are those of
+    the GPU, None where it was not asked.
     """
 
     rungs: tuple[Rung, ...] = ()
@@ -193,4 +201,5 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     violations: tuple[Violation, ...] = ()
     window_s: float | None = None
     cpu: CpuEffort | None = None
+    multiprocessors: int | None = None
     notes: tuple[str, ...] = ()

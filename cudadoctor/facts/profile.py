@@ -193,15 +193,16 @@ class LineRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """The recorded run, played again without the tracer's cost, beside the untraced runs.
+    """What was recorded, played again without the tracer's cost, beside the untraced runs.
 
-    `compared` is what both hold: the host's time in the steady `steps`, where their calls were noted in an untraced
-    run, else all of the `run`. `error` is `replayed_s / control_s - 1`. `why_no_what_if` says why nothing may be
-    predicted from it, "" if something may.
+    `compared` is what both hold: the steady `steps`, where their calls were noted in untraced runs, else all of the
+    `run`. `controls_s` are the untraced runs, `control_s` is the nearest of them, and `error` is
+    `replayed_s / control_s - 1`. `why_no_what_if` says why nothing may be predicted from it, "" if something may.
     """
 
     replayed_s: float
     control_s: float | None = None
+    controls_s: tuple[float, ...] = ()
     error: float | None = None
     compared: Literal["run", "steps"] = "run"
     why_no_what_if: str = ""
@@ -260,8 +261,8 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     """What the trace says.
 
-    `steady` and `whole` hold one breakdown a GPU, the busiest first. `dilation` is the traced run's wall time over the
-    median of the untraced ones, None where no untraced run ended. Tables are of the whole run, longest first.
+    `steady` and `whole` hold one breakdown a GPU, the busiest first. `dilation` is the traced time of what `replay`
+    compares over the untraced one, None where no untraced run ended. Tables are of the whole run, longest first.
     """
 
     steps: Steps

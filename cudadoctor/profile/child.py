@@ -19,6 +19,7 @@ from typing import Any
 
 from cudadoctor.gpu.cupti import pool, tracing
 from cudadoctor.profile import offspring
+from cudadoctor.profile.kernel_texts import numba_ptx
 from cudadoctor.profile.sampler import Sampler
 
 BOOT = (
@@ -62,6 +63,9 @@ def main() -> None:
         run()
     finally:
         writer.tell("end", monotonic=time.monotonic_ns())
+        if tracer is not None:
+            for text in numba_ptx():
+                writer.tell("ptx", text=text)
 
 
 def _observe(memory: Any, writer: pool.Writer, config: dict[str, Any]) -> tuple[tracing.Tracing | None, Sampler | None]:

@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cudadoctor.attribution.profile.code import KernelCode, read_ptx
 from cudadoctor.attribution.profile.trace import SourceLine, Trace, TracerCost
 from cudadoctor.gpu.cupti import pool
 from cudadoctor.profile import host_rows
 from cudadoctor.profile.device_rows import device_ops
+from cudadoctor.profile.kernel_names import readable
 from cudadoctor.profile.records import Clock, Names, Records
 
 NO_COST = TracerCost(0.0, 0.0, 0.0)
@@ -125,8 +127,22 @@ def decode(
         dropped=told.dropped or int(records.full),
         complete_until=int(calls["end"].max()) if full and len(calls) else None,
         cost=cost,
+        codes=_codes(texts, names),
     )
     return trace, records.count()
+
+
+def _codes(texts: Sequence[Mapping[str, Any]], names: Names) -> dict[int, KernelCode]:
+    """Return what the PTX that the child sent says of each kernel, by the number of its name."""
+    known = {text: number for number, text in enumerate(names.texts)}
+    found: dict[int, KernelCode] = {}
+    for text in texts:
+        if text["kind"] == "ptx":
+            for name, code in read_ptx(text["text"]).items():
+                number = known.get(readable(name))
+                if number is not None:
+                    found[number] = code
+    return found
 
 
 def taken_over(told: Told, trace: Trace) -> bool:

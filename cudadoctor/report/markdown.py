@@ -1,9 +1,9 @@
-"""The report as Markdown, fit for an issue: short, details folded."""
+"""The report as Markdown, fit for an issue on GitHub: short, details folded."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from cudadoctor.facts.base import Fact, Known
 from cudadoctor.facts.driver import Driver
@@ -21,34 +21,68 @@ from cudadoctor.text import printable
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~@!])")
 
 
+MOST_CHARACTERS = 60_000
+"""GitHub takes 65,536 characters in an issue, and whoever pastes a report wants to say something too."""
+
+_OPEN_LINES = 12
+"""A measurement of more lines is folded."""
+
+_MOST_NAMES = 20
+
+
 def render_markdown(diagnosis: Diagnosis, sentence: str, lines: Sequence[str] = ()) -> str:
-    """Return the report as GitHub-flavoured Markdown."""
+    """Return the report as GitHub-flavoured Markdown: the answer and the fixes open, all else folded.
+
+    Parts that would make it longer than an issue may be are left out, and named at the end.
+    """
     parts = [f"### cudadoctor {diagnosis.command}: {diagnosis.status}", "", _escape(sentence), ""]
+    length, left_out = _length(parts), []
+    for name, part in _parts(diagnosis, lines):
+        if length + _length(part) > MOST_CHARACTERS:
+            left_out.append(name)
+            continue
+        parts += part
+        length += _length(part)
+    if left_out:
+        names = ", ".join(left_out[:_MOST_NAMES]) + (", ..." if len(left_out) > _MOST_NAMES else "")
+        parts += [f"Left out, because it is longer than an issue may be: {names}. `--format json` has all of it.", ""]
+    parts.append(f"<sub>cudadoctor {diagnosis.version}, report schema {diagnosis.schema_version}</sub>")
+    return "\n".join(parts) + "\n"
+
+
+def _parts(diagnosis: Diagnosis, lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the parts in their order, each with its name."""
     if diagnosis.plan is not None:
-        parts += _block(plan_for_markdown(diagnosis.plan))
+        yield "the plan", _block(plan_for_markdown(diagnosis.plan))
     for finding in diagnosis.findings if diagnosis.plan is None else ():
-        parts += _finding(finding)
+        yield finding.id, _finding(finding)
     if lines:
-        parts += _block("\n".join(lines))
-    parts += _machine(diagnosis)
+        block = _block("\n".join(lines))
+        title = "what was measured or read"
+        yield title, _folded(title.capitalize(), block) if len(lines) > _OPEN_LINES else block
+    yield "the machine", _machine(diagnosis)
     if isinstance(diagnosis.facts.ladder, Ladder):
-        road = "\n".join(f"{row.name:15} {row.state:12} {row.detail}".rstrip() for row in rows(diagnosis.facts.ladder))
-        parts += [
-            "<details><summary>The road from the PCI bus to a kernel</summary>",
-            "",
-            *_block(road),
-            "</details>",
-            "",
-        ]
+        steps = rows(diagnosis.facts.ladder)
+        road = "\n".join(f"{row.name:15} {row.state:12} {row.detail}".rstrip() for row in steps)
+        yield "the road", _folded("The road from the PCI bus to a kernel", _block(road))
     told = framework_rows(diagnosis.facts.frameworks)
     if told:
         listed = "\n".join(f"{name:24} {state:10} {text}".rstrip() for name, state, text in told)
-        parts += [f"<details><summary>{FRAMEWORKS_TITLE}</summary>", "", *_block(listed), "</details>", ""]
+        yield "the frameworks", _folded(FRAMEWORKS_TITLE, _block(listed))
     if diagnosis.skipped:
-        skipped = "\n".join(f"{item.rule}: {item.reason}" for item in diagnosis.skipped)
-        parts += ["<details><summary>Not judged</summary>", "", *_block(skipped), "</details>", ""]
-    parts.append(f"<sub>cudadoctor {diagnosis.version}, report schema {diagnosis.schema_version}</sub>")
-    return "\n".join(parts) + "\n"
+        reasons: dict[str, list[str]] = {}
+        for item in diagnosis.skipped:
+            reasons.setdefault(item.reason, []).append(item.rule)
+        skipped = "\n".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
+        yield "what was not judged", _folded("Not judged", _block(skipped))
+
+
+def _folded(title: str, inner: Sequence[str]) -> list[str]:
+    return [f"<details><summary>{title}</summary>", "", *inner, "</details>", ""]
+
+
+def _length(parts: Sequence[str]) -> int:
+    return sum(len(part) + 1 for part in parts)
 
 
 def _finding(finding: Finding) -> list[str]:
@@ -57,21 +91,23 @@ def _finding(finding: Finding) -> list[str]:
         "",
         _escape(finding.summary),
         "",
+        f"Fix: {_escape(finding.fix.text)}",
+        "",
     ]
-    parts += [f"Cause ({finding.confidence}): {_escape(finding.cause)}", ""]
+    if finding.fix.commands:
+        parts += _block("\n".join(finding.fix.commands), "sh")
+    inner = [_escape(finding.cause), ""]
     for item in finding.evidence:
         value = "-" if item.value is None else str(item.value)
         if item.name == SAID_BY_TEXT:
-            parts.append(f"- {_escape(item.source)}: {_code(value)}")
+            inner.append(f"- {_escape(item.source)}: {_code(value)}")
             continue
-        parts.append(f"- {_escape(item.name)}: {_code(value)} (from {_code(item.source)})")
+        inner.append(f"- {_escape(item.name)}: {_code(value)} (from {_code(item.source)})")
+    inner += [""] if finding.evidence else []
     if finding.confirm is not None:
-        parts += ["", f"To tell: if this is the cause, you see {_escape(finding.confirm.shows)}:", ""]
-        parts += _block(finding.confirm.command, "sh")[:-1]
-    parts += ["", f"Fix: {_escape(finding.fix.text)}", ""]
-    if finding.fix.commands:
-        parts += _block("\n".join(finding.fix.commands), "sh")
-    return parts
+        inner += [f"To tell: if this is the cause, you see {_escape(finding.confirm.shows)}:", ""]
+        inner += _block(finding.confirm.command, "sh")
+    return parts + _folded(f"Cause ({finding.confidence}) and evidence", inner)
 
 
 def _machine(diagnosis: Diagnosis) -> list[str]:

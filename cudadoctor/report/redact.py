@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable
 from typing import Any, TypeVar
@@ -29,6 +30,17 @@ def redacted(value: S, *, names: Iterable[str] = ()) -> S:
 def redacted_text(text: str, *, names: Iterable[str] = ()) -> str:
     """Return a text with the same taken out."""
     return _clean(text, _pattern(names))
+
+
+def own_names() -> list[str]:
+    """Return the names of this host and this user."""
+    import getpass
+    import platform
+
+    names = [platform.node(), platform.node().split(".")[0]]
+    with contextlib.suppress(Exception):  # no entry in the password database, as in some containers
+        names.append(getpass.getuser())
+    return names
 
 
 def _pattern(names: Iterable[str]) -> re.Pattern[str] | None:

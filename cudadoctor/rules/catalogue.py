@@ -107,7 +107,6 @@ from cudadoctor.rules.power.hybrid_gpu_powered_off import hybrid_gpu_powered_off
 from cudadoctor.rules.profile.compile_every_step import compile_every_step
 from cudadoctor.rules.profile.dataloader_bound import dataloader_bound
 from cudadoctor.rules.profile.fp64_on_consumer_gpu import fp64_on_consumer_gpu
-from cudadoctor.rules.profile.low_occupancy_grid import low_occupancy_grid
 from cudadoctor.rules.profile.storage_bound import storage_bound
 from cudadoctor.rules.profile.transfer_bound import transfer_bound
 from cudadoctor.rules.profile.uncoalesced_access import uncoalesced_access
@@ -119,6 +118,7 @@ from cudadoctor.rules.race.host_bound_not_gpu import host_bound_not_gpu
 from cudadoctor.rules.race.implicit_host_copies import implicit_host_copies
 from cudadoctor.rules.race.launch_bound_small_work import launch_bound_small_work
 from cudadoctor.rules.race.low_end_gpu import low_end_gpu
+from cudadoctor.rules.race.low_occupancy_grid import low_occupancy_grid
 from cudadoctor.rules.race.ptx_jit_first_run import ptx_jit_first_run
 from cudadoctor.rules.race.race_lane_failed import race_lane_failed
 from cudadoctor.rules.race.race_lanes_disagree import race_lanes_disagree

@@ -86,7 +86,7 @@ def dies_in_the_rung_r0(arguments: dict[str, Any], reporter: Reporter) -> None:
         with reporter.step(f"rung {rung}"):
             if rung == "R0":
                 os.kill(os.getpid(), signal.SIGKILL)
-        reporter.send("rung_ready", rung=rung, batch_size=64)
+        reporter.send("rung_ready", rung=rung, batch_size=64, minibatches=21)
         for us in (21.0, 22.0, 23.0):
             reporter.send("rung_sample", rung=rung, us=us, timed_us=None)
     reporter.send("ladder_done")
@@ -105,7 +105,7 @@ def climbs(arguments: dict[str, Any], reporter: Reporter) -> None:
     launch = {"name": "kernel", "kind": "launch", "host_us": 11.0, "device_us": 15.0}
     read = {"name": "loss", "kind": "copy-to-host", "host_us": 5.5, "device_us": 0.0, "waits": True, "bytes": 8}
     for rung, samples, calls in (("R3", (24.0, 25.0, 26.0), [launch, read]), ("R4", (15.0, 16.0, 17.0), [launch])):
-        reporter.send("rung_ready", rung=rung, batch_size=64)
+        reporter.send("rung_ready", rung=rung, batch_size=64, minibatches=21)
         for us in samples:
             reporter.send("rung_sample", rung=rung, us=us, timed_us=1.1 * us)
         reporter.send("rung_loss", rung=rung, loss=0.5)
@@ -116,7 +116,7 @@ def climbs(arguments: dict[str, Any], reporter: Reporter) -> None:
 
 def hangs_in_the_ladder(arguments: dict[str, Any], reporter: Reporter) -> None:
     never_climbs(arguments, reporter)
-    reporter.send("rung_ready", rung="R1", batch_size=64)
+    reporter.send("rung_ready", rung="R1", batch_size=64, minibatches=21)
     reporter.send("rung_sample", rung="R1", us=7.0, timed_us=None)
     with reporter.step("rung R2"):
         time.sleep(60)

@@ -42,7 +42,10 @@ def profile(name: str) -> Profile:
         program=PROGRAM,
         tracer=Tracer(
             state="traced", library="/opt/cupti/libcupti.so.12", version="12.8",
-            records=(RecordCount(kind="kernel", count=len(trace.ops)), RecordCount(kind="call", count=len(trace.calls))),
+            records=(
+                RecordCount(kind="kernel", count=len(trace.ops)),
+                RecordCount(kind="call", count=len(trace.calls)),
+            ),
         ),
         control=tuple(Run(wall_s=wall / 1e9, exit_code=0) for wall in walls.walls),
         traced=Run(wall_s=trace.end / 1e9, exit_code=0),

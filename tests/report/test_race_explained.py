@@ -165,3 +165,14 @@ def test_no_explanation_breaks_the_report(data: st.DataObject) -> None:
     explained = data.draw(strategy_of(Explanation))
     for line in explanation_lines(race(explained)):
         assert "\x1b" not in line
+
+
+def test_a_break_even_of_fastest_samples_says_so_and_one_taken_back_says_why() -> None:
+    (found,) = explanation().break_even
+    assert "fitted to the fastest samples, µs a minibatch" in text(
+        explanation(break_even=(msgspec.structs.replace(found, statistic="fastest"),))
+    )
+    reason = "the lines meet at about 1436, but tested there, the CPU took 9 µs, so no crossing can be told"
+    taken_back = msgspec.structs.replace(found, at=None, low=None, high=None, reason=reason)
+    told = " ".join(text(explanation(break_even=(taken_back,))).split())
+    assert f"break-even over rows: none, {reason}." in told

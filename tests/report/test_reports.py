@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -122,6 +123,36 @@ def test_markdown_lets_no_markup_through() -> None:
     assert "<script>" not in outside
     assert "\x1b" not in text
     assert "\u202e" not in text
+
+
+def folded(text: str) -> list[str]:
+    return re.findall(r"(?s)^<details><summary>.*?</summary>\n\n(.*?)^</details>$", text, re.M)
+
+
+def test_markdown_for_an_issue_shows_answer_summary_and_fix_and_folds_the_rest() -> None:
+    text = render_markdown(diagnosis("hello"), "Answer", [f"row {number}" for number in range(40)])
+    inner = folded(text)
+    open_part = text
+    for part in inner:
+        open_part = open_part.replace(part, "")
+    for shown in ("Answer", "Title hello", "Summary hello", "Fix hello", "```sh\nsudo reboot\n```"):
+        assert shown in open_part, shown
+    for hidden in ("Cause hello", "name hello", "row 39", "detail hello", "reason hello"):
+        assert hidden not in open_part, hidden
+        assert any(hidden in part for part in inner), hidden
+    assert len(open_part.splitlines()) < 40
+
+
+def test_markdown_is_never_longer_than_an_issue_and_says_what_it_left_out() -> None:
+    report = diagnosis("hello")
+    many = tuple(msgspec.structs.replace(finding("x" * 900), id=f"finding-{n}") for n in range(20))
+    text = render_markdown(msgspec.structs.replace(report, findings=many), "Answer", ["line " * 20] * 2000)
+    assert 40_000 < len(text) < 65_536
+    assert "finding-0`" in text
+    assert re.search(r"^Left out, .*finding-\d+, .*what was measured or read", text, re.M)
+    assert text.count("<details>") == text.count("</details>")
+    assert len(re.findall(r"^```", text, re.M)) % 2 == 0
+    assert "Left out" not in render_markdown(report, "Answer")
 
 
 def test_names_and_home_folders_are_taken_out_and_the_rest_stays() -> None:

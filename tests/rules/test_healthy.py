@@ -191,6 +191,7 @@ def test_measurements_that_were_not_made_are_skipped_and_say_so() -> None:
         "host-bound-not-gpu",
         "clock-ramp",
         "warmup-in-timing",
+        "low-occupancy-grid",
         "ptx-jit-first-run",
         "cpu-baseline-blas",
         "device-sources-disagree",

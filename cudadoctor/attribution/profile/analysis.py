@@ -43,14 +43,13 @@ def analyse(trace: Trace, control: Control, peaks: Peaks, use: DeviceUse | None 
     found = steps.find(model)
     devices = _devices(model)
     walls = [wall for wall in control.walls if wall > 0]
-    dilation = trace.end / median(walls) if walls else None
     begin, end = found.window
     busies = [Busy(model, device) for device in devices]
     steady = tuple(decompose(model, host, busy, "steady", begin, end) for busy in busies)
     nothing = [] if busies else [Busy(model, 0)]
     whole = tuple(decompose(model, host, busy, "whole", 0.0, float(trace.end)) for busy in busies or nothing)
     excerpt = cut(model, host, found) if devices else None
-    checked = check(model, control, found, excerpt, dilation)
+    checked = check(model, control, found, excerpt)
     replayed = checked.replayed
     predicted: list[WhatIf] = []
     if excerpt is not None and replayed.error is not None and not replayed.why_no_what_if:
@@ -60,7 +59,7 @@ def analyse(trace: Trace, control: Control, peaks: Peaks, use: DeviceUse | None 
         predicted += once.ramp(model, wall=checked.wall, error=replayed.error)
     return Analysis(
         steps=_told(found, excerpt, model),
-        dilation=dilation,
+        dilation=checked.dilation,
         steady=steady,
         whole=whole,
         kernels=tables.kernel_rows(model),

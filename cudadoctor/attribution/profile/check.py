@@ -1,13 +1,17 @@
 """Hold the replay against the untraced runs: its steady steps, if their calls were noted there, else all of the run.
 
-A run that was not traced but whose launches and copies were counted (their beginnings noted, at some tenths of a
-microsecond each) makes the same calls in the same order. So the host's time from the first steady step to the last is
-known there, and start-up, which differs from run to run by more than 5 %, does not blur it.
+A run that was not traced but in which the beginnings of launches and copies were noted (at some tenths of a microsecond
+each) makes the same calls in the same order. So what the steady steps take is known there, and start-up, which differs
+from run to run by more than most causes cost, does not blur it. The span that is compared begins with the first such
+call of the steady steps and ends with the first one after all that they put on a device is done or, where there is
+none, with the program.
+
+Untraced runs differ from each other, on a busy machine by tenths. The replay must come within 5 % of one of them, or
+lie between two.
 """
 
 from __future__ import annotations
 
-from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -16,57 +20,71 @@ from cudadoctor.attribution.profile.excerpt import Excerpt
 from cudadoctor.attribution.profile.model import Floats, Model
 from cudadoctor.attribution.profile.replay import WholeRun, whole_run
 from cudadoctor.attribution.profile.steps import Found
-from cudadoctor.attribution.profile.trace import Control
+from cudadoctor.attribution.profile.trace import CallKind, Control
 from cudadoctor.facts.profile import Replayed
 
 MISMATCH_LIMIT = 0.05
 DILATION_LIMIT = 2.0
 
+MARKED = (CallKind.LAUNCH, CallKind.COPY, CallKind.MEMSET)
+
+_MOST_DIFFERENT = 0.002
+"""Runs may differ by this part in how often they call; then calls are counted from the nearer end."""
+
 
 class Checked(NamedTuple):
-    """What came of it. `wall` is what the whole run takes without the tracer, nanoseconds."""
+    """What came of it. The whole run takes `wall` nanoseconds without the tracer; `dilation` is as in the facts."""
 
     replayed: Replayed
     wall: float
+    dilation: float | None
 
 
-def check(model: Model, control: Control, found: Found, excerpt: Excerpt | None, dilation: float | None) -> Checked:
+class _Span(NamedTuple):
+    """One stretch of the program: traced, played again, and in each untraced run, nanoseconds."""
+
+    traced: float
+    played: float
+    untraced: tuple[float, ...]
+
+
+def check(model: Model, control: Control, found: Found, excerpt: Excerpt | None) -> Checked:
     """Play the run again and compare it with the untraced ones."""
     played = whole_run(model)
     wall = _to_the_end(model, played)
-    walls = [float(each) for each in control.walls if each > 0]
     steps = _steps(model, control, found, played)
-    if not walls and steps is None:
-        return Checked(Replayed(replayed_s=wall / 1e9, why_no_what_if="no untraced run came to its end"), wall)
-    ours, theirs = steps if steps is not None else (wall, walls)
-    middle = median(theirs)
-    error = ours / middle - 1
+    walls = tuple(float(each) for each in control.walls if each > 0)
+    span = steps or _Span(float(model.trace.end), wall, walls)
+    if not span.untraced:
+        return Checked(Replayed(replayed_s=wall / 1e9, why_no_what_if="no untraced run came to its end"), wall, None)
+    nearest = min(span.untraced, key=lambda each: abs(each - span.played))
+    between = min(span.untraced) <= span.played <= max(span.untraced)
+    error, dilation = span.played / nearest - 1, span.traced / nearest
     why = ""
-    if dilation is not None and dilation > DILATION_LIMIT:
+    if dilation > DILATION_LIMIT:
         why = f"tracing made the run take {dilation:.1f} times as long; beyond {DILATION_LIMIT:.0f} nothing is judged"
     elif excerpt is None:
         why = "no steady work of a GPU was recorded"
-    elif abs(error) > MISMATCH_LIMIT and not (len(theirs) > 1 and min(theirs) <= ours <= max(theirs)):
+    elif abs(error) > MISMATCH_LIMIT and not between:
         why = (
             f"played again without the tracer, {'the steady steps take' if steps else 'the run takes'} "
-            f"{ours / 1e9:.3g} s and not {middle / 1e9:.3g}: {abs(error):.0%} {'more' if error > 0 else 'less'}, and "
-            f"{MISMATCH_LIMIT:.0%} is the limit"
+            f"{span.played / 1e9:.3g} s and not {nearest / 1e9:.3g}: {abs(error):.0%} "
+            f"{'more' if error > 0 else 'less'}, and {MISMATCH_LIMIT:.0%} is the limit"
         )
     elif abs(excerpt.error) > MISMATCH_LIMIT:
         why = (
             f"played again, the recorded steps take {abs(excerpt.error):.0%} "
             f"{'more' if excerpt.error > 0 else 'less'} than they took, and {MISMATCH_LIMIT:.0%} is the limit"
         )
-    return Checked(
-        Replayed(
-            replayed_s=ours / 1e9,
-            control_s=middle / 1e9,
-            error=error,
-            compared="steps" if steps is not None else "run",
-            why_no_what_if=why,
-        ),
-        wall,
+    replayed = Replayed(
+        replayed_s=span.played / 1e9,
+        control_s=nearest / 1e9,
+        controls_s=tuple(each / 1e9 for each in span.untraced),
+        error=error,
+        compared="steps" if steps is not None else "run",
+        why_no_what_if=why,
     )
+    return Checked(replayed, wall, dilation)
 
 
 def _to_the_end(model: Model, played: WholeRun) -> float:
@@ -79,21 +97,32 @@ def _to_the_end(model: Model, played: WholeRun) -> float:
     return played.wall - rest + rest * (played.wall - rest) / recorded
 
 
-def _steps(model: Model, control: Control, found: Found, played: WholeRun) -> tuple[float, list[float]] | None:
-    """Return how long the steady steps take the host, played and in each untraced run; None where that is not known."""
-    marks = model.trace.marks
-    bounds = found.calls[[found.warm_up, -1]]
-    runs = [noted for noted in control.marks if len(noted) == len(marks)]
-    if not runs or not len(marks) or int(bounds[1]) >= len(played.begins) or found.steady < 1:
+def _steps(model: Model, control: Control, found: Found, played: WholeRun) -> _Span | None:
+    calls, marks = model.calls, model.trace.marks
+    marked = np.flatnonzero(np.isin(calls.kind, MARKED))
+    if not len(marks) or not len(marked) or found.steady < 1:
         return None
-    places = np.searchsorted(marks, model.calls.start[bounds])
-    if places[1] >= len(marks) or places[0] >= places[1]:
+    first = int(np.searchsorted(marked, found.calls[found.warm_up]))
+    last = int(np.searchsorted(calls.start[marked], found.window[1]))
+    if first >= len(marked) or last <= first:
         return None
-    ours = _between(played.begins, bounds[0], bounds[1])
-    theirs = [_between(noted.astype(np.float64), places[0], places[1]) for noted in runs]
-    theirs = [each for each in theirs if each > 0]
-    return (ours, theirs) if theirs and ours > 0 else None
+    begin = marked[first]
+    end = marked[last] if last < len(marked) else None
+    traced = float((calls.start[end] if end is not None else model.trace.end) - calls.start[begin])
+    again = float((played.begins[end] if end is not None else played.wall) - played.begins[begin])
+    from_mark = int(np.searchsorted(marks, calls.start[begin]))
+    to_mark = int(np.searchsorted(marks, calls.start[end])) if end is not None else len(marks)
+    untraced = []
+    for theirs, wall in zip(control.marks, control.walls[-len(control.marks) :] if control.marks else (), strict=False):
+        if abs(len(theirs) - len(marks)) <= _MOST_DIFFERENT * len(marks):
+            start = _same(theirs, from_mark, len(marks))
+            stop = _same(theirs, to_mark, len(marks)) if to_mark < len(marks) else float(wall)
+            if start is not None and stop is not None and stop > start:
+                untraced.append(stop - start)
+    return _Span(traced, again, tuple(untraced)) if untraced and again > 0 else None
 
 
-def _between(at: Floats, first: int, last: int) -> float:
-    return float(at[last] - at[first])
+def _same(theirs: Floats, number: int, of: int) -> float | None:
+    """Return when another run made the same call, counted from the nearer end."""
+    place = number if number < of / 2 else len(theirs) - (of - number)
+    return float(theirs[place]) if 0 <= place < len(theirs) else None

@@ -105,7 +105,7 @@ def _of_host(trace: Trace, edges: Floats) -> list[tuple[str, int | None, Floats]
 
 def _with_ways(calls: NDArray[Any]) -> NDArray[Any]:
     """Return the calls that do something or take long, each from where the library's way into it began."""
-    kept = calls[np.isin(calls["kind"], WORK) | (calls["end"] - calls["start"] >= _LONG_NS)].copy()
+    kept: NDArray[Any] = calls[np.isin(calls["kind"], WORK) | (calls["end"] - calls["start"] >= _LONG_NS)].copy()
     if len(kept):
         ended = np.maximum.accumulate(kept["end"])[:-1]
         near = kept["start"][1:] - ended <= _WAY_NS

@@ -20,7 +20,7 @@ class Step(NamedTuple):
     """One thing that the host does in a minibatch; `run` takes the minibatch's number in the epoch.
 
     `waits` says that it returns only when the device is done; `bytes` and `pinned` describe a copy. `arrays` are what
-    a kernel is handed.
+    a kernel is handed, and `blocks` the size of its grid, 0 where nobody asked.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Step(NamedTuple):
     bytes: int = 0
     pinned: bool = False
     arrays: tuple[Any, ...] = ()
+    blocks: int = 0
 
 
 class Stepwise(ABC):

@@ -20,6 +20,7 @@ from cudadoctor.dbn.ops.device import cuda
 from cudadoctor.dbn.ops.grid import BLOCK
 from cudadoctor.dbn.rungs.arrays import on_host
 from cudadoctor.dbn.rungs.base import Step, Stepwise
+from cudadoctor.dbn.rungs.operations import tiled
 
 _PER_PIXEL = np.float32(1 / 255)
 _AS_THEY_ARE = np.float32(1)
@@ -72,7 +73,7 @@ class Fused(Stepwise):
                 arrays.units[last], *top, self._labels, self._rows, step, outputs, self.totals, stream=stream
             )
 
-        steps.append(Step("outputs", "launch", output))
+        steps.append(Step("outputs", "launch", output, blocks=outputs.shape[0]))
         # All deltas first: they are sent back through the weights of before the update.
         steps += [self._delta(i) for i in range(last, 0, -1)]
         return steps + [self._update(i) for i in range(last, -1, -1)]
@@ -90,12 +91,16 @@ class Fused(Stepwise):
         def run(step: int) -> None:
             fused_forward.launch(x, rows, row(step), scale, weights, biases, out, stream=stream)
 
-        return Step(f"forward {i + 1}", "launch", run)
+        return Step(f"forward {i + 1}", "launch", run, blocks=tiled(out))
 
     def _delta(self, i: int) -> Step:
         arrays, stream = self.arrays, self.stream
         d, weights, h, out = arrays.deltas[i + 1], arrays.ahead[i].weights, arrays.units[i], arrays.deltas[i]
-        return Step(f"hidden delta {i}", "launch", lambda _: hidden_delta.launch(d, weights, h, out, stream=stream))
+
+        def run(_: int) -> None:
+            hidden_delta.launch(d, weights, h, out, stream=stream)
+
+        return Step(f"hidden delta {i}", "launch", run, blocks=tiled(out))
 
     def _update(self, i: int) -> Step:
         x, rows, scale, row = self._source(i)
@@ -116,7 +121,7 @@ class Fused(Stepwise):
                 stream=stream,
             )
 
-        return Step(f"update {i + 1}", "launch", run)
+        return Step(f"update {i + 1}", "launch", run, blocks=tiled(a.weights))
 
 
 class Graph(Fused):
@@ -135,6 +140,7 @@ class Graph(Fused):
         """Take the training set and first weights for device `index`."""
         super().__init__(network, layers, pixels, labels, index)
         self._graphs: dict[range, Any] = {}
+        self._recorded = range(0)
 
     def _make_stream(self) -> Any:
         from cuda.core import Device
@@ -151,9 +157,14 @@ class Graph(Fused):
 
     def prepare(self, tick: Callable[[], None]) -> float:
         """Compile or load the kernels and record the graph of an epoch; return the seconds that took."""
+        return self.prepare_part(self.minibatches, tick)
+
+    def prepare_part(self, minibatches: int, tick: Callable[[], None]) -> float:
+        """Do so with a graph of the first minibatches only: each recorded launch costs as much as one that runs."""
         started = time.perf_counter()
         super().prepare(tick)
-        self._record(range(self.minibatches))
+        self._recorded = range(minibatches)
+        self._record(self._recorded)
         return time.perf_counter() - started
 
     def _record(self, numbers: range) -> None:
@@ -170,10 +181,10 @@ class Graph(Fused):
         self._graphs[numbers] = builder.complete()
 
     def time_of_launch(self) -> float:
-        """Launch the graph of an epoch; return the seconds that the host spends in that, not those of the device."""
+        """Launch the graph that was prepared; return the seconds that the host spends in that, not the device's."""
         cuda.synchronize()
         started = time.perf_counter()
-        self._graphs[range(self.minibatches)].launch(self._launch_stream)
+        self._graphs[self._recorded].launch(self._launch_stream)
         seconds = time.perf_counter() - started
         self._launch_stream.sync()
         return seconds

@@ -7,6 +7,7 @@ from typing import Any
 
 from cudadoctor.dbn.ops import affine, bias_gradient, hidden_delta, nesterov, output_delta, relu, softmax
 from cudadoctor.dbn.ops import weight_gradient as gradient
+from cudadoctor.dbn.ops.grid import BLOCK, blocks, tiles
 from cudadoctor.dbn.rungs.arrays import NetworkArrays, UpdateNumbers
 from cudadoctor.dbn.rungs.base import Step
 
@@ -16,35 +17,48 @@ def launches(arrays: NetworkArrays, update: UpdateNumbers, totals: Any, stream: 
     units, ahead = arrays.units, arrays.ahead
     last = len(ahead) - 1
 
-    def launch(name: str, function: Any, *arguments: Any) -> Step:
-        return Step(name, "launch", lambda _: function(*arguments, stream=stream), arrays=arguments)
+    def launch(name: str, grid: int, function: Any, *arguments: Any) -> Step:
+        return Step(name, "launch", lambda _: function(*arguments, stream=stream), arrays=arguments, blocks=grid)
 
     for i, (weights, biases) in enumerate(ahead):
-        yield launch(f"affine {i + 1}", affine.launch, units[i], weights, biases, units[i + 1])
+        yield launch(f"affine {i + 1}", tiled(units[i + 1]), affine.launch, units[i], weights, biases, units[i + 1])
         if i < last:
-            yield launch(f"relu {i + 1}", relu.launch, arrays.hidden[i + 1])
+            yield launch(f"relu {i + 1}", flat(arrays.hidden[i + 1]), relu.launch, arrays.hidden[i + 1])
     d = units[-1]  # the outputs become their own deltas
     rows = totals.shape[0]
 
     def run_softmax(step: int, z: Any = d) -> None:
         softmax.launch(z, arrays.targets, step % rows, totals, stream=stream)
 
-    yield Step("softmax", "launch", run_softmax, arrays=(d, arrays.targets, totals))
-    yield launch("output delta", output_delta.launch, d, arrays.targets)
+    yield Step("softmax", "launch", run_softmax, arrays=(d, arrays.targets, totals), blocks=1)
+    yield launch("output delta", flat(d), output_delta.launch, d, arrays.targets)
     for i in range(last, -1, -1):
-        yield launch(f"weight gradient {i + 1}", gradient.launch, units[i], d, arrays.gradient[i].weights)
-        yield launch(f"bias gradient {i + 1}", bias_gradient.launch, d, arrays.gradient[i].biases)
+        weights, biases = arrays.gradient[i]
+        yield launch(f"weight gradient {i + 1}", tiled(weights), gradient.launch, units[i], d, weights)
+        yield launch(f"bias gradient {i + 1}", flat(biases), bias_gradient.launch, d, biases)
         if i > 0:
             below = arrays.deltas[i]
-            yield launch(f"hidden delta {i}", hidden_delta.launch, d, ahead[i].weights, units[i], below)
+            yield launch(f"hidden delta {i}", tiled(below), hidden_delta.launch, d, ahead[i].weights, units[i], below)
             d = below
-    for number, flat in enumerate(arrays.flat):
-        what = "weights" if flat[-1] else "biases"
-        yield Step(f"update {what} {number // 2 + 1}", "launch", _update(flat, update, stream), arrays=flat[:3])
+    for number, each in enumerate(arrays.flat):
+        what = "weights" if each[-1] else "biases"
+        name = f"update {what} {number // 2 + 1}"
+        yield Step(name, "launch", _update(each, update, stream), arrays=each[:3], blocks=flat(each[0]))
 
 
-def _update(flat: tuple[Any, Any, Any, bool], update: UpdateNumbers, stream: Any) -> Any:
-    a, v, g, decays = flat
+def tiled(out: Any) -> int:
+    """Return the size of the grid of tiles that covers a matrix."""
+    across, down = tiles(*out.shape)
+    return across * down
+
+
+def flat(out: Any) -> int:
+    """Return the size of the grid of an elementwise operation."""
+    return blocks(out.size, BLOCK)
+
+
+def _update(arrays: tuple[Any, Any, Any, bool], update: UpdateNumbers, stream: Any) -> Any:
+    a, v, g, decays = arrays
 
     def run(_: int) -> None:
         nesterov.launch(a, v, g, update.momentum, update.rate, update.shrink_of(decays), stream=stream)

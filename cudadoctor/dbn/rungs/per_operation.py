@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cudadoctor.dbn.ops import gather
 from cudadoctor.dbn.ops.device import cuda
+from cudadoctor.dbn.ops.grid import BLOCK, blocks
 from cudadoctor.dbn.rungs.base import Step, Stepwise
 from cudadoctor.dbn.rungs.operations import launches
 
@@ -151,7 +152,9 @@ class _Resident(Stepwise):
         def run(step: int) -> None:
             gather.launch(self._pixels, self._labels, self._rows, step, arrays.units[0], arrays.targets, stream=stream)
 
-        return [Step("gather", "launch", run), *launches(arrays, self.update, self.totals, stream)]
+        x = arrays.units[0]
+        grid = blocks(x.shape[1], BLOCK) * x.shape[0]
+        return [Step("gather", "launch", run, blocks=grid), *launches(arrays, self.update, self.totals, stream)]
 
 
 class ResidentReadBack(_ReadsBack, _Resident):

@@ -37,8 +37,9 @@ def break_even_lines(found: BreakEven) -> list[str]:
         lines += wrapped(f"break-even: {who} wins from about {found.at:.0f} {unit} on{interval}.")
         lines += wrapped(f"{found.reason[:1].upper()}{found.reason[1:]}.", "  ") if found.reason else []
     if found.points and (found.cpu.fixed_us or found.cpu.each_us):
+        to_what = "fitted to the fastest samples" if found.statistic == "fastest" else "fitted"
         lines += wrapped(
-            f"fitted, µs a minibatch of n {unit}: {found.cpu_lane} {_line(found.cpu)}, "
+            f"{to_what}, µs a minibatch of n {unit}: {found.cpu_lane} {_line(found.cpu)}, "
             f"{found.gpu_lane} {_line(found.gpu)}.",
             "  ",
         )

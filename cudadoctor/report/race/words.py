@@ -17,6 +17,7 @@ WAITS_FOR = {
     "readback-every-step": "a result is read back in each minibatch",
     "allocation-in-loop": "device memory is allocated",
     "host-bound-not-gpu": "Python prepares the next piece of work",
+    "low-occupancy-grid": "kernels of few blocks leave most of it idle",
 }
 """Completes "... pass while"."""
 
@@ -53,6 +54,10 @@ ADVICE: dict[str, tuple[str, ...]] = {
     "host-bound-not-gpu": (
         "Do that work on the GPU, for a whole epoch at once, or in another thread meanwhile.",
         "python -m cProfile -s tottime shows what it is.",
+    ),
+    "low-occupancy-grid": (
+        "Give each kernel more blocks: larger minibatches, smaller tiles, or a sum split over blocks (split-k).",
+        "A kernel needs about two blocks for each multiprocessor; see Nsight Compute, Launch Statistics.",
     ),
 }
 

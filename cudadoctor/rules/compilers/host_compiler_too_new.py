@@ -54,7 +54,10 @@ _NAMES = {"gcc": "gcc", "clang": "clang", "msvc": "Visual Studio's compiler, _MS
     id="host-compiler-too-new",
     title="nvcc does not support the host compiler",
     severity=Severity.WARNING,
-    shows={"host-compiler": 10},
+    shows={
+        "host-compiler": 10,
+        "gcc-beyond-toolkit": 6,
+    },
     confirm=Confirm(
         'gcc -dumpfullversion; grep -h "unsupported GNU" "$(dirname "$(readlink -f "$(command -v '
         'nvcc)")")/../include/crt/host_config.h"',

@@ -73,6 +73,7 @@ from cudadoctor.tables.builds import tensorflow_build
         "lib:libcudnn_adv": 5,
         "lib:libcudnn_ops": 5,
         "lib:libcudnn_graph": 5,
+        "cudnn-not-here": 9,
     },
     confirm=Confirm(
         'python -m pip list | grep -i cudnn; /sbin/ldconfig -p | grep libcudnn; echo "$LD_LIBRARY_PATH"',

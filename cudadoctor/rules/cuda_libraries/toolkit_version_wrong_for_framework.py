@@ -86,6 +86,7 @@ from cudadoctor.rules.reading import capabilities, version_of
         "library-of-another-toolkit": 2,
         "several-libraries-missing": 4,
         "toolkit-release-refused": 7,
+        "libraries-of-two-majors dll-missing": 5,
     },
     confirm=Confirm(
         '/sbin/ldconfig -p | grep -E "libcudart|libcudnn|libcublas"; python -m pip list | grep -iE '

@@ -59,6 +59,10 @@ from cudadoctor.rules.reading import container_of, passed, said, seen, step_of
         "cuda:800 container": 7,
         "cuda:800": 3,
         "cuda:999 !container": -2,
+        "container container-restarted": 6,
+        "container-restarted": 2,
+        "container after-a-while": 3,
+        "cgroup container-cli": 6,
     },
     confirm=Confirm(
         "ls -l /dev/nvidiactl; : < /dev/nvidiactl",

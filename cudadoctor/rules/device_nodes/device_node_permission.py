@@ -74,6 +74,10 @@ def node_evidence(nodes: tuple[DeviceNode, ...]) -> tuple[Evidence, ...]:
         "groups": 1,
         "cuda:800": 4,
         "module-not-initialised": 1,
+        "root-only": 5,
+        "root-only smi-no-devices": 3,
+        "root-only cuda:100": 6,
+        "root-only no-gpu-devices": 4,
     },
     confirm=Confirm(
         "ls -l /dev/nvidia*; id; : < /dev/nvidiactl",

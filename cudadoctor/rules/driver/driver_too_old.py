@@ -109,6 +109,8 @@ from cudadoctor.tables.drivers import DriverMinimum, minimum_driver
         "singularity cuda:35": -2,
         "no-nvidia-driver driver-told": 4,
         "driver-below-toolkit not-available": 4,
+        "driver-below-toolkit no-gpu-devices": 4,
+        "ngc-driver-release": 14,
     },
     commands_here=update_driver,
     confirm=Confirm(

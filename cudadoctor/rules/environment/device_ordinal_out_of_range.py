@@ -71,6 +71,7 @@ _INDEX = re.compile(r"\d{1,6}", re.ASCII)
         "context-refused": -5,
         "device-count-0": -5,
         "no-gpu-devices": -2,
+        "container-cli-device !mig": 8,
     },
     confirm=Confirm(
         "nvidia-smi -L; env | grep CUDA_VISIBLE_DEVICES",

@@ -96,6 +96,7 @@ _ALLOWING = ("a ", "c 195:", "c *:")
         "colab not-available": 7,
         "colab": 3,
         "tegra": -5,
+        "slurm smi-works !smi-no-driver": -4,
     },
     confirm=Confirm(
         "env | grep -E '^(SLURM|COLAB).*GPU'; nvidia-smi -L",

@@ -98,6 +98,8 @@ _OLDEST_WORTH_A_WORD = (5, 0)
         "old-card cpu-used-said": 3,
         "old-card smi-works no-gpu-devices": 3,
         "symbol-not-in-module": 5,
+        "cufft-failed": 4,
+        "card-beyond-toolkit cufft-failed": 4,
     },
     confirm=Confirm(
         'python -c "import torch; print(torch.cuda.get_device_capability(), torch.cuda.get_arch_list())"',

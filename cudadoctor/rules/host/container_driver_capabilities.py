@@ -64,6 +64,8 @@ _VARIABLE = "NVIDIA_DRIVER_CAPABILITIES"
         "video-lib nvenc-version": 3,
         "video-lib": 3,
         "video-lib lxc": 3,
+        "ptxjit-missing container": 6,
+        "ptxjit-missing": 2,
     },
     confirm=Confirm(
         "echo \"$NVIDIA_DRIVER_CAPABILITIES\"; /sbin/ldconfig -p | grep -E 'libcuda|libnvidia-ml'",

@@ -112,6 +112,7 @@ _OLDEST_COMPILED = (5, 0)
         "old-card insufficient-driver": 4,
         "legacy-driver container-cli-requirement": 3,
         "old-card cpu-used-said": 2,
+        "old-card too-old-driver": 5,
     },
     commands_here=update_driver,
     confirm=Confirm(

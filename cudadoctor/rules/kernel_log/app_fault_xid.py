@@ -58,6 +58,10 @@ from cudadoctor.rules.kernel_log.events import shown
         "illegal-access cuda:700": -6,
         "device-assert": 9,
         "device-assert cuda:710": -4,
+        "xid:32": 4,
+        "xid:69": 4,
+        "xid:109": 4,
+        "xid:8": 3,
     },
     confirm=Confirm(
         "journalctl -k -b | grep -i xid",

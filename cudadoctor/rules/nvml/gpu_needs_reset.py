@@ -49,6 +49,8 @@ from cudadoctor.rules.reading import nvml_error, said, seen, text_of
         "cuda:46": 2,
         "gpu-lost-column": 3,
         "gsp-dead": -4,
+        "xid:61": 5,
+        "xid:62": 5,
     },
     confirm=Confirm(
         "nvidia-smi -q | grep -i 'recovery action'",

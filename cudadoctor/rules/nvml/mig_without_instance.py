@@ -58,6 +58,7 @@ from cudadoctor.rules.reading import cuda_error, said, seen
         "partitioned cuda:100": 3,
         "mig-list": -3,
         "mig-enabled !mig-list !mig-uuid": 3,
+        "container-cli-device mig": 6,
     },
     confirm=Confirm(
         "nvidia-smi --query-gpu=index,mig.mode.current --format=csv; nvidia-smi -L",

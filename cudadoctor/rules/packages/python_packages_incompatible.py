@@ -69,6 +69,8 @@ _ABOUT_CUDA = re.compile(r"nvvm|nvrtc|libdevice|nvjitlink|libcuda|libcudart|shar
     shows={
         "numpy-clash": 9,
         "torch-parts-mismatch": 4,
+        "torch-parts-of-others": 9,
+        "torch-symbol": 9,
     },
     confirm=Confirm(
         'python -c "import numpy, numba; print(numpy.__version__, numba.__version__); import numba.cuda"',

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from cudadoctor.rules.pasted.text import Pasted
 from cudadoctor.rules.reading import version_of
+from cudadoctor.tables.builds import host_limits
 from cudadoctor.tables.card_names import capability_of, names_in
 from cudadoctor.tables.drivers import minimum_driver
 from cudadoctor.tables.support import capability_support
@@ -32,8 +33,16 @@ _MISSING_LIBRARY = re.compile(
 
 _NVCC = re.compile(r"\bcuda compilation tools, release (\d{1,2}\.\d)")
 _TORCH_CUDA = re.compile(
-    r"\b(?:cuda used to build pytorch: |torch\.version\.cuda\W{1,6}|torch[\w.=-]{1,20}\+cu)(\d{1,2})\.?(\d)\b"
+    r"\b(?:cuda used to build pytorch: |torch\.version\.cuda\W{1,6}|torch[\w.=-]{1,20}\+cu|- cuda runtime )"
+    r"(\d{1,2})\.?(\d)\b"
 )
+_GCC = re.compile(
+    r"\b(?:gcc|g\+\+)(?:[- ]version)?(?: \((?:gcc|ubuntu|debian|red hat)[^)]{0,60}\)|[ :=v]{1,3}|-)[ =:v]{0,2}"
+    r"(\d{1,2})(?:\.\d{1,2}){1,2}\b"
+    r"|\bcompiler identification is gnu (\d{1,2})\."
+)
+# What a kernel, a Python or a driver was built with is not what nvcc would take.
+_NOT_FOR_NVCC = re.compile(r"\[gcc|\(gcc [\d.]+[^)]*\) #|linux version|kernel module|nvrm|built with|was built by")
 
 _TORCH_RELEASE = re.compile(r"\b(?:py)?torch(?:\.__version__| version)?\W{1,12}v?(\d\.\d{1,2})\.\d\b(?![+.\w])")
 _CUDA_OF_TORCH = (
@@ -88,6 +97,7 @@ def note_fits(pasted: Pasted, note: Callable[[str, int], None]) -> None:
     _cards_and_drivers(cards, drivers, note)
     _drivers_and_toolkits(drivers, toolkits, note)
     _libraries_and_toolkits(libraries, toolkits, note)
+    _compilers_and_toolkits(pasted, toolkits, note)
 
 
 def _halves_of_the_driver(pasted: Pasted, note: Callable[[str, int], None]) -> None:
@@ -219,3 +229,21 @@ def _libraries_and_toolkits(
     if len({library[0] for library in libraries}) > 1:
         for line in libraries.values():
             note("libraries-of-two-majors", line)
+
+
+def _compilers_and_toolkits(pasted: Pasted, toolkits: dict[Version, int], note: Callable[[str, int], None]) -> None:
+    """Compare the one gcc that a text names with what nvcc of the one toolkit takes."""
+    compilers: dict[int, int] = {}
+    for index, line in enumerate(pasted.lines[:_MOST_LINES]):
+        low = line.lower()
+        if not any(word in low for word in ("gcc", "gnu", "g++")) or _NOT_FOR_NVCC.search(low):
+            continue
+        for match in _GCC.finditer(low):
+            compilers.setdefault(int(match[1] or match[2]), index)
+    if len(compilers) != 1 or len(toolkits) != 1:
+        return
+    ((major, named),), ((toolkit, place),) = compilers.items(), toolkits.items()
+    limits = host_limits(".".join(map(str, toolkit)))
+    if limits is not None and limits.gcc is not None and major > limits.gcc:
+        note("gcc-beyond-toolkit", named)
+        note("gcc-beyond-toolkit", place)

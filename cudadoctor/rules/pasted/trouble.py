@@ -13,7 +13,7 @@ _WRONG = re.compile(
     r"\b(?:\w*error(?:_\w+|[a-z]+)?|\w+_status_\w+|nv_err_\w+|"
     r"fail(?:ed|ure|s)?(?! to use gpu_lock)|fatal|panic|cannot|can't|could ?n[o']t|unable|unknown|"
     r"invalid|insufficient|mismatch|not (?:found|available|supported|detected|working)|does ?n[o']t work|"
-    r"exception|refused|denied|crash(?:ed|es)?)\b"
+    r"exception|refused|denied|crash(?:ed|es)?|nvrm: xid)\b"
     # The same in other languages, in which people write around what a program printed.
     r"|报错|错误|失败|无法|不能|找不到|未找到|不可用|エラー|失敗|できません|오류|실패|ошибк|не удал|не найден"
     r"|\bfehler|\berreur|\bno se (?:puede|encuentra)",
@@ -38,6 +38,5 @@ def is_calm(pasted: Pasted) -> bool:
 
 
 def gpu_trouble(pasted: Pasted) -> bool:
-    """Say whether the text is about a GPU, a driver or CUDA and some line of it says that something went wrong."""
-    lines = pasted.lines[-_LINES_READ:]
-    return any(_ABOUT_GPUS.search(line) for line in lines) and any(_WRONG.search(line) for line in lines)
+    """Say whether the text is about a GPU, a driver or CUDA and tells of trouble or complains."""
+    return any(_ABOUT_GPUS.search(line) for line in pasted.lines[-_LINES_READ:]) and not is_calm(pasted)

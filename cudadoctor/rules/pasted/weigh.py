@@ -20,12 +20,12 @@ ENOUGH = 4
 """From this weight of its signs on a cause is named. Most single signs that only fit weigh 3 or less."""
 
 _LEANING = 1.5
-"""Weight of a leaning of the words by one nat; on threads that were held out, 1 to 4 did equally well."""
+"""Weight of a leaning of the words by one nat; on threads that were held out, 0.5 to 3 did about equally well."""
 
 _ENOUGH_LEANING = 0.35
 _ENOUGH_IN_TROUBLE = 0.06
 """From these probabilities on a cause is named for its words alone, if no problem at all is less likely than that: the
-second where a text about a GPU, a driver or CUDA also says that something went wrong."""
+second where a text about a GPU, a driver or CUDA also tells of trouble or complains."""
 
 _ENOUGH_WHEN_CALM = 0.6
 _SURER_THAN_NONE = 5
@@ -37,7 +37,7 @@ _SURELY_NONE = 0.6
 
 _BEYOND_DOUBT = 11
 _CANDIDATES = 3
-_WORTH_A_LOOK = 0.02
+_WORTH_A_LOOK = 0.01
 """Where the signs of the first weigh less than `_BEYOND_DOUBT`, so many candidates are named, as far as their words
 make them as likely as `_WORTH_A_LOOK`."""
 

@@ -20,6 +20,7 @@ NO_CAUSE = "none"
 """The class of texts that show no problem."""
 
 _WORD = re.compile(r"[a-z][a-z0-9]+|\d{3,4}")
+_CLOCK = re.compile(r"\d{4}[-/]\d\d[-/]\d\d|\d\d:\d\d:\d\d(?:[.,]\d{1,9})?")
 _MOST_LINES = 4000
 _LINES_READ = 40
 _SHARPNESS = 10.0
@@ -38,8 +39,8 @@ class Leanings(msgspec.Struct, frozen=True):
 
 
 def words_of(line: str) -> list[str]:
-    """Return the words of a line as the model knows them."""
-    return _WORD.findall(line.lower())
+    """Return the words of a line as the model knows them; a date or a time that a logger put there is none."""
+    return _WORD.findall(_CLOCK.sub(" ", line.lower()))
 
 
 def leanings(pasted: Pasted) -> Leanings | None:

@@ -104,7 +104,7 @@ def test_a_block_of_commands_is_what_is_copied() -> None:
 def hostile(value: Any, name: str = "") -> Any:
     """Add the worst to every text of facts that is free; what has a fixed set of values stays."""
     if isinstance(value, str):
-        return value if name in ("state", "kind", "variable") else value + WORST
+        return value if name in ("state", "kind", "variable", "statistic") else value + WORST
     if isinstance(value, dict):
         return {key: hostile(item, key) for key, item in value.items()}
     return [hostile(item, name) for item in value] if isinstance(value, (list, tuple)) else value

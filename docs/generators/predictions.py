@@ -12,8 +12,9 @@ from cudadoctor.attribution.cards import H100, CardModel, Range, predicted_us
 from cudadoctor.dbn.network import Network
 from cudadoctor.dbn.other_cards import best_style
 from cudadoctor.tables.published_cards import PublishedCard, published_card, published_cards
+from generators.marks import fill
 
-MEASUREMENTS = Path(__file__).parent / "measurements.md"
+MEASUREMENTS = Path(__file__).parents[1] / "measurements.md"
 
 
 class Error(NamedTuple):
@@ -32,9 +33,7 @@ class Error(NamedTuple):
 def filled(page: str) -> str:
     """Return a page with the tables between its marks made anew."""
     for name, table in (("constants", _constants), ("errors", _errors), ("reproduced", _reproduced), ("cards", _cards)):
-        block = f"<!-- predicted: {name} -->\n{table()}\n<!-- end -->"
-        page, count = re.subn(rf"<!-- predicted: {name} -->\n.*?<!-- end -->", lambda _, b=block: b, page, flags=re.S)
-        assert count == 1, f"the page has no place for {name}"
+        page = fill(page, f"predicted: {name}", table())
     return page
 
 
