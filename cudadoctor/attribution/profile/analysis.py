@@ -13,9 +13,9 @@ from cudadoctor.attribution.profile.excerpt import Excerpt, cut
 from cudadoctor.attribution.profile.grouping import grouped
 from cudadoctor.attribution.profile.host import Host
 from cudadoctor.attribution.profile.model import Model, build, tidy
-from cudadoctor.attribution.profile.patterns import Window
 from cudadoctor.attribution.profile.steps import Found
 from cudadoctor.attribution.profile.trace import Control, DeviceUse, Peaks, Trace
+from cudadoctor.attribution.profile.window import Window
 from cudadoctor.attribution.statistics import bootstrap_median
 from cudadoctor.facts.profile import Analysis, Replayed, Steps, WhatIf
 

@@ -20,8 +20,8 @@ from cudadoctor.attribution.profile import edits
 from cudadoctor.attribution.profile.excerpt import Excerpt
 from cudadoctor.attribution.profile.grouping import grouped
 from cudadoctor.attribution.profile.model import Floats, Model
-from cudadoctor.attribution.profile.patterns import Candidate, Window
 from cudadoctor.attribution.profile.trace import DeviceKind, DeviceUse
+from cudadoctor.attribution.profile.window import Candidate, Window
 
 FEW_BLOCKS = 2
 """Blocks a multiprocessor below which a grid cannot fill the GPU."""

@@ -17,19 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cudadoctor.attribution.profile.grouping import grouped
-from cudadoctor.attribution.profile.trace import CallKind, Memory, Overhead, SyncKind, Trace
+from cudadoctor.attribution.profile.trace import CallKind, Overhead, Trace
+from cudadoctor.attribution.profile.waits import SLACK, waits
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-_SLACK = 300
-"""Nanoseconds by which clocks of device and host may differ after CUPTI has aligned them."""
 _SOON = 5_000
 """An operation that starts this soon after another ended may have waited for it, nanoseconds."""
 _OVERLAPS = 0.02
 """Threads that call at the same time in more than this part of their calls are lanes of their own."""
-_MANY_QUEUED = 900
-"""The driver's queue holds 1024 launches; a long launch with this many ahead of it waited for room."""
 _MOST_SHRUNK = 0.8
 """Of what was recorded, at most this part is taken to be the tracer's."""
 
@@ -120,7 +117,7 @@ def build(trace: Trace) -> Model:
     ops = trace.ops[order]
     stream = _streams(ops)
     first, count = _first_ops(op_call, len(calls))
-    wait, ended = _waits(trace, start, end, ops, op_call, stream, first, count)
+    wait, ended = waits(trace, start, end, ops, op_call, stream, first, count)
     gap = np.where(before >= 0, start - end[before] if len(end) else 0, np.maximum(start, 0)).astype(np.float64)
     gap = np.maximum(gap, 0.0)
     waited = ended > start
@@ -223,7 +220,7 @@ def _calls_of(trace: Trace) -> Ints:
     known = trace.calls["correlation"][order]
     place = np.clip(np.searchsorted(known, trace.ops["correlation"]), 0, len(known) - 1)
     found = order[place]
-    right = (known[place] == trace.ops["correlation"]) & (trace.calls["start"][found] <= trace.ops["start"] + _SLACK)
+    right = (known[place] == trace.ops["correlation"]) & (trace.calls["start"][found] <= trace.ops["start"] + SLACK)
     return np.where(right, found, -1).astype(np.int64)
 
 
@@ -237,95 +234,6 @@ def _first_ops(op_call: Ints, calls: int) -> tuple[Ints, Ints]:
     places = np.flatnonzero(op_call >= 0)[::-1]
     first[op_call[places]] = places
     return first, count
-
-
-def _waits(
-    trace: Trace, start: Ints, end: Ints, ops: NDArray[Any], op_call: Ints, stream: Ints, first: Ints, count: Ints
-) -> tuple[Ints, Ints]:
-    """Return which operation each call waited for, -1 for none, and when that ended (0 where the call did not wait)."""
-    n = len(start)
-    wait, ended = np.full(n, -1, np.int64), np.zeros(n, np.int64)
-    if not n or not len(ops):
-        return wait, ended
-    kind = trace.calls["kind"]
-    op_end = ops["end"].astype(np.int64)
-    submitted = np.where(op_call >= 0, start[op_call], ops["start"].astype(np.int64))
-    # The operation that ends last of all that were submitted up to each place.
-    most = np.maximum.accumulate(op_end)
-    latest = np.maximum.accumulate(np.where(op_end >= most, np.arange(len(ops)), 0))
-    upto = np.searchsorted(submitted, start, side="right") - 1
-
-    def take(calls: Ints, op: Ints, sure: NDArray[np.bool_]) -> None:
-        """Let calls wait for operations, where they ended within the call, or for sure."""
-        good = op >= 0
-        calls, op, sure = calls[good], op[good], sure[good]
-        within = (op_end[op] > start[calls]) & (op_end[op] <= end[calls] + _SLACK)
-        past = op_end[op] <= start[calls]
-        held = within | (sure & past)
-        wait[calls[held]] = op[held]
-        ended[calls[within]] = np.minimum(op_end[op[within]], end[calls[within]])
-
-    syncs = np.flatnonzero(kind == CallKind.SYNC)
-    told = _sync_kinds(trace, syncs)
-    whole = syncs[(told[0] == SyncKind.CONTEXT) | (told[0] == SyncKind.UNKNOWN)]
-    take(whole, np.where(upto[whole] >= 0, latest[upto[whole]], -1), np.ones(len(whole), np.bool_))
-    one = told[0] == SyncKind.STREAM
-    take(syncs[one], _last_in_stream(ops, upto[syncs[one]], told[1][one]), np.ones(int(one.sum()), np.bool_))
-    # What is left waited for whatever ended last within it.
-    left = syncs[(wait[syncs] < 0)]
-    by_end = np.argsort(op_end, kind="stable")
-    place = np.searchsorted(op_end[by_end], end[left] + _SLACK, side="right") - 1
-    found = np.where(place >= 0, by_end[place], -1)
-    found = np.where((found >= 0) & (found <= upto[left]), found, -1)
-    take(left, found, np.zeros(len(left), np.bool_))
-    # A copy waits for itself, unless it was asynchronous and from or to pinned memory.
-    own = np.flatnonzero(((kind == CallKind.COPY) | (kind == CallKind.MEMSET)) & (count > 0))
-    op = first[own] + count[own] - 1
-    pageable = (ops["source"][op] == Memory.PAGEABLE) | (ops["target"][op] == Memory.PAGEABLE)
-    blocks = (~ops["asynchronous"][op] | pageable) & (kind[own] == CallKind.COPY)
-    take(own[blocks], op[blocks], np.zeros(int(blocks.sum()), np.bool_))
-    # Allocating, freeing and loading may wait for all that runs.
-    hidden = np.flatnonzero(
-        np.isin(kind, (CallKind.ALLOCATE, CallKind.FREE, CallKind.MODULE, CallKind.OTHER, CallKind.CONTEXT))
-    )
-    op = np.where(upto[hidden] >= 0, latest[upto[hidden]], -1)
-    most_of_it = (op >= 0) & (2 * (op_end[op] - start[hidden]) >= end[hidden] - start[hidden])
-    take(hidden[most_of_it], op[most_of_it], np.zeros(int(most_of_it.sum()), np.bool_))
-    # A launch waits for room in the queue.
-    launch = np.flatnonzero((kind == CallKind.LAUNCH) & (upto >= _MANY_QUEUED))
-    if len(launch):
-        # Nearly all launches of a program that is ahead of its device wait.
-        usual = float(np.percentile((end - start)[kind == CallKind.LAUNCH], 5))
-        done = np.searchsorted(op_end[by_end], start[launch], side="right")
-        full = (upto[launch] + 1 - done >= _MANY_QUEUED) & ((end - start)[launch] > max(4 * usual, 20_000))
-        launch = launch[full]
-        place = np.searchsorted(op_end[by_end], end[launch] + _SLACK, side="right") - 1
-        take(launch, np.where(place >= 0, by_end[place], -1), np.zeros(len(launch), np.bool_))
-    return wait, ended
-
-
-def _sync_kinds(trace: Trace, syncs: Ints) -> tuple[Ints, Ints]:
-    """Return kind and stream of what each of these calls waits for, by its synchronization record."""
-    kinds, streams = np.full(len(syncs), SyncKind.UNKNOWN, np.int64), np.full(len(syncs), -1, np.int64)
-    if len(trace.syncs) and len(syncs):
-        order = np.argsort(trace.syncs["correlation"], kind="stable")
-        known = trace.syncs["correlation"][order]
-        place = np.clip(np.searchsorted(known, trace.calls["correlation"][syncs]), 0, len(known) - 1)
-        right = known[place] == trace.calls["correlation"][syncs]
-        kinds[right] = trace.syncs["kind"][order[place[right]]]
-        streams[right] = trace.syncs["stream"][order[place[right]]]
-    return kinds, streams
-
-
-def _last_in_stream(ops: NDArray[Any], upto: Ints, streams: Ints) -> Ints:
-    """Return the last operation up to each place that is in a stream of that number, -1 for none."""
-    found = np.full(len(upto), -1, np.int64)
-    for stream in np.unique(streams):
-        places = np.flatnonzero(ops["stream"] == stream)
-        asked = streams == stream
-        last = np.searchsorted(places, upto[asked], side="right") - 1
-        found[asked] = np.where(last >= 0, places[last], -1) if len(places) else -1
-    return found
 
 
 def _without_tracer(
@@ -346,7 +254,7 @@ def _without_tracer(
             continue
         inside = np.searchsorted(start[places], told["start"], side="right") - 1
         where = np.clip(inside, 0, len(places) - 1)
-        within = (inside >= 0) & (told["end"] <= end[places[where]] + _SLACK)
+        within = (inside >= 0) & (told["end"] <= end[places[where]] + SLACK)
         length = (told["end"] - told["start"]).astype(np.float64)
         np.add.at(price, places[where[within]], length[within])
         following = np.clip(inside[~within] + 1, 0, len(places) - 1)
@@ -384,7 +292,7 @@ def _ops(ops: NDArray[Any], order: Ints, op_call: Ints, stream: Ints, calls: Cal
     after, after_gap = np.full(n, -1, np.int64), np.zeros(n)
     if late.any() and stream.max(initial=0) > 0:
         by_end = np.argsort(end, kind="stable")
-        place = np.searchsorted(end[by_end], start[late] + _SLACK, side="right") - 1
+        place = np.searchsorted(end[by_end], start[late] + SLACK, side="right") - 1
         found = by_end[np.maximum(place, 0)]
         where = np.flatnonzero(late)
         good = (place >= 0) & (found < where) & (stream[found] != stream[where]) & (start[where] - end[found] <= _SOON)

@@ -21,9 +21,9 @@ from cudadoctor.attribution.profile import kernels, patterns
 from cudadoctor.attribution.profile.decomposition import name_of
 from cudadoctor.attribution.profile.excerpt import Excerpt
 from cudadoctor.attribution.profile.model import Floats
-from cudadoctor.attribution.profile.patterns import Candidate, Window
 from cudadoctor.attribution.profile.replay import Script, fronts, play
 from cudadoctor.attribution.profile.trace import DeviceUse
+from cudadoctor.attribution.profile.window import Candidate, Window
 from cudadoctor.facts.profile import Replayed, WhatIf
 
 _ROUNDS = 400

@@ -6,7 +6,7 @@ import pytest
 
 from cudadoctor.attribution.profile import analyse
 from cudadoctor.attribution.profile.causes import Judgement, judge
-from cudadoctor.attribution.profile.trace import Trace
+from cudadoctor.attribution.profile.trace import Doing, Trace
 from cudadoctor.facts.profile import Probe, Profile, Program, Tracer
 from tests.attribution.profile import build
 from tests.attribution.profile.build import PEAKS, control, loop, traced, wall
@@ -112,6 +112,29 @@ def test_files_in_the_page_cache_are_read_by_the_processor() -> None:
 
     found = judged(loop(cached, 100))
     assert [each.id for each in found.causes] == ["storage-bound"]
+
+
+def test_a_thread_that_spins_in_a_wait_and_then_sleeps_waits_for_data() -> None:
+    """All its CPU time is spent in the wait for the device, which is no work of Python's."""
+
+    def spins(m: build.Machine, _: int) -> None:
+        m.launch("train", 2000)
+        m.sync()
+        m.sleep(4000, Doing.PYTHON)
+
+    assert [each.id for each in judged(loop(spins, 100)).causes] == ["dataloader-bound"]
+
+
+def test_copies_in_and_a_result_out_are_no_implicit_ones() -> None:
+    def explicit(m: build.Machine, _: int) -> None:
+        for _array in range(2):
+            m.allocate(5)
+            m.copy_in(MB)
+        m.launch("add", 20)
+        m.copy_out(MB)
+        m.free_memory(8)
+
+    assert "implicit-host-copies" not in [each.id for each in judged(loop(explicit, 100)).causes]
 
 
 def test_nothing_is_said_of_a_program_whose_untraced_run_took_another_time() -> None:

@@ -136,6 +136,16 @@ def test_a_full_queue_holds_the_host_up() -> None:
     assert (model.calls.wait[model.calls.kind == CallKind.LAUNCH] >= 0).sum() > 1000
 
 
+def test_a_host_that_becomes_faster_runs_into_the_full_queue() -> None:
+    n = 3000
+    ops = [kernel(0.1 * k + 0.01, 0.1 * k + 0.02, k + 1) for k in range(n)]
+    calls = [call(CallKind.LAUNCH, 0.1 * k, 0.1 * k + 0.005, k + 1) for k in range(n)]
+    made = script(model_of(trace_of(ops, calls, 0.1 * n)), 0, n)
+    played = play(made._replace(gap=np.zeros(n)))
+    ahead = np.arange(n) - np.searchsorted(played.op_end, played.call_end, side="right")
+    assert 1000 < ahead.max() <= 1025
+
+
 def test_the_tracer_is_taken_out_of_calls_first_and_then_out_of_what_follows() -> None:
     ops = [kernel(0.011 + n, 0.012 + n, n + 1) for n in range(3)]
     calls = [call(CallKind.LAUNCH, n, n + 0.01, n + 1) for n in range(3)]
