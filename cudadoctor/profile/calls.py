@@ -25,7 +25,7 @@ _COMPILED = tuple((kind, re.compile(pattern)) for kind, pattern in _PATTERNS)
 _POOLS = re.compile(r"MemPool(Get|Set)")
 
 
-_MARKED = (CallKind.LAUNCH, CallKind.COPY, CallKind.MEMSET)
+MARKED = (CallKind.LAUNCH, CallKind.COPY, CallKind.MEMSET)
 
 
 def kind_of_call(name: str) -> CallKind:
@@ -38,4 +38,4 @@ def kind_of_call(name: str) -> CallKind:
 
 def marked_calls(names: Mapping[int, str]) -> list[int]:
     """Return the ids, out of a table of names by id, of the calls whose beginnings a control run notes."""
-    return [number for number, name in names.items() if kind_of_call(name) in _MARKED]
+    return [number for number, name in names.items() if kind_of_call(name) in MARKED]

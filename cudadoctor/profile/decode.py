@@ -117,7 +117,7 @@ def decode(
         cpu=seen,
         reads=read,
         samples=host_rows.samples(memory, layout, clock),
-        marks=host_rows.marks(records, clock, texts),
+        marks=host_rows.marks(calls),
         names=tuple(names.texts),
         lines=tuple(
             SourceLine(text["file"], text["line"], text["function"]) for text in texts if text["kind"] == "line"

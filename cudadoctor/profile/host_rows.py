@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cudadoctor.attribution.profile.trace import CALLS, OVERHEADS, RANGES, SAMPLES, SYNCS
 from cudadoctor.gpu.cupti import pool
-from cudadoctor.profile.calls import kind_of_call, marked_calls
+from cudadoctor.profile.calls import MARKED, kind_of_call
 from cudadoctor.profile.records import Clock, Names, Records, by_start, finished
 
 _MARKER_START, _MARKER_END = 1 << 1, 1 << 2
@@ -48,14 +48,12 @@ def calls(
     return by_start(np.concatenate([driver[~inside], runtime])), (inner_ids[order], outer_ids[order])
 
 
-def marks(records: Records, clock: Clock, texts: Sequence[Mapping[str, Any]]) -> NDArray[np.int64]:
-    """Return the beginnings of the driver's calls that a marked run notes."""
-    places = records.places("DRIVER")
-    ids = records.field(places, 4, "<u4")
-    table: dict[str, str] = next((t["names"] for t in texts if t["kind"] == "calls" and t["api"] == "driver"), {})
-    wanted = marked_calls({int(number): name for number, name in table.items()})
-    starts = clock.of_records(records.field(places, 8, "<u8"))[np.isin(ids, wanted)]
-    return np.sort(starts)
+def marks(calls: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the beginnings of the calls whose counterparts in the driver API a marked run notes.
+
+    A call of the runtime API launches or copies through one of the driver, which a callback sees though no record does.
+    """
+    return np.sort(calls["start"][np.isin(calls["kind"], MARKED)])
 
 
 def _enclosing(driver: NDArray[Any], runtime: NDArray[Any]) -> NDArray[np.int64]:

@@ -228,6 +228,17 @@ API int cuptiActivityEnable(int kind) {
   if (!error) enabled[kind] = 1;
   return error;
 }
+static char left_out[2][1024];
+API int cuptiActivityEnableDriverApi(uint32_t id, uint8_t on) {
+  if (version() == 18) return 11;
+  if (id < 1024) left_out[0][id] = !on;
+  return error_in("cuptiActivityEnableDriverApi");
+}
+API int cuptiActivityEnableRuntimeApi(uint32_t id, uint8_t on) {
+  if (version() == 18) return 11;
+  if (id < 1024) left_out[1][id] = !on;
+  return error_in("cuptiActivityEnableRuntimeApi");
+}
 API int cuptiActivityFlushAll(uint32_t flag) {
   pthread_mutex_lock(&lock);
   hand_over();

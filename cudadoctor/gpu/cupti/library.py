@@ -115,6 +115,12 @@ class Cupti:
         """Record a kind of activity."""
         self.call("cuptiActivityEnable", c_int(kind))
 
+    def leave_out(self, domain: int, ids: list[int]) -> None:
+        """Do not record some calls of an API, by their callback ids; before CUDA 12.9 this cannot be asked for."""
+        name = "cuptiActivityEnableDriverApi" if domain == DRIVER_API else "cuptiActivityEnableRuntimeApi"
+        for number in ids:
+            self.call(name, c_uint32(number), c_uint8(0))
+
     def flush(self, *, forced: bool) -> None:
         """Hand over what is complete; forced, also buffers with records that are not."""
         self.call("cuptiActivityFlushAll", c_uint32(_FLUSH_FORCED if forced else 0))

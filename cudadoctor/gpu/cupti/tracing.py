@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import re
 import struct
 import time
 from ctypes import c_size_t, c_void_p
@@ -22,6 +23,10 @@ _FLUSH_AFTER_S = (1.0, 4.0, 15.0, 60.0, 240.0)
 
 
 LAST_CALL = "cuDriverGetVersion"
+_QUESTIONS = re.compile(
+    r"cu(da)?(Ctx(Get|Set|Push|Pop)|Get(Device|LastError)|SetDevice|PeekAtLastError|Device(Get|PrimaryCtxGetState)"
+    r"|PointerGet|(Kernel|Func)Get|Occupancy|StreamIsCapturing|StreamGet|ThreadExchange|GetProcAddress)"
+)
 
 
 class NotTracedError(Exception):
@@ -152,12 +157,22 @@ def _start_with(path: str, memory: mmap.mmap, writer: pool.Writer, native: pool.
             if name in NEEDED:
                 raise
             refused[name] = str(error)
-    writer.tell("calls", api="driver", names=cupti.call_names(DRIVER_API))
-    writer.tell("calls", api="runtime", names=cupti.call_names(RUNTIME_API))
+    for api, domain in (("driver", DRIVER_API), ("runtime", RUNTIME_API)):
+        names = cupti.call_names(domain)
+        writer.tell("calls", api=api, names=names)
+        try:
+            cupti.leave_out(domain, [number for number, name in names.items() if _is_left_out(name)])
+        except CuptiError as error:
+            refused[f"leaving out calls of the {api} API"] = str(error)
     writer.tell(
         "tracer", path=os.path.realpath(path), version=version, enabled=enabled, refused=refused, gettid=system_threads
     )
     return Tracing(cupti, writer, base)
+
+
+def _is_left_out(name: str) -> bool:
+    """Say whether a call only asks what the driver knows: a library makes many around each launch."""
+    return _QUESTIONS.match(name) is not None and LAST_CALL not in name
 
 
 def _load_code(code: bytes, pool_address: int) -> int:
