@@ -12,7 +12,9 @@ from cudadoctor.attribution.profile.trace import Peaks
 from cudadoctor.facts.profile import Breakdown, Sign
 
 MOST_STEPS = 0.5
-"""What fewer of the steps do is no habit of the loop."""
+"""What this part of the steps does is a habit of the loop."""
+_PARTS = 4
+_SOME_STEPS = 8
 
 
 class Candidate(NamedTuple):
@@ -47,5 +49,12 @@ class Window(NamedTuple):
         return float(calls.sum()) / self.excerpt.steps
 
     def regular(self, calls: Mask) -> bool:
-        """Say whether most steps make such a call."""
-        return len(np.unique(self.excerpt.step[calls])) >= MOST_STEPS * (len(self.excerpt.bounds) - 1)
+        """Say whether most steps make such a call, or some steps in each quarter of the window.
+
+        What a program does once an outer step, where only the inner ones were found, and what it does every tenth step,
+        is a habit too; whether it matters, the replay tells.
+        """
+        count = len(self.excerpt.bounds) - 1
+        steps = np.unique(self.excerpt.step[calls])
+        quarters = np.bincount(steps * _PARTS // max(1, count), minlength=_PARTS)
+        return len(steps) >= MOST_STEPS * count or bool((quarters[:_PARTS] > 0).all() and len(steps) >= _SOME_STEPS)
