@@ -61,10 +61,8 @@ def profile(fake_driver: FakeDriver, tmp_path: Path) -> Any:
 
 
 def test_launches_are_named_with_their_figures(profile: Any, tmp_path: Path) -> None:
-    trace = tmp_path / "trace.json"
-    ended = profile(
-        "--format", "json", "--trace", str(trace), "--save", str(tmp_path / "saved.json"), "launches.py", "a", "--b"
-    )
+    trace, saved = tmp_path / "trace.json", tmp_path / "saved.json"
+    ended = profile("--format", "json", "--trace", str(trace), "--save", str(saved), "launches.py", "a", "--b")
     assert ended.code == 0
     assert "hello ['a', '--b']" in ended.err  # standard output is the document's
     assert ended.err.count("hello") == 1
