@@ -63,7 +63,7 @@ def dbn_race(
             show_default=False,
         ),
     ] = None,
-    repeat: Annotated[int, typer.Option("--repeat", min=3, max=100, help="Rounds of the ladder.")] = 9,
+    repeat: Annotated[int, typer.Option("--repeat", min=3, max=100, help="Rounds of the ladder.")] = 7,
     replay: Annotated[
         bool, typer.Option("--replay", help="Show the race again, all lanes side by side; with --facts, a saved one.")
     ] = False,

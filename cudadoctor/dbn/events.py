@@ -33,7 +33,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     silence_limit_s: float = 30.0
     stand_ins: bool = True
     explain: bool = False
-    rounds: int = 9
+    rounds: int = 7
     pci_address: str | None = None
 
     def __post_init__(self) -> None:
