@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cudadoctor.attribution.profile import analyse
 from cudadoctor.attribution.profile.check import MISMATCH_LIMIT
-from cudadoctor.attribution.profile.picture import timeline
+from cudadoctor.attribution.profile.timeline import timeline
 from cudadoctor.attribution.profile.trace import Control, Peaks, Trace
 from cudadoctor.facts.profile import Analysis, Probe, Profile, Program, Run, Tracer
 from cudadoctor.facts.timeline import Timeline
