@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cudadoctor.attribution.profile import analyse
-from cudadoctor.attribution.profile.timeline import MOST_LANES, MOST_SPANS, timeline
 from cudadoctor.attribution.profile.strip import BUCKETS
+from cudadoctor.attribution.profile.timeline import MOST_LANES, MOST_SPANS, timeline
 from cudadoctor.attribution.profile.trace import Trace
 from cudadoctor.facts.profile import Steps
 from cudadoctor.facts.timeline import Excerpt, Strip
