@@ -296,3 +296,19 @@ def test_a_marked_run_notes_when_calls_begin(tmp_path: Path, fake_driver: FakeDr
     assert (np.diff(marks) >= 2_000_000).all()
     launches = trace.calls[trace.calls["kind"] == CallKind.LAUNCH]
     assert (trace.marks == launches["start"]).all()
+
+
+def test_calls_that_only_ask_are_left_out_as_soon_as_the_library_lets_them(
+    tmp_path: Path, fake_driver: FakeDriver
+) -> None:
+    body = "gpu.fake_version_call()\nlaunch()\n"
+    ran = _run(tmp_path, fake_driver, body)
+    texts = pool.texts(ran.pool.memory, ran.pool.layout)
+    assert [(text["domain"], text["calls"]) for text in texts if text["kind"] == "left out"] == [(1, 1), (2, 0)]
+    names = [trace_name for trace_name in _decoded(ran).names if trace_name.startswith("cu")]
+    assert "cuCtxGetCurrent" not in names
+    assert "cuDriverGetVersion" in names  # the last call of all must be seen
+    old = _run(tmp_path, fake_driver, body, FAKE_CUPTI_VERSION="18")
+    told = [text for text in pool.texts(old.pool.memory, old.pool.layout) if text["kind"] == "not left out"]
+    assert len(told) == 1
+    assert "cuptiActivityEnableDriverApi" in told[0]["reason"]

@@ -16,6 +16,9 @@ from cudadoctor.gpu.cupti.callback_source import ALIGNMENT
 from cudadoctor.gpu.cupti.library import DRIVER_API, KINDS, NEEDED, RUNTIME_API, Cupti, CuptiError
 
 _CODE_AT = 64
+_TRIES = 20
+_NOT_INITIALISED = 15
+
 _PROT_READ_WRITE, _PROT_READ_EXECUTE = 3, 5
 
 _FLUSH_AFTER_S = (1.0, 4.0, 15.0, 60.0, 240.0)
@@ -36,9 +39,10 @@ class NotTracedError(Exception):
 class Tracing:
     """A tracer that is on; `stop` writes what is left."""
 
-    def __init__(self, cupti: Cupti, writer: pool.Writer, code: int) -> None:
-        """Take what must stay alive while records are written."""
+    def __init__(self, cupti: Cupti, writer: pool.Writer, code: int, unasked: dict[int, list[int]]) -> None:
+        """Take what must stay alive while records are written, and calls by API that are left out once they can be."""
         self._cupti, self._writer, self._code = cupti, writer, code
+        self._unasked, self._tries = unasked, _TRIES
         self._flushes = [*_FLUSH_AFTER_S]
         self._started = time.monotonic()
 
@@ -55,7 +59,10 @@ class Tracing:
         return best[1], best[2]
 
     def tick(self) -> None:
-        """Hand over what is complete, if it is time to."""
+        """Hand over what is complete, if it is time to, and leave calls out that could not be left out before."""
+        if self._unasked and self._tries and _driver_is_loaded():
+            self._tries -= 1
+            self._unasked = _leave_out(self._cupti, self._writer, self._unasked)
         if self._flushes and time.monotonic() - self._started > self._flushes[0]:
             self._flushes.pop(0)
             self.flush(forced=False)
@@ -157,17 +164,31 @@ def _start_with(path: str, memory: mmap.mmap, writer: pool.Writer, native: pool.
             if name in NEEDED:
                 raise
             refused[name] = str(error)
+    questions: dict[int, list[int]] = {}
     for api, domain in (("driver", DRIVER_API), ("runtime", RUNTIME_API)):
         names = cupti.call_names(domain)
         writer.tell("calls", api=api, names=names)
-        try:
-            cupti.leave_out(domain, [number for number, name in names.items() if _is_left_out(name)])
-        except CuptiError as error:
-            refused[f"leaving out calls of the {api} API"] = str(error)
+        questions[domain] = [number for number, name in names.items() if _is_left_out(name)]
+    questions = _leave_out(cupti, writer, questions)
     writer.tell(
         "tracer", path=os.path.realpath(path), version=version, enabled=enabled, refused=refused, gettid=system_threads
     )
-    return Tracing(cupti, writer, base)
+    return Tracing(cupti, writer, base, questions)
+
+
+def _leave_out(cupti: Cupti, writer: pool.Writer, questions: dict[int, list[int]]) -> dict[int, list[int]]:
+    """Leave calls out of the records; return those for which it is too early, before the driver is initialised."""
+    early = {}
+    for domain, ids in questions.items():
+        try:
+            cupti.leave_out(domain, ids)
+            writer.tell("left out", domain=domain, calls=len(ids))
+        except CuptiError as error:  # noqa: PERF203 - two APIs
+            if error.code == _NOT_INITIALISED:
+                early[domain] = ids
+            else:
+                writer.tell("not left out", domain=domain, reason=str(error))
+    return early
 
 
 def _is_left_out(name: str) -> bool:
