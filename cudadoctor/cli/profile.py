@@ -80,6 +80,12 @@ def profile(
         verbose=verbose,
         quiet=quiet,
     )
+    if facts is None and not sys.platform.startswith("linux"):
+        raise RefusedError(
+            f"programs are run and traced on Linux, and this is {sys.platform}: use Linux or WSL2; "
+            "a profile that was saved there can be shown here with --facts",
+            3,
+        )
     asked = None if facts is not None else _asked(program, module)
     if probe and no_tracer:
         raise RefusedError("--probe needs the tracer: leave --no-tracer out")

@@ -148,3 +148,15 @@ def test_a_probe_tells_whether_launches_matter(profile: Any) -> None:
     found = {each["calls"]: each for each in section["probes"]}
     assert found["launches"]["count"] == 3000
     assert found["launches"]["high"] > 0.5  # on the critical path, whatever else this machine does
+
+
+def test_elsewhere_than_on_linux_it_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from cudadoctor.cli.app import run
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert run(["profile", "launches.py"]) == 3
+    told = capsys.readouterr().err
+    assert "programs are run and traced on Linux, and this is win32" in told
+    assert len(told.splitlines()) == 1
