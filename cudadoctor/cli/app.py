@@ -76,6 +76,9 @@ def _explain(arguments: list[str], error: Exception) -> int:
     if type(error).__name__ == "Abort":
         return refuse(arguments, "interrupted", 130)
     message = getattr(error, "format_message", None)
+    if type(error).__name__ == "NoArgsIsHelpError":  # no command was named: its message is the help
+        print(message(), file=sys.stderr)
+        return 2
     if message is not None:
         context = getattr(error, "ctx", None)
         help_command = f"{context.command_path} --help" if context is not None else "cudadoctor --help"
@@ -83,6 +86,8 @@ def _explain(arguments: list[str], error: Exception) -> int:
         return refuse(arguments, text if not text else f"{text.rstrip('.')}. See `{help_command}`", 2) if text else 2
     if os.environ.get("CUDADOCTOR_TRACEBACK"):
         raise error
+    if isinstance(error, OSError) and arguments[:1] == ["--install-completion"]:
+        return refuse(arguments, f"completion was not installed: {error.filename}: {error.strerror}", 2)
     if isinstance(error, ModuleNotFoundError) and (error.name or "cudadoctor").partition(".")[0] != "cudadoctor":
         text = (
             f"the Python package {error.name} is not installed for {sys.executable}; install cudadoctor with its needs"

@@ -21,6 +21,7 @@ from cudadoctor.findings import Refusal
 from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
 
 if TYPE_CHECKING:
+    from cudadoctor.facts.profile import Profile
     from cudadoctor.profile.events import Options
     from cudadoctor.profile.runs import Asked
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 def profile(
     program: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SCRIPT [ARGS]...", help="The program and its arguments, as after `python`."),
+        typer.Argument(metavar="SCRIPT [ARGS]...", help="The program and its arguments, as after `python`; options of profile stand before it."),
     ] = None,
     module: Annotated[
         bool, typer.Option("-m", "--module", help="SCRIPT is the name of a module, as after `python -m`.")
@@ -64,8 +65,9 @@ def profile(
 ) -> int:
     """Run a Python program and say why it is slow on the GPU, in numbers that add up.
 
-    The program runs unchanged, two or three times: alone, traced through CUPTI, and alone once more if it is short. It
-    keeps its output (shown once), its exit code and its signals. Works for numba-cuda, CuPy, PyTorch and JAX on Linux.
+    The program runs unchanged, three times or more: alone, traced through CUPTI, and with only its launches timed, twice
+    if it is short and again where its runs differ. What it does besides, it does as often; its output is shown once.
+    Works for numba-cuda, CuPy, PyTorch and JAX on Linux.
     """
     from cudadoctor.report.profile import profile_lines, profile_sentence
 
@@ -111,7 +113,16 @@ def profile(
         error = Refusal("The program was interrupted; what was recorded before stands", 3)
         diagnosis = msgspec.structs.replace(diagnosis, error=error)
     sentence = profile_sentence(section, diagnosis.findings)
+    if not interrupted and _failed_before_the_gpu(section):
+        diagnosis = msgspec.structs.replace(diagnosis, error=Refusal(sentence, 3))
     return deliver(diagnosis, report, sentence, profile_lines(section, report_columns(format)))
+
+
+def _failed_before_the_gpu(profile: Profile) -> bool:
+    """Whether the program ended badly, each time, before any work of a GPU was recorded: nothing can be said of it."""
+    runs = [*profile.control, *([profile.traced] if profile.traced is not None else [])]
+    used = profile.analysis is None or profile.analysis.used_gpu
+    return not used and all(run.exit_code != 0 for run in runs)
 
 
 def _asked(program: list[str] | None, module: bool) -> Asked:
@@ -128,7 +139,8 @@ def _asked(program: list[str] | None, module: bool) -> Asked:
     if module:
         return Asked("module", target, tuple(arguments))
     if not os.path.exists(target):
-        raise RefusedError(f"{target}: there is no such script; for a module, `cudadoctor profile -m {target}`")
+        module_hint = "" if target.endswith(".py") else f"; for a module, `cudadoctor profile -m {target}`"
+        raise RefusedError(f"{target}: there is no such script{module_hint}")
     if not os.access(target, os.R_OK):
         raise RefusedError(f"{target} cannot be read: permission denied")
     return Asked("script", target, tuple(arguments))

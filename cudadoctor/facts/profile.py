@@ -280,6 +280,11 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     devices: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def used_gpu(self) -> bool:
+        """Whether any work of a GPU was recorded."""
+        return bool(self.devices)
+
 
 class Profile(Section, frozen=True, kw_only=True):
     """One profile of one program.

@@ -35,7 +35,6 @@ _TRIES = 2
 _SHORT_NS = 20 * 10**9
 """A program that ends within this runs twice more after the trace: two runs say by how much runs differ."""
 
-
 _RUNS_OF_SHORT = 2
 
 
@@ -62,7 +61,7 @@ def study(options: Options) -> Iterator[Event]:
     if trace is not None and len(trace.ops):
         yield Phase("measuring what the tracer costs and what the link carries")
         trace = study.calibrate(trace)
-    for _ in range(study.runs_to_come if trace is not None else 0):
+    for _ in range(study.runs_to_come if trace is not None and len(trace.ops) else 0):
         yield Phase("running the program again, noting only when its calls begin")
         study.marked()
     if trace is not None and options.probe and not study.interrupted:
@@ -158,7 +157,9 @@ class _Study:
     def differs(self) -> bool:
         """Whether the traced run is no like of the untraced ones, and a short program may be run again."""
         replay = None if self.analysis is None else self.analysis.replay
-        if replay is None or replay.error is None or self.runs_to_come < _RUNS_OF_SHORT:
+        if self.analysis is None or not self.analysis.used_gpu or self.runs_to_come < _RUNS_OF_SHORT:
+            return False
+        if replay is None or replay.error is None:
             return False
         return abs(replay.error) > MISMATCH_LIMIT and bool(replay.why_no_what_if)
 

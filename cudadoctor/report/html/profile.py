@@ -34,6 +34,8 @@ _PERCENT = Scale(label="% of the time", show=lambda value: f"{value:.3g} %", tic
 def profile_parts(profile: Profile) -> list[Part]:
     """Return the profile, the answer's evidence first and how it was come by last."""
     analysis = profile.analysis
+    if analysis is not None and not analysis.used_gpu:
+        return [_how(profile)]
     parts = []
     if analysis is not None:
         parts += [

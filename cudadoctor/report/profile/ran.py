@@ -20,7 +20,7 @@ def ran_rows(profile: Profile) -> list[tuple[str, str]]:
     rows = [("program", f"{'-m ' if program.module else ''}{program.script}{arguments}{python}")]
     rows.append(("untraced", "; ".join(run_words(run) for run in profile.control) or "not run"))
     rows.append(("traced", _traced(profile)))
-    if profile.analysis is not None:
+    if profile.analysis is not None and profile.analysis.used_gpu:
         steady = profile.analysis.steady
         mean = steady[0].own_ms / max(1, profile.analysis.steps.count) if steady else None
         rows.append(("steps", steps_words(profile.analysis.steps, mean)))

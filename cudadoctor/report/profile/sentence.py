@@ -17,6 +17,10 @@ def profile_sentence(profile: Profile, findings: Sequence[Finding]) -> str:
     ended = _ended(profile)
     if findings and findings[0].severity is Severity.ERROR:
         return f"{findings[0].title}.{f' The program {ended}.' if ended else ''}"
+    if profile.analysis is not None and not profile.analysis.used_gpu:
+        if ended:
+            return f"The program {ended}, before any work of a GPU was recorded."
+        return f"{_how_long(profile)} No work of a GPU was recorded: it computes on the CPU, or in an untraced process."
     if judgement.unknown:
         return f"{_how_long(profile)} Why it does not take less is not known: {judgement.unknown}."
     lead = judgement.lead

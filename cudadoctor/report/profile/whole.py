@@ -23,10 +23,10 @@ def profile_lines(profile: Profile | Missing, width: int = 80) -> list[str]:
     if isinstance(profile, Missing):
         return []
     blocks = [[line for name, text in ran_rows(profile) for line in _named(name, text, width)]]
-    analysis = profile.analysis
+    analysis = profile.analysis if profile.analysis is not None and profile.analysis.used_gpu else None
     if analysis is not None:
         blocks += [where_lines(analysis, width), _what_ifs(analysis, width)]
-    if profile.timeline is not None:
+    if profile.timeline is not None and (profile.analysis is None or analysis is not None):
         blocks.append(timeline_lines(profile.timeline, width))
     if analysis is not None:
         blocks.append(_listed(rows.lines(analysis, _LINES), width))
@@ -35,7 +35,7 @@ def profile_lines(profile: Profile | Missing, width: int = 80) -> list[str]:
         blocks.append(_listed(rows.calls(analysis, _CALLS), width))
     if profile.probes:
         blocks.append(["probed", *_sentences([probe_sentence(probe) for probe in profile.probes], width)])
-    blocks.append(clock_lines(profile) if profile.readings else [])
+    blocks.append(clock_lines(profile, width) if profile.readings else [])
     notes = other_notes(profile)
     blocks.append(["notes", *_sentences(notes, width)] if notes else [])
     return apart(blocks)

@@ -7,7 +7,7 @@ from cudadoctor.attribution.circumstances import VIOLATION_SHARE, is_want_of_wor
 from cudadoctor.facts.explanation import BreakEven, BreakEvenPoint, ClockReading, CpuEffort, Explanation, Line
 from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
-from cudadoctor.report.race.words import us, wrapped
+from cudadoctor.report.race.words import WIDTH, us, wrapped
 
 UNITS = {"batch_size": "rows", "hidden_units": "hidden units"}
 """What the sizes of a break-even are counted in."""
@@ -47,8 +47,8 @@ def break_even_lines(found: BreakEven) -> list[str]:
     return lines
 
 
-def clock_lines(explanation: Explanation | Profile) -> list[str]:
-    """Return the clocks while the race ran, and what held them down."""
+def clock_lines(explanation: Explanation | Profile, width: int = WIDTH) -> list[str]:
+    """Return the clocks while it ran, and what held them down, as lines of that width."""
     readings = explanation.readings
     if not readings:
         return ["clocks: not read."]
@@ -60,7 +60,8 @@ def clock_lines(explanation: Explanation | Profile) -> list[str]:
         _range("", "W", [None if r.power_w is None else round(r.power_w) for r in readings]),
     ]
     shown = ", ".join(text for text in told if text) or "NVML told nothing"
-    return wrapped(f"clocks in {len(readings)} readings: {shown}; {_limits(explanation, readings)}.", hang="  ")
+    many = f"{len(readings)} reading{'' if len(readings) == 1 else 's'}"
+    return wrapped(f"clocks in {many}: {shown}; {_limits(explanation, readings)}.", hang="  ", width=width)
 
 
 def neighbour_line(race: Race) -> str:

@@ -70,10 +70,10 @@ IDLE_WORDS = {
 }
 
 
-def wrapped(text: str, indent: str = "", hang: str = "") -> list[str]:
-    """Return lines of at most 80 columns."""
+def wrapped(text: str, indent: str = "", hang: str = "", width: int = WIDTH) -> list[str]:
+    """Return lines of at most so many columns."""
     return textwrap.wrap(
-        printable(text), WIDTH, initial_indent=indent, subsequent_indent=indent + hang, break_on_hyphens=False
+        printable(text), width, initial_indent=indent, subsequent_indent=indent + hang, break_on_hyphens=False
     )
 
 
