@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 def profile(
     program: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SCRIPT [ARGS]...", help="The program and its arguments, as after `python`; options of profile stand before it."),
+        typer.Argument(
+            metavar="SCRIPT [ARGS]...",
+            help="The program and its arguments, as after `python`; options of profile stand before it.",
+        ),
     ] = None,
     module: Annotated[
         bool, typer.Option("-m", "--module", help="SCRIPT is the name of a module, as after `python -m`.")
@@ -65,9 +68,9 @@ def profile(
 ) -> int:
     """Run a Python program and say why it is slow on the GPU, in numbers that add up.
 
-    The program runs unchanged, three times or more: alone, traced through CUPTI, and with only its launches timed, twice
-    if it is short and again where its runs differ. What it does besides, it does as often; its output is shown once.
-    Works for numba-cuda, CuPy, PyTorch and JAX on Linux.
+    The program runs unchanged, three times or more: alone, traced through CUPTI, and with only its launches timed,
+    twice if it is short and again where its runs differ. Whatever it does, it does as often; its output is shown
+    once. Works for numba-cuda, CuPy, PyTorch and JAX on Linux.
     """
     from cudadoctor.report.profile import profile_lines, profile_sentence
 

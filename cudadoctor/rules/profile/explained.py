@@ -88,7 +88,7 @@ def evidence_of(judgement: Judgement, cause: Cause) -> tuple[Evidence, ...]:
         told.append(Evidence("time gained over delay added to these calls", round(cause.probe.slope, 2), "probe"))
     replay = judgement.profile.analysis.replay if judgement.profile.analysis is not None else None
     if replay is not None and replay.error is not None:
-        told.append(Evidence("replay over untraced run", f"{replay.error:+.1%}", "replay"))
+        told.append(Evidence("replay over untraced run", f"{round(replay.error, 3) + 0.0:+.1%}", "replay"))
     return tuple(told)
 
 
