@@ -15,6 +15,8 @@ from tests.fake_driver.build import FakeDriver
 
 MACHINES = Path(__file__).parents[1] / "machines"
 COMMANDS = ("check", "bandwidth", "dbn-race")
+ALL = ([], ["check"], ["devices"], ["bandwidth"], ["dbn-race"], ["profile"], ["setup"], ["why"], ["fleet"],
+       ["fleet", "report"], ["fleet", "run"])  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -159,11 +161,49 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
 
 
 def test_help_of_every_command_fits_80_columns(doctor: Doctor) -> None:
-    for arguments in ([], *([command] for command in COMMANDS)):
+    for arguments in ALL:
         run = doctor(*arguments, "--help")
         assert run.code == 0
         assert max(len(line) for line in run.out.splitlines()) <= 80
         assert "Usage" in run.out
+
+
+@pytest.mark.parametrize("arguments", [[], ["fleet"]], ids=["cudadoctor", "cudadoctor fleet"])
+def test_without_a_command_the_help_is_shown_as_it_is(doctor: Doctor, arguments: list[str]) -> None:
+    run = doctor(*arguments)
+    assert (run.code, run.out) == (2, "")
+    assert run.err == doctor(*arguments, "--help").out
+
+
+def completed(*words: str, shell: str = "bash") -> list[str]:
+    """Return what a shell is offered for the last of the words."""
+    asked = {"COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1), "_TYPER_COMPLETE_ARGS": " ".join(words)}
+    environment = os.environ | asked | {
+        "_CUDADOCTOR_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "cudadoctor"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.split("\n")
+
+
+def test_a_shell_completes_commands_and_options() -> None:
+    assert "profile" in completed("cudadoctor", "pr")
+    assert {"report", "run"} <= set(completed("cudadoctor", "fleet", ""))
+    assert "--trace" in completed("cudadoctor", "profile", "--tr")
+    assert "markdown" in completed("cudadoctor", "check", "--format", "")
+    assert any(line.startswith("profile\t") for line in completed("cudadoctor", "pr", shell="fish"))
+    assert '"profile"' in "".join(completed("cudadoctor", "pr", shell="zsh"))
+
+
+def test_completion_that_cannot_be_installed_says_so_in_a_line(doctor: Doctor, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.write_text("no folder", encoding="utf-8")
+    environment = os.environ | {"HOME": str(home), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    run = doctor("--install-completion", "fish", env=environment)
+    assert (run.code, run.out, run.err.count("\n")) == (2, "", 1)
+    assert run.err.startswith("cudadoctor: completion was not installed: ")
 
 
 def test_version_is_the_packages() -> None:

@@ -143,6 +143,24 @@ def test_the_programs_end_is_told(profile: Any, tmp_path: Path) -> None:
     assert dies["analysis"]["kernels"][0]["count"] == 3000
 
 
+def test_a_program_that_leaves_the_gpu_alone_is_told_so_and_run_only_twice(profile: Any, tmp_path: Path) -> None:
+    (tmp_path / "alone.py").write_text("open('ran', 'a').write('x')\n")
+    ended = profile("alone.py")
+    assert ended.code == 0
+    assert (tmp_path / "ran").read_text() == "xx"
+    assert "No work of a GPU was recorded" in " ".join(ended.out.split())
+    assert "where the time goes" not in ended.out
+
+
+def test_a_program_that_fails_before_it_uses_the_gpu_is_not_judged(profile: Any, tmp_path: Path) -> None:
+    (tmp_path / "wrong.py").write_text("import no_such_module\n")
+    ended = profile("--format", "json", "wrong.py")
+    assert ended.code == 3
+    assert "No module named 'no_such_module'" in ended.err
+    assert "exit code 1" in ended.document["error"]["message"]
+    assert "before any work of a GPU" in ended.document["error"]["message"]
+
+
 def test_a_probe_tells_whether_launches_matter(profile: Any) -> None:
     section = profile("--probe", "--format", "json", "launches.py").document["facts"]["profile"]
     found = {each["calls"]: each for each in section["probes"]}
