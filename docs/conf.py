@@ -37,20 +37,13 @@ pygments_style = "friendly"
 pygments_dark_style = "monokai"
 
 _FINDINGS = "findings/README"
-_TO_COME = ("profile", "fleet")
 _TREE = "\n```{toctree}\n:hidden:\n:glob:\n\n*\n```\n"
 
 
 def _with_tree(app: Any, document: str, source: list[str]) -> None:
-    """Hang the pages of the findings below their list, where readers of the repository need no such block.
-
-    Of the tree in the index, take out pages that are not written yet.
-    """
+    """Hang the pages of the findings below their list, where readers of the repository need no such block."""
     if document == _FINDINGS:
         source[0] += _TREE
-    if document == "index":
-        absent = {name for name in _TO_COME if not Path(app.srcdir, f"{name}.md").exists()}
-        source[0] = "".join(line for line in source[0].splitlines(keepends=True) if line.strip() not in absent)
 
 
 def setup(app: Any) -> None:

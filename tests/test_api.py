@@ -18,6 +18,7 @@ from cudadoctor.facts.base import Missing
 from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Evidence, Finding, Fix, Severity
 from tests.cli.conftest import Doctor, doctor  # noqa: F401 - the fixture
+from tests.report import profiles
 from tests.rules import build as b
 
 MACHINES = Path(__file__).parent / "machines"
@@ -118,6 +119,12 @@ def test_a_notebook_shows_answer_finding_and_fix_in_a_few_kilobytes() -> None:
 def test_a_notebook_shows_what_was_measured() -> None:
     for name, figure in (("ubuntu24-h100-healthy", "55.08"), ("ubuntu24-h100-race", "gpu-persistent")):
         assert figure in str(cudadoctor.diagnose(cudadoctor.load(MACHINES / name / "facts.json"))._repr_html_())
+
+
+def test_a_notebook_shows_the_profile_of_a_program() -> None:
+    html = cudadoctor.diagnose(Machine(profile=profiles.profile("launches")))._repr_html_()
+    assert html is not None
+    assert "where the time goes" in html
 
 
 def test_nothing_from_a_machine_is_markup_or_control_in_a_notebook() -> None:

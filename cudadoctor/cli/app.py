@@ -76,7 +76,9 @@ def _explain(arguments: list[str], error: Exception) -> int:
     if type(error).__name__ == "Abort":
         return refuse(arguments, "interrupted", 130)
     message = getattr(error, "format_message", None)
-    if type(error).__name__ == "NoArgsIsHelpError":  # no command was named: its message is the help
+    if (
+        message is not None and type(error).__name__ == "NoArgsIsHelpError"
+    ):  # no command was named: its message is the help
         print(message(), file=sys.stderr)
         return 2
     if message is not None:

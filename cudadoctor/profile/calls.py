@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from cudadoctor.attribution.profile.check import MARKED
 from cudadoctor.attribution.profile.trace import CallKind
 
 # The first that matches counts; prefixes cu and cuda are cut off, and so are suffixes such as _v2, _ptsz, _v11040.
@@ -23,9 +24,6 @@ _PATTERNS = (
 )
 _COMPILED = tuple((kind, re.compile(pattern)) for kind, pattern in _PATTERNS)
 _POOLS = re.compile(r"MemPool(Get|Set)")
-
-
-MARKED = (CallKind.LAUNCH, CallKind.COPY, CallKind.MEMSET)
 
 
 def kind_of_call(name: str) -> CallKind:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cudadoctor.attribution.profile.check import MARKED
 from cudadoctor.attribution.profile.trace import CALLS, OVERHEADS, RANGES, SAMPLES, SYNCS
 from cudadoctor.gpu.cupti import pool
-from cudadoctor.profile.calls import MARKED, kind_of_call
+from cudadoctor.profile.calls import kind_of_call
 from cudadoctor.profile.records import Clock, Names, Records, by_start, finished
 
 _MARKER_START, _MARKER_END = 1 << 1, 1 << 2
-_SAMPLE = np.dtype([("at", "<i8"), ("thread", "<u4"), ("packed", "<i4")])
 
 
 def calls(

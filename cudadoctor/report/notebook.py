@@ -12,6 +12,7 @@ from html import escape
 from cudadoctor.facts.bandwidth import Bandwidth
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.machine import Machine
+from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
 from cudadoctor.findings import Diagnosis, Finding
 from cudadoctor.text import printable
@@ -79,6 +80,10 @@ def _measured(facts: Machine) -> Iterable[tuple[str, Sequence[str]]]:
         from cudadoctor.report.race import race_lines
 
         yield "the race, as measured", race_lines(facts.race)
+    if isinstance(facts.profile, Profile):
+        from cudadoctor.report.profile import profile_lines
+
+        yield "the profiled program, as measured", profile_lines(facts.profile, _COLUMNS)
 
 
 def _mark(state: str) -> str:

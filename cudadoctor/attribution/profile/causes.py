@@ -20,8 +20,10 @@ MANY_ERRORS = 2.0
 RESIDUAL_LIMIT = 0.25
 DILATION_LIMIT = 2.0
 BUSY_SHARE = 0.85
-_ON_THE_PATH = 0.5
-_HIDDEN = 0.2
+ON_THE_PATH = 0.5
+"""Calls are on the critical path where the slope of their probe is above this, at its low end."""
+HIDDEN = 0.2
+"""Something else hides them where it is below this, at its high end."""
 
 Confidence = Literal["proven", "supported", "possible"]
 
@@ -135,9 +137,9 @@ def _judged(profile: Profile, what_if: WhatIf) -> Cause | None:
         return None
     probe = _probe_of(profile, what_if.cause)
     confidence: Confidence = "supported" if what_if.fits else "possible"
-    if probe is not None and probe.high < _HIDDEN:
+    if probe is not None and probe.high < HIDDEN:
         return None  # made longer, these calls cost nothing: something else hides them
-    if probe is not None and probe.low > _ON_THE_PATH and what_if.fits:
+    if probe is not None and probe.low > ON_THE_PATH and what_if.fits:
         confidence = "proven"
     return Cause(id=what_if.cause, what_if=what_if, share=share, error_ms=error, confidence=confidence, probe=probe)
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cudadoctor.attribution.profile.causes import DILATION_LIMIT
 from cudadoctor.attribution.profile.excerpt import Excerpt
 from cudadoctor.attribution.profile.model import Floats, Model
 from cudadoctor.attribution.profile.replay import WholeRun, whole_run
@@ -24,9 +25,9 @@ from cudadoctor.attribution.profile.trace import CallKind, Control
 from cudadoctor.facts.profile import Replayed
 
 MISMATCH_LIMIT = 0.05
-DILATION_LIMIT = 2.0
 
 MARKED = (CallKind.LAUNCH, CallKind.COPY, CallKind.MEMSET)
+"""The calls whose beginnings are noted in untraced runs."""
 
 _MOST_DIFFERENT = 0.002
 """Runs may differ by this part in how often they call; then calls are counted from the nearer end."""

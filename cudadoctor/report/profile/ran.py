@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cudadoctor.attribution.profile.causes import HIDDEN, ON_THE_PATH
 from cudadoctor.facts.profile import Probe, Profile, Run, Steps
 from cudadoctor.report.profile.words import ms, seconds, span
 from cudadoctor.text import printable
 
-_ON_THE_PATH, _HIDDEN = 0.5, 0.2
 _UNEVEN = 1.2
 
 
@@ -102,9 +102,9 @@ def _replay(profile: Profile) -> str:
 
 def probe_sentence(probe: Probe) -> str:
     """Return what a delay in one class of calls did."""
-    if probe.low > _ON_THE_PATH:
+    if probe.low > ON_THE_PATH:
         means = "these calls are on the critical path"
-    elif probe.high < _HIDDEN:
+    elif probe.high < HIDDEN:
         means = "something else hides these calls"
     else:
         means = "that leaves it open whether they matter"
