@@ -102,6 +102,7 @@ def test_a_command_of_the_documentation_ends_and_prints_as_the_page_says(
 @pytest.mark.skipif(BASH is None, reason="the pages show commands of a POSIX shell")
 @pytest.mark.parametrize("text", IN_FIXES)
 def test_a_command_that_a_finding_tells_to_run_does_something(text: str, shim: Path, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("print('trained')\n", encoding="utf-8")
     done = run(text, shim, tmp_path)
     if "fleet run" in text and importlib.util.find_spec("ray") is None:
         assert "needs the extra `fleet`" in done.stderr

@@ -7,7 +7,7 @@ from functools import cache
 import msgspec
 
 from cudadoctor.attribution.profile import analyse
-from cudadoctor.attribution.profile.picture import timeline
+from cudadoctor.attribution.profile.timeline import timeline
 from cudadoctor.facts.explanation import ClockReading
 from cudadoctor.facts.profile import Analysis, Probe, Profile, Program, RecordCount, Run, Steps, Tracer, WhatIf
 from tests.attribution.profile.build import MAIN, PEAKS, Machine, control, loop, traced

@@ -79,7 +79,7 @@ def test_it_is_said_whether_steps_or_the_whole_run_were_compared() -> None:
     whole = profiles.profile("launches")
     analysis = analysis_of(whole)
     assert analysis.replay is not None
-    replay = msgspec.structs.replace(analysis.replay, of="steps", replayed_s=0.5, control_s=0.4, error=0.25)
+    replay = msgspec.structs.replace(analysis.replay, compared="steps", replayed_s=0.5, control_s=0.4, error=0.25)
     compared = msgspec.structs.replace(whole, analysis=msgspec.structs.replace(analysis, replay=replay, dilation=1.5))
     told = " ".join(text(compared).split())
     assert "steady steps played again without the tracer: 500 ms, untraced 400 ms: +25.0 %" in told
