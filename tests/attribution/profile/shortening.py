@@ -13,16 +13,18 @@ from cudadoctor.attribution.profile.trace import Control, Trace
 from tests.attribution.profile.recorded import Recorded
 
 _PIECES = 20
+_FALLS_BEHIND = 0.1
+"""By this part of a stretch at most the device may fall behind in it, or catch up."""
 
 
 def shorten(recorded: Recorded, keep: int) -> Recorded:
     """Keep about so many steady steps, in pieces from all over the run, and all that is not steady.
 
-    What lies between the pieces is taken out of the trace and, counted by calls, out of the untraced runs. A loop whose
-    device falls further and further behind its host is not to be shortened: its operations would overlap.
+    What lies between the pieces is taken out of the trace and, counted by calls, out of the untraced runs.
 
     Raises:
-        ValueError: Runs differ in how often they call, so that their steps cannot be told by counting.
+        ValueError: Runs differ in how often they call, so that their steps cannot be told by counting; or the device
+            falls further and further behind the host, so that operations would overlap.
     """
     trace = tidy(recorded.trace)
     found = steps.find(build(trace))
@@ -46,7 +48,7 @@ def shorten(recorded: Recorded, keep: int) -> Recorded:
         trace = _without(trace, int(begin), int(end))
     last -= len(recorded.trace.marks) - len(trace.marks)
     kept = [float(each[last] - each[first]) / loop for each, loop in zip(marks, loops, strict=True)]
-    return recorded._replace(trace=trace, control=Control(walls, marks), kept=float(np.median(kept)))
+    return recorded._replace(trace=trace, control=Control(walls, marks), kept=recorded.kept * float(np.median(kept)))
 
 
 def _closed(moments: NDArray[Any], begin: int, end: int) -> NDArray[Any]:
@@ -59,6 +61,13 @@ def _without(trace: Trace, begin: int, end: int) -> Trace:
     first, last = np.searchsorted(trace.calls["start"], [begin, end])
     gone = trace.calls["correlation"][first:last]
     later = trace.calls["correlation"][last:]
+    before = np.isin(trace.ops["correlation"], trace.calls["correlation"][:first])
+    behind = [
+        max(0, int(trace.ops["end"][which].max(initial=0)) - moment)
+        for which, moment in ((before, begin), (before | np.isin(trace.ops["correlation"], gone), end))
+    ]
+    if abs(behind[1] - behind[0]) > _FALLS_BEHIND * (end - begin):
+        raise ValueError("the device falls behind the host: such a trace is kept whole")
 
     def by_call(rows: NDArray[Any]) -> NDArray[Any]:
         kept = rows[~np.isin(rows["correlation"], gone)].copy()
