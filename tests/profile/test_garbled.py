@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cudadoctor.attribution.profile.model import tidy
 from cudadoctor.attribution.profile.trace import CallKind, DeviceKind, Trace
 from cudadoctor.gpu.cupti import pool
 from cudadoctor.gpu.cupti.library import KINDS
@@ -191,3 +192,31 @@ def test_a_text_that_is_lost_leaves_the_others(made: MadeUp) -> None:
     assert "driver call 17" in trace.names
     assert "cudaLaunchKernel_v7000" in trace.names
     assert trace.lines[0].file == "program.py"
+
+
+def _set_last_clock(made: MadeUp, cupti: int) -> None:
+    start = made.layout.text_at
+    text = made.memory[start : start + 4096]
+    last = f'"cupti": {made.ended}'.encode()
+    assert text.count(last) == 1
+    _spoil(made.memory, start, text.replace(last, f'"cupti": {cupti}'.encode())[:4096])
+
+
+def test_a_moment_that_one_clock_has_wrong_is_not_believed(made: MadeUp) -> None:
+    _set_last_clock(made, made.ended + 900_000_000)
+    trace, _ = _decoded(made)
+    assert 0 <= trace.ops["start"].min() < trace.ops["end"].max() <= trace.end
+    assert trace.ops["end"].max() > 0.99 * trace.end
+
+
+@pytest.mark.parametrize("stamp", [1, 2**62, 2**63 - 1, 2**63, 2**64 - 1])
+def test_times_that_make_no_sense(made: MadeUp, stamp: int) -> None:
+    _set_last_clock(made, made.ended - 200_000)  # the tracer's clock is slower by half a percent
+    before = _decoded(made)[0].ops
+    places = Records(made.memory, made.layout).places("CONCURRENT_KERNEL")
+    for at in places[::2]:
+        struct.pack_into("<QQ", made.memory, int(at) + 16, stamp, stamp)
+    trace, counts = _decoded(made)
+    assert sum(counts.values()) == made.records
+    after = tidy(trace).ops
+    assert np.isin(before["start"], after["start"]).sum() == len(before) - len(places[::2])
