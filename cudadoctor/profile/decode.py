@@ -5,72 +5,21 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cudadoctor.attribution.profile.code import KernelCode, read_ptx
-from cudadoctor.attribution.profile.trace import SourceLine, Trace, TracerCost
+from cudadoctor.attribution.profile.trace import Trace, TracerCost
 from cudadoctor.gpu.cupti import pool
 from cudadoctor.profile import host_rows
 from cudadoctor.profile.device_rows import device_ops
 from cudadoctor.profile.kernel_names import readable
 from cudadoctor.profile.records import Clock, Names, Records
+from cudadoctor.profile.told import Told, call_names, read_texts, read_told, source_lines
 
 NO_COST = TracerCost(0.0, 0.0, 0.0)
-
-
-class Told(NamedTuple):
-    """What the child wrote about itself; times are monotonic nanoseconds, None for what did not happen.
-
-    `last_call` is the call of the driver that was made last of all, to see it among the records. `name` is the command
-    of a process that the program started.
-    """
-
-    pid: int
-    thread: int
-    python: str
-    begin: int | None
-    end: int | None
-    finished: int | None
-    tracer: dict[str, Any] | None
-    refusal: str
-    dropped: int
-    last_call: str
-    notes: tuple[str, ...]
-    name: str = ""
-
-
-def read_told(texts: Sequence[Mapping[str, Any]]) -> Told | None:
-    """Return what the child wrote about itself, None if it did not come so far."""
-    process = _last(texts, "process")
-    if process is None:
-        return None
-    dropped = _last(texts, "dropped") or {}
-    return Told(
-        pid=process["pid"],
-        thread=process["thread"],
-        python=process["python"],
-        begin=_moment(texts, "begin"),
-        end=_moment(texts, "end"),
-        finished=_moment(texts, "finished"),
-        tracer=_last(texts, "tracer"),
-        refusal=(_last(texts, "not traced") or {}).get("reason", ""),
-        dropped=dropped.get("records") or 0,
-        last_call=(_last(texts, "last call") or {}).get("name", ""),
-        notes=tuple(text["reason"] for text in texts if text["kind"] in ("flush failed", "sampler failed")),
-        name=process.get("name", ""),
-    )
-
-
-def _last(texts: Sequence[Mapping[str, Any]], kind: str) -> dict[str, Any] | None:
-    return next((dict(text) for text in reversed(texts) if text["kind"] == kind), None)
-
-
-def _moment(texts: Sequence[Mapping[str, Any]], kind: str) -> int | None:
-    found = _last(texts, kind)
-    return None if found is None else found["monotonic"]
 
 
 def decode(
@@ -94,7 +43,7 @@ def decode(
     Raises:
         ValueError: The process ended before the program began.
     """
-    texts = pool.texts(memory, layout)
+    texts = read_texts(memory, layout)
     told = read_told(texts)
     if told is None or told.begin is None:
         raise ValueError("the process ended before the program began")
@@ -119,12 +68,10 @@ def decode(
         samples=host_rows.samples(memory, layout, clock),
         marks=host_rows.marks(calls),
         names=tuple(names.texts),
-        lines=tuple(
-            SourceLine(text["file"], text["line"], text["function"]) for text in texts if text["kind"] == "line"
-        ),
+        lines=source_lines(texts),
         end=end - told.begin,
         main_thread=told.thread,
-        dropped=told.dropped or int(records.full),
+        dropped=(told.dropped or int(records.full)) + records.cut_off,
         complete_until=int(calls["end"].max()) if full and len(calls) else None,
         cost=cost,
         codes=_codes(texts, names),
@@ -147,7 +94,7 @@ def _codes(texts: Sequence[Mapping[str, Any]], names: Names) -> dict[int, Kernel
 
 def taken_over(told: Told, trace: Trace) -> bool:
     """Say whether the program took the records itself: the last call of all is not among them."""
-    if not told.last_call or trace.dropped:
+    if not told.last_call or told.dropped or trace.complete_until is not None:
         return False
     calls = trace.calls[(trace.calls["thread"] == told.thread) & (trace.calls["start"] >= trace.end)]
     return all(trace.names[number] != told.last_call for number in calls["name"])
@@ -155,14 +102,12 @@ def taken_over(told: Told, trace: Trace) -> bool:
 
 def driver_calls(memory: mmap.mmap, layout: pool.Layout) -> dict[int, str]:
     """Return the names of the driver's calls by the ids that the tracer has for them."""
-    texts = pool.texts(memory, layout)
-    named: dict[str, str] = next((t["names"] for t in texts if t["kind"] == "calls" and t["api"] == "driver"), {})
-    return {int(number): name for number, name in named.items()}
+    return call_names(read_texts(memory, layout), "driver")
 
 
 def read_marks(memory: mmap.mmap, layout: pool.Layout) -> NDArray[np.int64] | None:
     """Return the nanoseconds that a marked run noted, since the program's first line; None if it noted none."""
-    told = read_told(pool.texts(memory, layout))
+    told = read_told(read_texts(memory, layout))
     (count,) = struct.unpack_from("<Q", memory, pool.MARKED_AT)
     if told is None or told.begin is None or not 0 < count <= layout.marks:
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,14 @@ from cudadoctor.attribution.profile.trace import CALLS, OVERHEADS, RANGES, SAMPL
 from cudadoctor.gpu.cupti import pool
 from cudadoctor.profile.calls import kind_of_call
 from cudadoctor.profile.records import Clock, Names, Records, by_start, finished
+from cudadoctor.profile.told import Texts, call_names
 
 _MARKER_START, _MARKER_END = 1 << 1, 1 << 2
+_SAMPLE = np.dtype([("at", "<i8"), ("thread", "<u4"), ("packed", "<i4")])
 
 
 def calls(
-    records: Records, clock: Clock, texts: Sequence[Mapping[str, Any]], names: Names
+    records: Records, clock: Clock, texts: Texts, names: Names
 ) -> tuple[NDArray[Any], tuple[NDArray[np.uint32], NDArray[np.uint32]]]:
     """Return the program's own calls, and which correlations of nested calls became which."""
     parts = []
@@ -33,9 +34,9 @@ def calls(
         for name, offset in (("process", 24), ("thread", 28), ("correlation", 32)):
             rows[name] = records.field(places, offset, "<u4")
         rows["result"] = records.field(places, 36, "<i4")
-        table: dict[str, str] = next((t["names"] for t in texts if t["kind"] == "calls" and t["api"] == api), {})
+        table = call_names(texts, api)
         ids, inverse = np.unique(records.field(places, 4, "<u4"), return_inverse=True)
-        told = [table.get(str(int(each)), f"{api} call {int(each)}") for each in ids]
+        told = [table.get(int(each), f"{api} call {int(each)}") for each in ids]
         if told:
             rows["name"] = np.array([names.number(text) for text in told], np.int32)[inverse]
             rows["kind"] = np.array([kind_of_call(text) for text in told], np.uint8)[inverse]
@@ -111,10 +112,8 @@ def ranges(records: Records, clock: Clock, names: Names) -> NDArray[Any]:
 
 def samples(memory: mmap.mmap, layout: pool.Layout, clock: Clock) -> NDArray[Any]:
     """Return `SAMPLES`."""
-    used = struct.unpack_from("<Q", memory, pool.SAMPLES_USED_AT)[0] // pool.SAMPLE.size
-    raw = np.frombuffer(
-        memory, np.dtype([("at", "<i8"), ("thread", "<u4"), ("packed", "<i4")]), used, layout.samples_at
-    )
+    used = min(struct.unpack_from("<Q", memory, pool.SAMPLES_USED_AT)[0], pool.SAMPLE_BYTES) // pool.SAMPLE.size
+    raw = np.frombuffer(memory, _SAMPLE, used, layout.samples_at)
     rows = np.zeros(used, SAMPLES)
     rows["at"], rows["thread"] = clock.of_host(raw["at"]), raw["thread"]
     rows["line"], rows["doing"] = raw["packed"] >> 3, raw["packed"] & 7

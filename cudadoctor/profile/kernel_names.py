@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_IDENTIFIER = re.compile(r"(\d+)")
+_IDENTIFIER = re.compile(r"([0-9]{1,6})")
 _HIDDEN = ("_GLOBAL__N_", "_INTERNAL_")
 
 

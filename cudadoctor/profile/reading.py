@@ -8,8 +8,9 @@ from typing import NamedTuple
 from cudadoctor.attribution.profile.trace import Trace
 from cudadoctor.facts.profile import RecordCount, Tracer
 from cudadoctor.gpu.cupti import ask
-from cudadoctor.profile.decode import Told, decode, taken_over
+from cudadoctor.profile.decode import decode, taken_over
 from cudadoctor.profile.runs import Ran
+from cudadoctor.profile.told import Told
 
 _TAKEN = "the program took the trace records itself, as torch.profiler does; profile it without its own profiler"
 _HELD_BY_ANOTHER = "(39)"

@@ -19,14 +19,34 @@ from cudadoctor.gpu.cupti import pool
 from cudadoctor.gpu.cupti.library import KINDS
 from cudadoctor.profile.kernel_names import readable
 
+_READ_TO = {
+    "MEMCPY": 48, "MEMSET": 48, "DRIVER": 40, "RUNTIME": 40, "CONCURRENT_KERNEL": 112, "MARKER": 48, "OVERHEAD": 40,
+    "MEMCPY2": 64, "SYNCHRONIZATION": 40, "GRAPH_TRACE": 40,
+}  # fmt: skip
+"""Bytes of a record in which what is read of it lies."""
+_ALIGNMENT = 8
+_MOST_DRIFT = 0.01
+"""Both clocks count nanoseconds: where they seem to differ by more than this part, a moment of one is not right."""
+_FAR = 2.0**61
+
 
 class Records:
-    """The records of a pool by kind: where each begins, and how to read a field of all of them."""
+    """The records of a pool by kind: where each begins, and how to read a field of all of them.
+
+    `full` says that a slot was asked for and none was left, `cut_off` in how many slots records are lost because they
+    make no sense: their kind is unknown, or they are too short, or run into the end.
+    """
 
     def __init__(self, memory: mmap.mmap, layout: pool.Layout) -> None:
         """Walk the slots: complete ones to the end of what is valid, others to the first empty record."""
         self._bytes = np.frombuffer(memory, np.uint8)
-        self._sizes = struct.unpack_from(f"<{pool.KINDS}I", memory, layout.sizes_at)
+        self._sizes = [
+            size if size % _ALIGNMENT == 0 else 0
+            for size in struct.unpack_from(f"<{pool.KINDS}I", memory, layout.sizes_at)
+        ]
+        for name, least in _READ_TO.items():
+            if self._sizes[KINDS[name]] < least:
+                self._sizes[KINDS[name]] = 0
         taken = struct.unpack_from("<Q", memory, pool.TAKEN_AT)[0]
         self.full = taken > layout.slots
         self.cut_off = 0
@@ -37,20 +57,22 @@ class Records:
         self._places = {kind: np.frombuffer(found, np.int64) for kind, found in places.items()}
 
     def _walk(self, memory: mmap.mmap, start: int, valid: int, places: dict[int, array[int]]) -> None:
-        end = min(valid or pool.SLOT_BYTES, pool.SLOT_BYTES)
+        limit = min(valid or pool.SLOT_BYTES, pool.SLOT_BYTES)
+        end = limit // _ALIGNMENT * _ALIGNMENT
         words = memoryview(memory)[start : start + end].cast("I")
         sizes, at = self._sizes, 0
         while at < end:
             kind = words[at >> 2]
             size = sizes[kind] if kind < pool.KINDS else 0
-            if not kind or size < 8 or at + size > end:
-                self.cut_off += bool(kind)
+            if not kind or not size or at + size > end:
                 break
             found = places.get(kind)
             if found is None:
                 found = places[kind] = array("q")
             found.append(start + at)
             at += size
+        # In a slot that was never handed over, what is empty was never written.
+        self.cut_off += at < limit and bool(valid or words[at >> 2])
         words.release()
 
     def count(self) -> dict[str, int]:
@@ -78,12 +100,14 @@ class Clock:
         self._first = pairs[0] if pairs else (0, 0)
         self._rate = 1.0
         if len(pairs) > 1 and pairs[-1][0] > pairs[0][0]:
-            self._rate = (pairs[-1][1] - pairs[0][1]) / (pairs[-1][0] - pairs[0][0])
+            rate = (pairs[-1][1] - pairs[0][1]) / (pairs[-1][0] - pairs[0][0])
+            if abs(rate - 1) < _MOST_DRIFT:
+                self._rate = rate
 
     def of_records(self, stamps: NDArray[Any]) -> NDArray[np.int64]:
         """Return times of records; 0, which stands for unknown, becomes the smallest number."""
         since = (stamps.astype(np.int64) - self._first[0]).astype(np.float64) * self._rate
-        times = since.astype(np.int64) + (self._first[1] - self._begin)
+        times = np.clip(since, -_FAR, _FAR).astype(np.int64) + (self._first[1] - self._begin)
         return np.where(stamps == 0, np.iinfo(np.int64).min, times)
 
     def of_host(self, times: NDArray[Any]) -> NDArray[np.int64]:
@@ -101,7 +125,7 @@ class Names:
         entries = np.frombuffer(memory, "<u8", 2 * pool.HASH_ENTRIES, layout.hash_at).reshape(-1, 2)
         self._by_pointer: dict[int, int] = {}
         for pointer, where in entries[entries[:, 1] > 0]:
-            start = layout.names_at + int(where) - 1
+            start = layout.names_at + min(int(where), pool.NAME_BYTES) - 1
             raw = memory[start : start + 1024].split(b"\0")[0]
             self._by_pointer[int(pointer)] = self.number(readable(raw.decode("utf-8", "replace")))
 

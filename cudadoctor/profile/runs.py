@@ -24,7 +24,7 @@ from cudadoctor.gpu.cupti.pool import Layout, NativeCode, Writer
 from cudadoctor.gpu.worker import signal_name
 from cudadoctor.profile import offspring
 from cudadoctor.profile.child import BOOT
-from cudadoctor.profile.decode import Told, read_told
+from cudadoctor.profile.told import Told, read_texts, read_told
 from cudadoctor.profile.watch import ProcessWatch
 
 _KEPT_STDERR_BYTES = 4000
@@ -153,7 +153,7 @@ def run(
         exit_code=code if code >= 0 else None,
         signal="" if code >= 0 else signal_name(-code),
         last_words=_last_words(output.stderr),
-        pool=Pool(read_told(pool.texts(memory, layout)), memory, layout),
+        pool=Pool(read_told(read_texts(memory, layout)), memory, layout),
         cpu=watch.cpu_times(),
         reads=watch.reads(),
         timed_out=timed_out,
@@ -174,7 +174,7 @@ def _config(native: NativeCode | None, instead: Delay | Mark | None) -> dict[str
 def _pool(path: str) -> Pool:
     with open(path, "r+b") as file:
         memory, layout = pool.open_pool(file.fileno())
-    return Pool(read_told(pool.texts(memory, layout)), memory, layout)
+    return Pool(read_told(read_texts(memory, layout)), memory, layout)
 
 
 def _unnamed_file() -> int:

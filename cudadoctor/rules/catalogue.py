@@ -107,6 +107,7 @@ from cudadoctor.rules.power.hybrid_gpu_powered_off import hybrid_gpu_powered_off
 from cudadoctor.rules.profile.compile_every_step import compile_every_step
 from cudadoctor.rules.profile.dataloader_bound import dataloader_bound
 from cudadoctor.rules.profile.fp64_on_consumer_gpu import fp64_on_consumer_gpu
+from cudadoctor.rules.profile.program_not_traced import program_not_traced
 from cudadoctor.rules.profile.storage_bound import storage_bound
 from cudadoctor.rules.profile.transfer_bound import transfer_bound
 from cudadoctor.rules.profile.uncoalesced_access import uncoalesced_access
@@ -260,6 +261,7 @@ RULES: tuple[Rule, ...] = tuple(
         training_learned_nothing,
         race_lanes_disagree,
         race_lane_failed,
+        program_not_traced,
         # Why a lane of the race, or a program, takes as long as it does.
         cpu_threads_oversubscribed,
         low_end_gpu,

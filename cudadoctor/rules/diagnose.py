@@ -19,6 +19,7 @@ _STAND_ALONE = frozenset(
         "training-learned-nothing",
         "race-lanes-disagree",
         "race-lane-failed",
+        "program-not-traced",
         "launch-bound-small-work",
         "implicit-host-copies",
         "small-transfers",

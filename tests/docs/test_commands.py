@@ -102,8 +102,9 @@ def test_a_command_of_the_documentation_ends_and_prints_as_the_page_says(
 @pytest.mark.skipif(BASH is None, reason="the pages show commands of a POSIX shell")
 @pytest.mark.parametrize("text", IN_FIXES)
 def test_a_command_that_a_finding_tells_to_run_does_something(text: str, shim: Path, tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text("print('trained')\n", encoding="utf-8")  # the reader's own program
-    done = run(text, shim, tmp_path)
+    (tmp_path / "train.py").write_text("print('trained')\n", encoding="utf-8")
+    # A race of many epochs shows no more of the command than one of one does.
+    done = run(f"{text} --epochs 1" if text.startswith("cudadoctor dbn-race") else text, shim, tmp_path)
     if "fleet run" in text and importlib.util.find_spec("ray") is None:
         assert "needs the extra `fleet`" in done.stderr
         return

@@ -17,11 +17,11 @@ from cudadoctor.facts.profile import (
 )
 
 PROFILED = (
+    "program-not-traced",
     "compile-every-step",
     "transfer-bound",
     "dataloader-bound",
     "storage-bound",
-    "low-occupancy-grid",
     "uncoalesced-access",
     "fp64-on-consumer-gpu",
 )

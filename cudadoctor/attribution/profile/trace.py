@@ -200,8 +200,8 @@ class Trace(NamedTuple):
     `marks` are the beginnings of all calls of the driver API that launch, copy or set memory, in order and with those
     inside of calls of the runtime API: the same calls whose beginnings a marked control run notes.
     `codes` say what is known of kernels' code, by the index of their names.
-    `dropped` records were lost because the pool was full or by the tracer's own count, and nothing is known after
-    `complete_until` for certain.
+    `dropped` records, or more, were lost: because the pool was full, by the tracer's own count, or because what stood
+    in the pool made no sense. Nothing is known after `complete_until` for certain.
     """
 
     ops: NDArray[Any]

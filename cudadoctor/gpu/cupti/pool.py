@@ -166,7 +166,15 @@ class Writer:
 
 
 def texts(memory: mmap.mmap, layout: Layout) -> list[dict[str, Any]]:
-    """Return the texts in order."""
+    """Return the texts in order; each says its kind, and lines that are no such texts are left out."""
     used = min(struct.unpack_from("<Q", memory, TEXT_USED_AT)[0], TEXT_BYTES)
     lines = memory[layout.text_at : layout.text_at + used].split(b"\n")
-    return [json.loads(line) for line in lines[:-1]]
+    return [text for line in lines[:-1] if (text := _text(line)) is not None]
+
+
+def _text(line: bytes) -> dict[str, Any] | None:
+    try:
+        text = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return text if isinstance(text, dict) and isinstance(text.get("kind"), str) else None

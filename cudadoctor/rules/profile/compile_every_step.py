@@ -34,12 +34,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudadoctor.facts.profile import Profile
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import rule
 from cudadoctor.rules.profile.explained import program_finding
 
 
-@rule(id="compile-every-step", title="Kernels are compiled or loaded in each step", severity=Severity.WARNING)
+@rule(
+    id="compile-every-step",
+    title="Kernels are compiled or loaded in each step",
+    severity=Severity.WARNING,
+    confirm=Confirm("cudadoctor profile train.py", "what a step would take if nothing were compiled in it"),
+)
 def compile_every_step(profile: Profile) -> Iterator[Finding]:
     """Fire where that costs at least 5 % of a step and more than twice the error of that figure."""
     yield from program_finding(

@@ -35,12 +35,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudadoctor.facts.profile import Profile
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import rule
 from cudadoctor.rules.profile.explained import program_finding
 
 
-@rule(id="fp64-on-consumer-gpu", title="The kernels compute in double precision", severity=Severity.WARNING)
+@rule(
+    id="fp64-on-consumer-gpu",
+    title="The kernels compute in double precision",
+    severity=Severity.WARNING,
+    confirm=Confirm("cudadoctor devices", "the row `FP32 to FP64 rate`, 32 or 64 to 1 on such a card"),
+)
 def fp64_on_consumer_gpu(profile: Profile) -> Iterator[Finding]:
     """Fire where that costs at least 5 % of a step and more than twice the error of that figure."""
     yield from program_finding(

@@ -33,12 +33,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudadoctor.facts.profile import Profile
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import rule
 from cudadoctor.rules.profile.explained import program_finding
 
 
-@rule(id="storage-bound", title="The GPU waits for files", severity=Severity.WARNING)
+@rule(
+    id="storage-bound",
+    title="The GPU waits for files",
+    severity=Severity.WARNING,
+    confirm=Confirm("cudadoctor profile train.py", "the lines at which the host reads files while the GPU is idle"),
+)
 def storage_bound(profile: Profile) -> Iterator[Finding]:
     """Fire where that costs at least 5 % of a step and more than twice the error of that figure."""
     yield from program_finding(

@@ -32,12 +32,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudadoctor.facts.profile import Profile
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import rule
 from cudadoctor.rules.profile.explained import program_finding
 
 
-@rule(id="transfer-bound", title="Copies run at the limit of the link", severity=Severity.WARNING)
+@rule(
+    id="transfer-bound",
+    title="Copies run at the limit of the link",
+    severity=Severity.WARNING,
+    confirm=Confirm("cudadoctor profile train.py", "copies at what the link carries, with no kernel beside them"),
+)
 def transfer_bound(profile: Profile) -> Iterator[Finding]:
     """Fire where that costs at least 5 % of a step and more than twice the error of that figure."""
     yield from program_finding(

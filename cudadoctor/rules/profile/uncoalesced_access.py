@@ -38,12 +38,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudadoctor.facts.profile import Profile
-from cudadoctor.findings import Finding, Fix, Severity
+from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import rule
 from cudadoctor.rules.profile.explained import program_finding
 
 
-@rule(id="uncoalesced-access", title="Kernels read memory in a slow order", severity=Severity.WARNING)
+@rule(
+    id="uncoalesced-access",
+    title="Kernels read memory in a slow order",
+    severity=Severity.WARNING,
+    confirm=Confirm("cudadoctor profile train.py", "kernels whose neighbouring threads reach far apart, by their PTX"),
+)
 def uncoalesced_access(profile: Profile) -> Iterator[Finding]:
     """Fire where that costs at least 5 % of a step and more than twice the error of that figure."""
     yield from program_finding(

@@ -32,8 +32,18 @@ COMMANDS = ("check", "bandwidth", "dbn-race", "devices", "profile", "setup", "wh
 UNSAFE = "[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 WORST = HOSTILE + "</script></style></title><img src=x onerror=alert(1)>\" ' onload=x {{ 7*7 }} {% raw %}\nnext"
 CLOSED = (
-    "state", "kind", "variable", "statistic", "found_by", "window", "direction", "memory", "doing", "scope", "compared",
-)  # fmt: skip
+    "state",
+    "kind",
+    "variable",
+    "statistic",
+    "found_by",
+    "window",
+    "direction",
+    "memory",
+    "doing",
+    "scope",
+    "compared",
+)
 """Fields that hold one of a few words."""
 PAGES = {rule.id: rule.page for rule in RULES}
 
