@@ -7,7 +7,7 @@ call of the steady steps and ends with the first one after all that they put on 
 none, with the program.
 
 Untraced runs differ from each other, on a busy machine by tenths. The replay must come within 5 % of one of them, or
-lie between two.
+lie between two that are not far apart.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ MISMATCH_LIMIT = 0.05
 
 MARKED = (CallKind.LAUNCH, CallKind.COPY, CallKind.MEMSET)
 """The calls whose beginnings are noted in untraced runs."""
+
+_MOST_APART = 0.2
+"""Between two untraced runs that are further apart than this nothing is reproduced."""
 
 _MOST_DIFFERENT = 0.002
 """Runs may differ by this part in how often they call; then calls are counted from the nearer end."""
@@ -59,7 +62,7 @@ def check(model: Model, control: Control, found: Found, excerpt: Excerpt | None)
     if not span.untraced:
         return Checked(Replayed(replayed_s=wall / 1e9, why_no_what_if="no untraced run came to its end"), wall, None)
     nearest = min(span.untraced, key=lambda each: abs(each - span.played))
-    between = min(span.untraced) <= span.played <= max(span.untraced)
+    between = _between(span)
     error, dilation = span.played / nearest - 1, span.traced / nearest
     why = ""
     if dilation > DILATION_LIMIT:
@@ -86,6 +89,13 @@ def check(model: Model, control: Control, found: Found, excerpt: Excerpt | None)
         why_no_what_if=why,
     )
     return Checked(replayed, wall, dilation)
+
+
+def _between(span: _Span) -> bool:
+    """Say whether the replay lies between two untraced runs that are not far apart."""
+    below = [each for each in span.untraced if each <= span.played]
+    above = [each for each in span.untraced if each >= span.played]
+    return bool(below and above) and min(above) <= (1 + _MOST_APART) * max(below)
 
 
 def _to_the_end(model: Model, played: WholeRun) -> float:

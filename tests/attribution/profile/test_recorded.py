@@ -36,7 +36,6 @@ class Seen(NamedTuple):
 
 
 PLANTED = {
-    "allocation-in-loop/numba": Seen(("allocation-in-loop",), 3),
     "dataloader-bound/numba_generator": Seen(("dataloader-bound",), 3),
     "host-bound-not-gpu/numba": Seen(("host-bound-not-gpu",), 5),
     "implicit-host-copies/numba": Seen(("implicit-host-copies",), 4),
@@ -49,6 +48,7 @@ PLANTED = {
 }
 TWINS = ("harmless/numba_hidden_copies", "harmless/numba_long_kernel", "harmless/numba_sync_each_step")
 REFUSED = {
+    "allocation-in-loop/numba": "20% less, and 5% is the limit",
     "compile-every-step/numba": "the steady steps take 2.56 s and not 1.87: 37% more, and 5% is the limit",
     "launch-bound-small-work/numba_lorenz": "53% more, and 5% is the limit",
 }
