@@ -1,10 +1,9 @@
 """Hold the replay against the untraced runs: its steady steps, if their calls were noted there, else all of the run.
 
-A run that was not traced but in which the beginnings of launches and copies were noted (at some tenths of a microsecond
-each) makes the same calls in the same order. So what the steady steps take is known there, and start-up, which differs
-from run to run by more than most causes cost, does not blur it. The span that is compared begins with the first such
-call of the steady steps and ends with the first one after all that they put on a device is done or, where there is
-none, with the program.
+A run that was not traced but in which the moments were noted when launches and copies begin makes the same calls in the
+same order. So what the steady steps take is known there, and start-up, which differs from run to run by more than most
+causes cost, does not blur it. The span that is compared begins with the first such call of the steady steps and ends
+with the first one after all that they put on a device is done or, where there is none, with the program.
 
 Untraced runs differ from each other, on a busy machine by tenths. The replay must come within 5 % of one of them, or
 lie between two that are not far apart.
