@@ -255,9 +255,9 @@ class DeviceUse(NamedTuple):
 class Control(NamedTuple):
     """The program untraced: wall nanoseconds from its first line to its end, one a run.
 
-    `marks` are of runs in which nothing but the beginnings of the calls that `Trace.marks` names was noted: for each such
-    run their nanoseconds since the program's first line. A step begins and ends with the same calls there as in the
-    traced run, if both made equally many.
+    `marks` are of runs in which nothing but the beginnings of the calls that `Trace.marks` names was noted: for each
+    such run their nanoseconds since the program's first line. A step begins and ends with the same calls there as in
+    the traced run, if both made equally many.
     """
 
     walls: tuple[int, ...]
