@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cudadoctor.gpu.cupti import pool
-from cudadoctor.gpu.cupti.library import KINDS
+from cudadoctor.gpu.cupti.binding import KINDS
 from cudadoctor.profile.kernel_names import readable
 
 _READ_TO = {

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cudadoctor.attribution.profile.trace import CPU_TIMES, READS
 from cudadoctor.gpu.cupti import pool
-from cudadoctor.gpu.cupti.library import KINDS
+from cudadoctor.gpu.cupti.binding import KINDS
 
 SIZES = {
     "MEMCPY": 96, "MEMSET": 80, "DRIVER": 40, "RUNTIME": 40, "CONCURRENT_KERNEL": 216, "MARKER": 56, "OVERHEAD": 56,

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from cudadoctor.attribution.profile.model import tidy
 from cudadoctor.attribution.profile.trace import CallKind, DeviceKind, Trace
 from cudadoctor.gpu.cupti import pool
-from cudadoctor.gpu.cupti.library import KINDS
+from cudadoctor.gpu.cupti.binding import KINDS
 from cudadoctor.profile.decode import decode, driver_calls, read_marks
 from cudadoctor.profile.records import Records
 from cudadoctor.profile.told import read_texts, read_told

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cudadoctor.gpu.child import Reporter
-from cudadoctor.gpu.cupti.library import Cupti, CuptiError
+from cudadoctor.gpu.cupti.binding import Cupti, CuptiError
 from cudadoctor.gpu.worker import Worker
 
 TASK = "cudadoctor.gpu.cupti.ask:work"

@@ -12,8 +12,8 @@ from ctypes import c_size_t, c_void_p
 from typing import Literal
 
 from cudadoctor.gpu.cupti import pool
+from cudadoctor.gpu.cupti.binding import DRIVER_API, KINDS, NEEDED, RUNTIME_API, Cupti, CuptiError
 from cudadoctor.gpu.cupti.callback_source import ALIGNMENT
-from cudadoctor.gpu.cupti.library import DRIVER_API, KINDS, NEEDED, RUNTIME_API, Cupti, CuptiError
 
 _CODE_AT = 64
 _TRIES = 20

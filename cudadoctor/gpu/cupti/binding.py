@@ -69,7 +69,7 @@ class Cupti:
             OSError: It cannot be loaded; the text is the loader's.
         """
         self.path = path
-        self.library = ctypes.CDLL(path)
+        self._functions = ctypes.CDLL(path)
 
     def call(self, name: str, *arguments: object) -> None:
         """Call a function.
@@ -78,7 +78,7 @@ class Cupti:
             CuptiError: It failed, or this library does not have it.
         """
         try:
-            function = getattr(self.library, name)
+            function = getattr(self._functions, name)
         except AttributeError:
             raise CuptiError(name, 11, "CUPTI_ERROR_API_NOT_IMPLEMENTED") from None
         code = function(*arguments)
@@ -87,7 +87,7 @@ class Cupti:
 
     def _name_of(self, code: int) -> str:
         text = c_char_p()
-        if self.library.cuptiGetResultString(c_int(code), byref(text)) or not text.value:
+        if self._functions.cuptiGetResultString(c_int(code), byref(text)) or not text.value:
             return "an unknown error"
         return text.value.decode("ascii", "replace")
 
@@ -133,7 +133,7 @@ class Cupti:
 
     def next_record_address(self) -> int:
         """Return the address of cuptiActivityGetNextRecord."""
-        function = self.library.cuptiActivityGetNextRecord
+        function = self._functions.cuptiActivityGetNextRecord
         function.argtypes = [POINTER(c_uint8), c_size_t, c_void_p]
         return ctypes.cast(function, c_void_p).value or 0
 
@@ -149,6 +149,6 @@ class Cupti:
         names = {}
         text = c_char_p()
         for number in range(1, _MOST_CALLBACK_IDS):
-            if not self.library.cuptiGetCallbackName(c_int(domain), c_uint32(number), byref(text)) and text.value:
+            if not self._functions.cuptiGetCallbackName(c_int(domain), c_uint32(number), byref(text)) and text.value:
                 names[number] = text.value.decode("ascii", "replace")
         return names
