@@ -15,6 +15,9 @@ from cudadoctor.facts.race import Race
 JUDGED = ("R1", "R4", "R0")
 """Whose calls are judged: the way that most people would write it, or else what the race always runs, or the worst."""
 
+_OPEN = 2.0
+"""A median whose interval is wider than this factor leaves open how fast the CPU is."""
+
 STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "implicit-host-copies": ("R0", ("R1",)),
     "pageable-transfer": ("R1", ("R2",)),
@@ -62,15 +65,21 @@ def best_rung(explanation: Explanation) -> Rung | None:
 
 
 def cpu_us(race: Race) -> float | None:
-    """Return what a minibatch takes on the CPU at its best: measured between the rungs, or else in the race itself."""
+    """Return what a minibatch takes on the CPU at its best: measured between the rungs, or else in the race itself.
+
+    Where the rounds between the rungs leave more than a factor of two open, the epochs of the race count as well, and
+    the least of all: others only add time, and what they added must not make the GPU the winner.
+    """
     rungs = race.explanation.rungs if race.explanation is not None else ()
-    found = [
-        rung.median_us
+    measured = [
+        rung
         for rung in rungs
         if rung.device == "cpu" and rung.state == "measured" and rung.median_us and not rung.changes_training
     ]
-    if not found and race.minibatches_per_epoch > 0:
-        found = [
+    found = [rung.median_us for rung in measured if rung.median_us is not None]
+    best = min(measured, key=lambda rung: rung.median_us or 0.0, default=None)
+    if (best is None or (best.high_us or 0.0) > _OPEN * (best.low_us or 0.0)) and race.minibatches_per_epoch > 0:
+        found += [
             median(epoch.seconds for epoch in lane.epochs) / race.minibatches_per_epoch * 1e6
             for lane in race.lanes
             if lane.device == "cpu" and lane.state == "finished" and lane.epochs
