@@ -243,6 +243,17 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
     where: tuple[str, ...] = ()
 
 
+class Suspect(msgspec.Struct, frozen=True, kw_only=True):
+    """The cause that stands out where nothing may be predicted, because the runs of the program differ too much.
+
+    `seen` are its signs, and `where` names the lines or kernels that it concerns.
+    """
+
+    cause: str
+    seen: tuple[Sign, ...] = ()
+    where: tuple[str, ...] = ()
+
+
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
     """What a known delay, added to each call of one class, did to the program's wall time.
 
@@ -274,6 +285,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     calls: tuple[CallRow, ...] = ()
     replay: Replayed | None = None
     what_ifs: tuple[WhatIf, ...] = ()
+    suspect: Suspect | None = None
     lines: tuple[LineRow, ...] = ()
     threads: int = 0
     streams: int = 0

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from cudadoctor.attribution.profile.check import MARKED
-from cudadoctor.attribution.profile.trace import CallKind
+from cudadoctor.attribution.profile.trace import MARKED, CallKind
 
 # The first that matches counts; prefixes cu and cuda are cut off, and so are suffixes such as _v2, _ptsz, _v11040.
 _PATTERNS = (

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cudadoctor.attribution.profile.check import MARKED
-from cudadoctor.attribution.profile.trace import CALLS, OVERHEADS, RANGES, SAMPLES
+from cudadoctor.attribution.profile.trace import CALLS, MARKED, OVERHEADS, RANGES, SAMPLES
 from cudadoctor.gpu.cupti import pool
 from cudadoctor.profile.calls import kind_of_call
 from cudadoctor.profile.records import Clock, Names, Records, by_start, finished, is_finished

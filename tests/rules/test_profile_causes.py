@@ -7,8 +7,9 @@ import pytest
 from cudadoctor.attribution.profile.causes import judge
 from cudadoctor.facts.explanation import ClockReading, Violation
 from cudadoctor.facts.machine import Machine
-from cudadoctor.facts.profile import Profile, Tracer
+from cudadoctor.facts.profile import Profile, Replayed, Sign, Suspect, Tracer
 from cudadoctor.findings import Finding, Severity
+from cudadoctor.report.profile.sentence import profile_sentence
 from cudadoctor.rules.diagnose import diagnose
 from cudadoctor.rules.verdict import status, summary_sentence
 from tests.attribution.races import explanation, race
@@ -77,12 +78,38 @@ def test_a_cause_without_all_its_signs_is_possible_or_none() -> None:
 
 
 def test_what_is_done_once_is_told_of_the_run() -> None:
-    told = found(profile(what_if("warmup-in-timing", 6000.0, 10_000.0, scope="run"), what_if("sync-every-step")))
+    once = what_if("warmup-in-timing", 6000.0, 10_000.0, scope="run", run_saved_s=6.0)
+    told = found(profile(once, what_if("sync-every-step")))
     assert [(each.id, each.severity) for each in told] == [
         ("warmup-in-timing", Severity.WARNING),
         ("sync-every-step", Severity.NOTE),
     ]
     assert "6.00 of the 10.00 s of the run (60%)" in told[0].summary
+
+
+def test_steps_that_take_next_to_nothing_beside_the_warm_up_are_accused_of_nothing() -> None:
+    once = what_if("warmup-in-timing", 6000.0, 10_000.0, scope="run", run_saved_s=6.0)
+    told = found(profile(once, what_if("sync-every-step", run_saved_s=0.3)))
+    assert [each.id for each in told] == ["warmup-in-timing"]
+    jit = what_if("ptx-jit-first-run", 6000.0, 10_000.0, scope="run", run_saved_s=6.0)
+    assert [each.id for each in found(profile(jit, what_if("sync-every-step", run_saved_s=0.3)))] == [jit.cause]
+
+
+def test_what_stands_out_in_runs_that_differ_is_possible_and_told_without_a_figure() -> None:
+    off = Replayed(replayed_s=1.2, control_s=1.0, error=0.2, why_no_what_if="20% more, and 5% is the limit")
+    suspect = Suspect(cause="launch-bound-small-work", seen=(Sign(name="launches, a step", value=8.0, source="trace"),))
+    of = profile(analysis=analysis(replay=off, suspect=suspect, devices=(0,)))
+    (told,) = found(of)
+    assert (told.id, told.confidence, told.severity) == (suspect.cause, "possible", Severity.WARNING)
+    assert "not predicted, since its runs differ too much" in told.summary
+    assert [(each.name, each.value) for each in told.evidence] == [
+        ("launches, a step", 8.0),
+        ("replay over untraced run", "+20.0%"),
+    ]
+    assert judge(of).causes == ()
+    sentence = profile_sentence(of, [told])
+    assert "launch" in sentence
+    assert sentence.endswith("what that costs is not predicted: 20% more, and 5% is the limit.")
 
 
 def test_the_line_at_which_the_host_was_found_is_named() -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from statistics import median
+from typing import NamedTuple
 
 import numpy as np
 
 from cudadoctor.attribution.profile import once, steps, tables, what_ifs
-from cudadoctor.attribution.profile.check import check
+from cudadoctor.attribution.profile.causes import suspect
+from cudadoctor.attribution.profile.check import MISMATCH_LIMIT, Checked, check
 from cudadoctor.attribution.profile.decomposition import Busy, decompose
 from cudadoctor.attribution.profile.excerpt import Excerpt, cut
 from cudadoctor.attribution.profile.grouping import grouped
 from cudadoctor.attribution.profile.host import Host
+from cudadoctor.attribution.profile.host_speed import host_speeds, scaled
 from cudadoctor.attribution.profile.model import Model, build, tidy
 from cudadoctor.attribution.profile.steps import Found
 from cudadoctor.attribution.profile.trace import Control, DeviceUse, Peaks, Trace
@@ -41,6 +44,7 @@ def analyse(trace: Trace, control: Control, peaks: Peaks, use: DeviceUse | None 
     model = build(trace)
     host = Host(model)
     found = steps.find(model)
+    excerpt, checked = _played(model, host, control, found)
     devices = _devices(model)
     walls = [wall for wall in control.walls if wall > 0]
     begin, end = found.window
@@ -48,17 +52,17 @@ def analyse(trace: Trace, control: Control, peaks: Peaks, use: DeviceUse | None 
     steady = tuple(decompose(model, host, busy, "steady", begin, end) for busy in busies)
     nothing = [] if busies else [Busy(model, 0)]
     whole = tuple(decompose(model, host, busy, "whole", 0.0, float(trace.end)) for busy in busies or nothing)
-    excerpt = cut(model, host, found) if devices else None
-    checked = check(model, control, found, excerpt)
     replayed = checked.replayed
     predicted: list[WhatIf] = []
-    if excerpt is not None and replayed.error is not None and not replayed.why_no_what_if:
+    may_predict = not replayed.why_no_what_if
+    if excerpt is not None and replayed.error is not None and (may_predict or checked.differs):
         window = Window(excerpt, steady[0], peaks)
         predicted += once.warm_up(model, host, found, busies[0], wall=checked.wall, error=replayed.error)
         predicted += what_ifs.predict(window, replayed, steps=found.steady + found.warm_up, use=use)
         predicted += once.ramp(model, wall=checked.wall, error=replayed.error)
+    told = _told(found, excerpt, model)
     return Analysis(
-        steps=_told(found, excerpt, model),
+        steps=told,
         dilation=checked.dilation,
         steady=steady,
         whole=whole,
@@ -66,13 +70,40 @@ def analyse(trace: Trace, control: Control, peaks: Peaks, use: DeviceUse | None 
         copies=tables.copy_rows(model, busies, peaks),
         calls=tables.call_rows(model),
         replay=replayed,
-        what_ifs=tuple(predicted),
+        what_ifs=tuple(predicted) if may_predict else (),
+        suspect=None if may_predict else suspect(predicted, told, replayed.error or 0.0),
         lines=tables.line_rows(model, busies, begin, end),
         threads=len(np.unique(trace.calls["thread"])),
         streams=int(model.ops.stream.max(initial=-1)) + 1,
         devices=devices,
         notes=tuple(_notes(trace, found, replayed, walls, end - begin)),
     )
+
+
+class _Played(NamedTuple):
+    """Steady steps, and how they compare with the untraced runs when they are played again."""
+
+    excerpt: Excerpt | None
+    checked: Checked
+
+    @property
+    def mismatch(self) -> float:
+        error = self.checked.replayed.error
+        return float("inf") if error is None else abs(error)
+
+
+def _played(model: Model, host: Host, control: Control, found: Found) -> _Played:
+    """Play what was recorded; where it is no like of the untraced runs, with the host as fast as it was in one."""
+
+    def attempt(model: Model, host: Host) -> _Played:
+        excerpt = cut(model, host, found) if len(model.trace.ops) else None
+        return _Played(excerpt, check(model, control, found, excerpt))
+
+    as_it_was = attempt(model, host)
+    if not MISMATCH_LIMIT < as_it_was.mismatch < float("inf"):
+        return as_it_was
+    others = (scaled(model, found, speed) for speed in host_speeds(model, control, found))
+    return min([as_it_was, *(attempt(each, Host(each)) for each in others)], key=lambda each: each.mismatch)
 
 
 def _devices(model: Model) -> tuple[int, ...]:

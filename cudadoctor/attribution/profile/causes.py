@@ -3,16 +3,20 @@
 A cause must save at least 5 % of the program's time, and more than twice its own error; the lead cause 25 %. What is
 explained by a cause before it is left out: it must save 5 % once those are gone, too. Double precision on a card that
 is good at it is only remarked on: whether the program needs it is for its author to say.
+
+Where the runs of a program differ by more than 5 %, nothing is predicted. A cause that would cost a quarter even if the
+replay were wrong by all of that difference still stands out, and is named as possible, without a figure.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
 import msgspec
 
-from cudadoctor.facts.profile import Analysis, Breakdown, Probe, Profile, WhatIf
+from cudadoctor.facts.profile import Analysis, Breakdown, Probe, Profile, Steps, Suspect, WhatIf
 
 LEAST_SHARE = 0.05
 LEAD_SHARE = 0.25
@@ -35,6 +39,7 @@ _PROBED = {
     "sync-every-step": "sync",
     "allocation-in-loop": "allocate",
 }
+_WARM_UPS = ("warmup-in-timing", "ptx-jit-first-run")
 # What must have the signs that it needs; for the others the what-if alone makes it possible.
 _NEEDS_SIGNS = (
     "warmup-in-timing",
@@ -63,7 +68,8 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """What a program spends its time on.
 
-    `causes` are in the order in which they should be tackled. `unknown` says why nothing is judged, "" if something is.
+    `causes` are in the order in which they should be tackled. `unknown` says why nothing is judged, "" if something is;
+    `suspect` is what stands out all the same.
     `busy` says that kernels run nearly all the time and no cause is left: nothing is wrong.
     """
 
@@ -71,6 +77,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     steady: Breakdown | None
     causes: tuple[Cause, ...] = ()
     unknown: str = ""
+    suspect: Suspect | None = None
     busy: bool = False
 
     @property
@@ -93,8 +100,13 @@ def judge(profile: Profile) -> Judgement:
     steady = analysis.steady[0] if analysis.steady else None
     unknown = _why_unknown(analysis, steady)
     if unknown:
-        return Judgement(profile=profile, steady=steady, unknown=unknown)
-    found = [cause for each in analysis.what_ifs if (cause := _judged(profile, each)) is not None]
+        return Judgement(profile=profile, steady=steady, unknown=unknown, suspect=analysis.suspect)
+    found = [
+        cause
+        for each in analysis.what_ifs
+        if not _is_beside_the_warm_up(analysis.what_ifs, analysis.steps, each)
+        and (cause := _judged(profile, each)) is not None
+    ]
     accused = [cause for cause in found if not _is_remark(cause)]
     lead = next((cause for cause in accused if cause.share >= LEAD_SHARE), None)
     found = [msgspec.structs.replace(each, lead=True) if each is lead else each for each in found]
@@ -142,6 +154,25 @@ def _judged(profile: Profile, what_if: WhatIf) -> Cause | None:
     if probe is not None and probe.low > ON_THE_PATH and what_if.fits:
         confidence = "proven"
     return Cause(id=what_if.cause, what_if=what_if, share=share, error_ms=error, confidence=confidence, probe=probe)
+
+
+def suspect(what_ifs: Sequence[WhatIf], steps: Steps, error: float) -> Suspect | None:
+    """Return the cause that stands out though the replay is off by this fraction, None if there is none."""
+    for each in what_ifs:
+        share = each.saved_ms / each.now_ms if each.now_ms > 0 else 0.0
+        enough = LEAST_SHARE if each.cause in _WARM_UPS else LEAD_SHARE + abs(error)
+        if each.fits and share >= enough and not _is_beside_the_warm_up(what_ifs, steps, each):
+            return Suspect(cause=each.cause, seen=each.seen, where=each.where)
+    return None
+
+
+def _is_beside_the_warm_up(what_ifs: Sequence[WhatIf], steps: Steps, what_if: WhatIf) -> bool:
+    """Say whether a cause lies in steps that take next to nothing beside what is done once before them."""
+    once_s = sum(each.run_saved_s for each in what_ifs if each.cause in _WARM_UPS)
+    if what_if.scope != "step" or not once_s:
+        return False
+    steps_s = steps.count * (steps.median_ms or 0.0) / 1e3
+    return what_if.run_saved_s < LEAST_SHARE * (once_s + steps_s)
 
 
 def _is_remark(cause: Cause) -> bool:

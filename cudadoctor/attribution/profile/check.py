@@ -20,13 +20,13 @@ from cudadoctor.attribution.profile.excerpt import Excerpt
 from cudadoctor.attribution.profile.model import Floats, Model
 from cudadoctor.attribution.profile.replay import WholeRun, whole_run
 from cudadoctor.attribution.profile.steps import Found
-from cudadoctor.attribution.profile.trace import CallKind, Control
+from cudadoctor.attribution.profile.trace import MARKED, Control
 from cudadoctor.facts.profile import Replayed
 
 MISMATCH_LIMIT = 0.05
 
-MARKED = (CallKind.LAUNCH, CallKind.COPY, CallKind.MEMSET)
-"""The calls whose beginnings are noted in untraced runs."""
+_STRANGER = 0.5
+"""A replay that is further off than this tells nothing of the untraced runs."""
 
 _MOST_APART = 0.2
 """Between two untraced runs that are further apart than this nothing is reproduced."""
@@ -36,11 +36,16 @@ _MOST_DIFFERENT = 0.002
 
 
 class Checked(NamedTuple):
-    """What came of it. The whole run takes `wall` nanoseconds without the tracer; `dilation` is as in the facts."""
+    """What came of it. The whole run takes `wall` nanoseconds without the tracer; `dilation` is as in the facts.
+
+    `differs` says that nothing may be predicted for one reason alone: the replay is no like of the untraced runs,
+    though no stranger either.
+    """
 
     replayed: Replayed
     wall: float
     dilation: float | None
+    differs: bool = False
 
 
 class _Span(NamedTuple):
@@ -63,12 +68,13 @@ def check(model: Model, control: Control, found: Found, excerpt: Excerpt | None)
     nearest = min(span.untraced, key=lambda each: abs(each - span.played))
     between = _between(span)
     error, dilation = span.played / nearest - 1, span.traced / nearest
-    why = ""
+    why, differs = "", False
     if dilation > DILATION_LIMIT:
         why = f"tracing made the run take {dilation:.1f} times as long; beyond {DILATION_LIMIT:.0f} nothing is judged"
     elif excerpt is None:
         why = "no steady work of a GPU was recorded"
     elif abs(error) > MISMATCH_LIMIT and not between:
+        differs = abs(error) <= _STRANGER and abs(excerpt.error) <= MISMATCH_LIMIT
         why = (
             f"played again without the tracer, {'the steady steps take' if steps else 'the run takes'} "
             f"{span.played / 1e9:.3g} s and not {nearest / 1e9:.3g}: {abs(error):.0%} "
@@ -87,7 +93,7 @@ def check(model: Model, control: Control, found: Found, excerpt: Excerpt | None)
         compared="steps" if steps is not None else "run",
         why_no_what_if=why,
     )
-    return Checked(replayed, wall, dilation)
+    return Checked(replayed, wall, dilation, differs)
 
 
 def _between(span: _Span) -> bool:

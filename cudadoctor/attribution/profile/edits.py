@@ -64,8 +64,13 @@ def as_graph(excerpt: Excerpt) -> tuple[Edit, int]:
 
 
 def chained(excerpt: Excerpt) -> Mask:
-    """Return the launches that follow another launch in their lane, with nothing done between."""
+    """Return the launches that follow another launch in their lane, with nothing done between.
+
+    What a graph holds beside kernels counts: memsets, and copies on the device that nothing waits for.
+    """
     launches = (excerpt.kind == CallKind.LAUNCH) | (excerpt.kind == CallKind.MEMSET)
+    on_device = (excerpt.ops["kind"] == DeviceKind.COPY_ON_DEVICE) & (excerpt.op_call >= 0)
+    launches[excerpt.op_call[on_device]] |= excerpt.base.wait[excerpt.op_call[on_device]] < 0
     works = excerpt.host.target[excerpt.calls] == np.arange(excerpt.first, excerpt.first + len(excerpt.kind))
     follows = np.zeros(len(excerpt.kind), bool)
     for lane in np.unique(excerpt.base.lane):

@@ -25,6 +25,9 @@ Floats = NDArray[np.float64]
 
 _SOON = 5_000
 """An operation that starts this soon after another ended may have waited for it, nanoseconds."""
+_QUEUED = 2.0
+"""An operation was there before it could start if it began later after its call than this times what is usual."""
+_SOME = 10
 _OVERLAPS = 0.02
 """Threads that call at the same time in more than this part of their calls are lanes of their own."""
 _MOST_SHRUNK = 0.8
@@ -86,6 +89,7 @@ class Ops(NamedTuple):
     call: Ints
     stream: Ints
     duration: Floats
+    own_duration: Floats
     lag: Floats
     own_lag: Floats
     gap: Floats
@@ -285,8 +289,10 @@ def _ops(ops: NDArray[Any], order: Ints, op_call: Ints, stream: Ints, calls: Cal
     usual = float(np.percentile(lag[idle], 25)) if idle.any() else 2_000.0
     since = (start - prev_end).astype(np.float64)
     busy = ~idle & (since >= 0) & (since < max(_SOON, usual))
-    usual_gap = float(np.median(since[busy])) if busy.any() else 1_000.0
-    gap = np.where(busy, since, usual_gap)
+    # What started as soon as it could after its call tells nothing of the gap between two that were both there.
+    queued = busy & (lag > _QUEUED * usual)
+    usual_gap = float(np.median(since[queued])) if queued.sum() >= _SOME else 1_000.0
+    gap = np.where(queued, since, usual_gap)
     free = np.maximum(np.where(busy, called, called + usual), prev_end + np.where(ahead >= 0, usual_gap, 0))
     late = ~busy & (start - free > _SOON)
     after, after_gap = np.full(n, -1, np.int64), np.zeros(n)
@@ -298,9 +304,9 @@ def _ops(ops: NDArray[Any], order: Ints, op_call: Ints, stream: Ints, calls: Cal
         good = (place >= 0) & (found < where) & (stream[found] != stream[where]) & (start[where] - end[found] <= _SOON)
         after[where[good]] = found[good]
         after_gap[where[good]] = np.maximum(start[where[good]] - end[found[good]], 0)
-    held = busy | (after >= 0)
+    held = queued | (after >= 0)
     lag = np.where(held, np.minimum(lag, usual), lag)
     taken = np.where(op_call >= 0, (calls.cost - calls.own_cost)[op_call] if len(calls.cost) else 0.0, 0.0)
     own_lag = np.maximum(lag - taken, (1 - _MOST_SHRUNK) * lag)
     duration = (end - start).astype(np.float64)
-    return Ops(order.astype(np.int64), op_call, stream, duration, lag, own_lag, gap, after, after_gap)
+    return Ops(order.astype(np.int64), op_call, stream, duration, duration, lag, own_lag, gap, after, after_gap)

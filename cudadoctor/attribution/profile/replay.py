@@ -74,7 +74,7 @@ def script(model: Model, first: int, last: int, *, own: bool = True) -> Script:
         first_op=np.where(count > 0, calls.first_op[these] - low, 0),
         op_count=count.copy(),
         stream=ops.stream[low:high],
-        duration=ops.duration[low:high].copy(),
+        duration=(ops.own_duration if own else ops.duration)[low:high].copy(),
         lag=(ops.own_lag if own else ops.lag)[low:high].copy(),
         op_gap=ops.gap[low:high].copy(),
         after=np.where((ops.after[low:high] >= 0) & (after >= 0), after, -1),

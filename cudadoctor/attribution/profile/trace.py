@@ -65,6 +65,10 @@ class CallKind(IntEnum):
     OTHER = 12
 
 
+MARKED = (CallKind.LAUNCH, CallKind.COPY, CallKind.MEMSET)
+"""The calls whose beginnings are noted in untraced runs."""
+
+
 class SyncKind(IntEnum):
     """What was waited for, by CUpti_ActivitySynchronizationType."""
 

@@ -21,6 +21,12 @@ def profile_sentence(profile: Profile, findings: Sequence[Finding]) -> str:
         if ended:
             return f"The program {ended}, before any work of a GPU was recorded."
         return f"{_how_long(profile)} No work of a GPU was recorded: it computes on the CPU, or in an untraced process."
+    if judgement.suspect is not None:
+        passing = PASS_WHILE.get(judgement.suspect.cause, f"it is held up ({judgement.suspect.cause})")
+        return (
+            f"{_how_long(profile)} For the most part, it seems, {passing}; what that costs is not predicted: "
+            f"{judgement.unknown}."
+        )
     if judgement.unknown:
         return f"{_how_long(profile)} Why it does not take less is not known: {judgement.unknown}."
     lead = judgement.lead

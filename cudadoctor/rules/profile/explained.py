@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import msgspec
 
 from cudadoctor.attribution.circumstances import held_down
-from cudadoctor.attribution.profile.causes import Cause, Judgement, cause_of
+from cudadoctor.attribution.profile.causes import Cause, Judgement, cause_of, judge
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.profile import LineRow, Profile
 from cudadoctor.facts.race import Race
@@ -35,8 +35,11 @@ def program_finding(
         cause: The mechanism.
         fix: What to change.
     """
-    found = cause_of(profile, about.rule.id) if isinstance(profile, Profile) else None
+    if isinstance(profile, Missing):
+        return
+    found = cause_of(profile, about.rule.id)
     if found is None:
+        yield from _suspicion(about, profile, seen=seen, cause=cause, fix=fix)
         return
     judgement, told = found
     place = _place(judgement, told)
@@ -50,6 +53,24 @@ def program_finding(
         fix=fix,
     )
     # What proves a cause in the race proves nothing of this program.
+    yield msgspec.structs.replace(made, confirm=None)
+
+
+def _suspicion(about: RuleFunction, profile: Profile, *, seen: str, cause: str, fix: Fix) -> Iterator[Finding]:
+    """Yield the finding of a cause that stands out in a program whose runs differ too much to predict anything."""
+    suspect = judge(profile).suspect
+    if suspect is None or suspect.cause != about.rule.id:
+        return
+    evidence = [Evidence(sign.name, float(f"{sign.value:.4g}"), sign.source) for sign in suspect.seen]
+    made = finding(
+        about,
+        severity=Severity.WARNING,
+        summary=f"The program {seen}. What that costs is not predicted, since its runs differ too much.",
+        cause=cause,
+        confidence="possible",
+        evidence=(*evidence, *_replayed(profile)),
+        fix=fix,
+    )
     yield msgspec.structs.replace(made, confirm=None)
 
 
@@ -86,10 +107,13 @@ def evidence_of(judgement: Judgement, cause: Cause) -> tuple[Evidence, ...]:
     told += [Evidence("kernel", printable(name), "trace") for name in if_gone.where[:3]]
     if cause.probe is not None:
         told.append(Evidence("time gained over delay added to these calls", round(cause.probe.slope, 2), "probe"))
-    replay = judgement.profile.analysis.replay if judgement.profile.analysis is not None else None
+    return (*told, *_replayed(judgement.profile))
+
+
+def _replayed(profile: Profile) -> Iterator[Evidence]:
+    replay = profile.analysis.replay if profile.analysis is not None else None
     if replay is not None and replay.error is not None:
-        told.append(Evidence("replay over untraced run", f"{round(replay.error, 3) + 0.0:+.1%}", "replay"))
-    return tuple(told)
+        yield Evidence("replay over untraced run", f"{round(replay.error, 3) + 0.0:+.1%}", "replay")
 
 
 def program_held_down(

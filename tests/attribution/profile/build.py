@@ -45,10 +45,10 @@ _PIECE = 1 << 20
 
 
 class Machine:
-    """One host with one thread or more, and one device or more."""
+    """One host with one thread or more, and one device or more; the host is so many times as slow as usual."""
 
-    def __init__(self, *, traced: bool, seed: int = 0, noise: float = 0.03) -> None:
-        self.traced, self.chance, self.noise = traced, random.Random(seed), noise
+    def __init__(self, *, traced: bool, seed: int = 0, noise: float = 0.03, slow: float = 1.0) -> None:
+        self.traced, self.chance, self.noise, self.slow = traced, random.Random(seed), noise, slow
         self.now: dict[int, float] = {MAIN: 0.0}
         self.thread = MAIN
         self.free: dict[tuple[int, int], float] = {}
@@ -76,7 +76,7 @@ class Machine:
     def sleep(self, us: float, doing: int = Doing.SLEEPING) -> None:
         """Wait for something that is no GPU."""
         begin = self.now[self.thread]
-        self._pass(us * US)
+        self.now[self.thread] += self._jitter(us * US)
         self.slept.append((begin, self.now[self.thread], self.thread, doing))
 
     def read(self, size: int, us: float, *, cached: bool = False) -> None:
@@ -174,7 +174,7 @@ class Machine:
         return length * max(0.2, self.chance.gauss(1.0, self.noise))
 
     def _pass(self, length: float) -> None:
-        self.now[self.thread] += self._jitter(length)
+        self.now[self.thread] += self._jitter(length) * self.slow
 
     def _spin(self, us: float) -> None:
         begin = self.now[self.thread]
@@ -253,7 +253,7 @@ class Machine:
             left, at = size, start
             while left > 0:
                 piece = min(left, _PIECE)
-                at += self._jitter(piece / staged_rate * 1e9)
+                at += self._jitter(piece / staged_rate * 1e9) * self.slow
                 left -= piece
             self.free[queue] = at
             self._record(kind, start, at, stream, device, **told)
@@ -321,9 +321,9 @@ def wall(program: Program, *, seed: int = 1, noise: float = 0.03) -> float:
     return max(machine.now.values())
 
 
-def traced(program: Program, *, seed: int = 0, noise: float = 0.03, **told: Any) -> Trace:
+def traced(program: Program, *, seed: int = 0, noise: float = 0.03, slow: float = 1.0, **told: Any) -> Trace:
     """Run a program under the tracer."""
-    machine = Machine(traced=True, seed=seed, noise=noise)
+    machine = Machine(traced=True, seed=seed, noise=noise, slow=slow)
     program(machine)
     return machine.trace(**told)
 
