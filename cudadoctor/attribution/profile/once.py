@@ -48,9 +48,10 @@ def warm_up(model: Model, host: Host, found: Found, busy: Busy, *, wall: float, 
             (_sign("time in which the driver compiled PTX, s", jit / 1e9),),
         )  # fmt: skip
     once = max(loading, min(extra, begin))
+    saved = max(loading + importing, once)
     if once >= MOST * (once + steps) and jit < 0.5 * once:
         yield _run(
-            "warmup-in-timing", max(loading + importing, once), wall, error, "the first steps are left out of a timing, or the run is longer",
+            "warmup-in-timing", saved, wall, error, "the first steps are left out of a timing, or the run is longer",
             (
                 _sign("compiling and loading before the steady steps, s", loading / 1e9),
                 _sign("importing after the first GPU work, s", importing / 1e9),
