@@ -19,7 +19,6 @@ from cudadoctor.rules.base import CannotJudgeError, RuleFunction, finding
 from cudadoctor.text import printable
 
 NOT_PROFILED = Missing("no program was profiled")
-_VIOLATIONS = "nvmlDeviceGetViolationStatus"
 _ON_HOST = ("host-bound-not-gpu", "dataloader-bound", "storage-bound", "compile-every-step")
 
 
