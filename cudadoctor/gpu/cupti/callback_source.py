@@ -27,7 +27,6 @@ def source(layout: pool.Layout, machine: str) -> str:
     cuptiActivityGetNextRecord, notes the size of each kind and copies names that are new, and then notes `valid`.
     `delay(user, domain, id, data)` spins for the delay in the pool before a call begins (its site is 0), and counts.
     `mark(user, domain, id, data)` notes the moment in which a call begins.
-    `mark(user, domain, id, data)` notes the moment in which a call begins.
     """
     last = pool.HASH_ENTRIES - 1
     return f"""
