@@ -7,12 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 
 from cudadoctor.facts.base import Fact, Known, Missing
-from cudadoctor.facts.libraries import Libraries, LibraryFile, NamedLibrary, NamedState
+from cudadoctor.facts.libraries import NOT_ON_SEARCH_PATH, Libraries, LibraryFile, NamedLibrary, NamedState
 from cudadoctor.probes.guard import never_raises
 from cudadoctor.probes.loader import Cache, candidates, is_loadable
 from cudadoctor.probes.root import Root, shown
-
-NOT_ON_SEARCH_PATH = "not on the search path"
 
 _SONAMES = ("libcuda.so.1", "libnvidia-ml.so.1")
 # numba-cuda asks for "libcuda.so" before "libcuda.so.1", so a toolkit's stub of that name on the path is loaded.

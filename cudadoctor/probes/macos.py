@@ -27,7 +27,7 @@ LIBCUDA = ("/usr/local/cuda/lib/libcuda.dylib", f"{FRAMEWORK}/CUDA", f"{FRAMEWOR
 _INFO = (f"{FRAMEWORK}/Versions/A/Resources/Info.plist", f"{FRAMEWORK}/Resources/Info.plist")
 _KEXTS = ("/Library/Extensions/CUDA.kext", "/System/Library/Extensions/CUDA.kext")
 _WEB_DRIVER = "/Library/Extensions/NVDAStartupWeb.kext"
-LAST = (10, 13)
+_LAST_WITH_CUDA = (10, 13)
 """NVIDIA's installer of the last CUDA for macOS refuses any later one: github.com/openmm/openmm/issues/2486."""
 
 NO_NUMBA = "numba has no CUDA on macOS any more, so no kernel was tried"
@@ -53,7 +53,11 @@ def version(root: Root) -> Fact[str]:
 def has_cuda(number: str, architecture: str) -> bool:
     """Say whether there has ever been a CUDA for this macOS."""
     parts = [int(part) for part in re.findall(r"\d{1,4}", number)[:2]]
-    return bool(parts) and tuple(parts) < (LAST[0], LAST[1] + 1) and not architecture.startswith("arm")
+    return (
+        bool(parts)
+        and tuple(parts) < (_LAST_WITH_CUDA[0], _LAST_WITH_CUDA[1] + 1)
+        and not architecture.startswith("arm")
+    )
 
 
 def may_have_driver(root: Root) -> bool:
