@@ -7,7 +7,6 @@ what remains to be moved; where each core's share of that fits its L2 cache, two
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from cudadoctor.dbn.network import Layer, Network
 from cudadoctor.dbn.reference import FloatArray
 from cudadoctor.dbn.sparse_step import BUFFERS, Scratch, Strips, train
 from cudadoctor.dbn.strips import LANES
+from cudadoctor.dbn.threads import usable_cores
 
 _AT_ONCE = 64
 """Minibatches of one call: some 10 ms, so that a race shows life and can be interrupted."""
@@ -44,12 +44,9 @@ def why_not(network: Network) -> str | None:
     return None
 
 
-def usable_cores() -> int:
-    """Return the number of cores that this process may run on, or 1 where workers could not wait for each other."""
-    if not gates.CAN_WAIT:
-        return 1
-    affinity: Callable[[int], Any] | None = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+def most_workers() -> int:
+    """Return the number of cores that this process may use, or 1 where workers could not wait for each other."""
+    return usable_cores() if gates.CAN_WAIT else 1
 
 
 class _Listed(NamedTuple):
@@ -99,7 +96,7 @@ class SparseTrainer:
         self._pixels = Pixels(listed.first, listed.pixel, listed.shade, labels)
         self.name = "sparse kernels"
         self.remark = f", listed once before the first epoch: {listed.remark}"
-        self.most_threads = min(usable_cores(), _strips(network.layers[1], 1))
+        self.most_threads = min(most_workers(), _strips(network.layers[1], 1))
         self._network = network
         self._inked = listed.inked
         self._ahead, self._velocity = list(ahead), list(velocity)
@@ -145,7 +142,7 @@ class SparseTrainer:
         strips, padded = _strips(hidden, parts), _padded(classes)
         a1, b1, a2, w2 = _packed(ahead, parts, padded)
         v1, vb1, v2, _ = _packed(velocity, parts, padded)
-        most = max(1, min(strips, usable_cores()))
+        most = max(1, min(strips, most_workers()))
         b2 = np.repeat(ahead[1].biases[None].astype(np.float32), most, axis=0)
         vb2 = np.repeat(velocity[1].biases[None].astype(np.float32), most, axis=0)
         self._weights = Strips(a1, v1, b1, vb1, a2, v2, w2, b2, vb2)
@@ -194,7 +191,7 @@ class SparseTrainer:
             )
 
         if workers > 1 and self._pool is None:
-            self._pool = ThreadPoolExecutor(usable_cores(), "cudadoctor-cpu")
+            self._pool = ThreadPoolExecutor(most_workers(), "cudadoctor-cpu")
         others: list[Any] = []
         try:
             if self._pool is not None:
