@@ -23,6 +23,9 @@ NamedState = Literal[
 NOT_ON_SEARCH_PATH = "not on the search path"
 """How a file was found that the loader does not come to."""
 
+EMPTY_FILE = "the file is empty"
+"""Why a file without content has no release: images that were saved in a container keep such files."""
+
 
 class LibraryFile(msgspec.Struct, frozen=True, kw_only=True):
     """One file that answers to a soname.
