@@ -1,4 +1,4 @@
-"""The sparse way to train on the CPU: workers that own strips of hidden units (see `sparse_step`), float32.
+"""The sparse way to train on the CPU: workers that own strips of hidden units (see `sparse_run`), float32.
 
 For one hidden layer. Napkin, 784-300-10 on digits with 17.9 % of their pixels not 0: the two large products shrink
 from 60.2 to 10.8 Mflop a minibatch, and A and v of the rows of pixels that some image has, 2.4 MB there and back, are
@@ -20,7 +20,8 @@ from cudadoctor.dbn import gate as gates
 from cudadoctor.dbn.ink import Pixels, count_pixels, list_pixels
 from cudadoctor.dbn.network import Layer, Network
 from cudadoctor.dbn.reference import FloatArray
-from cudadoctor.dbn.sparse_step import BUFFERS, Scratch, Strips, train
+from cudadoctor.dbn.sparse_run import BUFFERS, train
+from cudadoctor.dbn.sparse_step import Scratch, Strips
 from cudadoctor.dbn.strips import LANES
 from cudadoctor.dbn.threads import usable_cores
 
