@@ -164,7 +164,7 @@ class CopyRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Calls of the driver or runtime API by name, as the program made them; times hold the tracer's cost."""
+    """Calls of the driver API by name, those of libraries and of the runtime API too; times hold the tracer's cost."""
 
     name: str
     kind: str

@@ -1,4 +1,4 @@
-"""What a call of the driver API or the runtime API is for, by its name."""
+"""What a call of the driver API is for, by its name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _POOLS = re.compile(r"MemPool(Get|Set)")
 
 
 def kind_of_call(name: str) -> CallKind:
-    """Return what `cuMemcpyHtoD_v2` or `cudaLaunchKernel_v7000` is for."""
+    """Return what `cuMemcpyHtoD_v2` is for."""
     short = re.sub(r"^cu(da)?", "", name)
     if _POOLS.match(short):
         return CallKind.QUERY

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from cudadoctor.attribution.profile.code import KernelCode, read_ptx
 from cudadoctor.attribution.profile.trace import Trace, TracerCost
 from cudadoctor.gpu.cupti import pool
+from cudadoctor.gpu.cupti.binding import LAST
 from cudadoctor.profile import host_rows
 from cudadoctor.profile.device_rows import device_ops
 from cudadoctor.profile.kernel_names import readable
 from cudadoctor.profile.records import Clock, Names, Records
+from cudadoctor.profile.sync_rows import waited_for
 from cudadoctor.profile.told import Told, call_names, read_texts, read_told, source_lines
 
 NO_COST = TracerCost(0.0, 0.0, 0.0)
@@ -51,16 +53,16 @@ def decode(
     clock = Clock(pairs, told.begin)
     records = Records(memory, layout)
     names = Names(memory, layout)
-    calls, nested = host_rows.calls(records, clock, texts, names)
-    ops = device_ops(records, clock, names, nested)
+    calls, arguments = host_rows.calls(memory, layout, clock, texts, names, told.pid)
+    ops = device_ops(records, clock, names)
     seen, read = cpu.copy(), reads.copy()
     seen["at"], read["at"] = clock.of_host(cpu["at"]), clock.of_host(reads["at"])
     end = told.end if told.end is not None else ended
-    full = records.full or bool(told.dropped)
+    calls_full = struct.unpack_from("<Q", memory, pool.CALLED_AT)[0] > layout.calls
     trace = Trace(
         ops=ops,
         calls=calls,
-        syncs=host_rows.syncs(records, clock),
+        syncs=waited_for(calls, arguments, names.texts, ops),
         overheads=host_rows.overheads(records, clock),
         ranges=host_rows.ranges(records, clock, names),
         cpu=seen,
@@ -71,12 +73,21 @@ def decode(
         lines=source_lines(texts),
         end=end - told.begin,
         main_thread=told.thread,
-        dropped=(told.dropped or int(records.full)) + records.cut_off,
-        complete_until=int(calls["end"].max()) if full and len(calls) else None,
+        dropped=(told.dropped or int(records.full or calls_full)) + records.cut_off,
+        complete_until=_complete_until(calls, ops, calls_full, records.full or bool(told.dropped)),
         cost=cost,
         codes=_codes(texts, names),
     )
-    return trace, records.count()
+    return trace, {"CALLS": len(calls)} | records.count()
+
+
+def _complete_until(calls: NDArray[Any], ops: NDArray[Any], calls_full: bool, ops_full: bool) -> int | None:
+    """Return when records began to be lost: the last call that is there, or the last whose work is there."""
+    ends = [int(calls["end"].max())] if calls_full and len(calls) else []
+    if ops_full and len(ops):
+        has_work = np.isin(calls["correlation"], ops["correlation"])
+        ends.append(int((calls["end"][has_work] if has_work.any() else ops["end"]).max()))
+    return min(ends, default=None)
 
 
 def _codes(texts: Sequence[Mapping[str, Any]], names: Names) -> dict[int, KernelCode]:
@@ -92,17 +103,16 @@ def _codes(texts: Sequence[Mapping[str, Any]], names: Names) -> dict[int, Kernel
     return found
 
 
-def taken_over(told: Told, trace: Trace) -> bool:
-    """Say whether the program took the records itself: the last call of all is not among them."""
+def taken_over(told: Told, trace: Trace, counts: Mapping[str, int]) -> bool:
+    """Say whether the program took the records itself: the one that the last call of all makes is not among them."""
     if not told.last_call or told.dropped or trace.complete_until is not None:
         return False
-    calls = trace.calls[(trace.calls["thread"] == told.thread) & (trace.calls["start"] >= trace.end)]
-    return all(trace.names[number] != told.last_call for number in calls["name"])
+    return not any(counts.get(name) for name in LAST)
 
 
 def driver_calls(memory: mmap.mmap, layout: pool.Layout) -> dict[int, str]:
     """Return the names of the driver's calls by the ids that the tracer has for them."""
-    return call_names(read_texts(memory, layout), "driver")
+    return call_names(read_texts(memory, layout))
 
 
 def read_marks(memory: mmap.mmap, layout: pool.Layout) -> NDArray[np.int64] | None:

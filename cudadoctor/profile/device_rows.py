@@ -27,22 +27,15 @@ _COPIES = {
 _ASYNCHRONOUS = 1
 
 
-def device_ops(
-    records: Records, clock: Clock, names: Names, nested: tuple[NDArray[np.uint32], NDArray[np.uint32]]
-) -> NDArray[Any]:
-    """Return `DEVICE_OPS`; `nested` says which correlations of nested calls became which, the former sorted."""
+def device_ops(records: Records, clock: Clock, names: Names) -> NDArray[Any]:
+    """Return `DEVICE_OPS`."""
     parts = [
         _kernels(records, clock, names),
         *_copies(records, clock),
         _memsets(records, clock),
         _graphs(records, clock),
     ]
-    ops = by_start(finished(np.concatenate(parts)))
-    inner, outer = nested
-    if len(inner):
-        place = np.clip(np.searchsorted(inner, ops["correlation"]), 0, len(inner) - 1)
-        ops["correlation"] = np.where(inner[place] == ops["correlation"], outer[place], ops["correlation"])
-    return ops
+    return by_start(finished(np.concatenate(parts)))
 
 
 def _fill(records: Records, places: NDArray[np.int64], fields: Mapping[str, tuple[int, str]]) -> NDArray[Any]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from cudadoctor.attribution.profile.trace import Trace
 from cudadoctor.facts.profile import RecordCount, Tracer
 from cudadoctor.gpu.cupti import ask
+from cudadoctor.gpu.cupti.binding import LAST
 from cudadoctor.profile.decode import decode, taken_over
 from cudadoctor.profile.runs import Ran
 from cudadoctor.profile.told import Told
@@ -53,7 +54,7 @@ def read_run(ran: Ran) -> Reading:
         return Reading(None, Tracer(state="refused", reason=told.refusal, holder=holder))
     busiest = max(found, key=lambda each: each.device_ns)
     tracer = _tracer(busiest)
-    if taken_over(busiest.told, busiest.trace):
+    if taken_over(busiest.told, busiest.trace, busiest.counts):
         return Reading(None, Tracer(state="failed", library=tracer.library, version=tracer.version, reason=_TAKEN))
     notes = [*busiest.told.notes]
     if busiest.told is not told:
@@ -73,7 +74,7 @@ def _tracer(process: _Process) -> Tracer:
         state="traced",
         library=about["path"],
         version=".".join(map(str, toolkit)) if toolkit else str(about["version"]),
-        records=tuple(RecordCount(kind=kind, count=count) for kind, count in process.counts.items()),
+        records=tuple(RecordCount(kind=kind, count=n) for kind, n in process.counts.items() if kind not in LAST),
         dropped=process.trace.dropped,
         full_at_s=None if until is None else until / 1e9,
     )

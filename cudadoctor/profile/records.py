@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cudadoctor.gpu.cupti import pool
-from cudadoctor.gpu.cupti.binding import KINDS
+from cudadoctor.gpu.cupti.binding import KINDS, LAST
 from cudadoctor.profile.kernel_names import readable
 
 _READ_TO = {
-    "MEMCPY": 48, "MEMSET": 48, "DRIVER": 40, "RUNTIME": 40, "CONCURRENT_KERNEL": 112, "MARKER": 48, "OVERHEAD": 40,
-    "MEMCPY2": 64, "SYNCHRONIZATION": 40, "GRAPH_TRACE": 40,
+    "MEMCPY": 48, "MEMSET": 48, "CONCURRENT_KERNEL": 112, "MARKER": 48, "OVERHEAD": 40, "MEMCPY2": 64,
+    "GRAPH_TRACE": 40,
 }  # fmt: skip
 """Bytes of a record in which what is read of it lies."""
 _ALIGNMENT = 8
@@ -77,7 +77,7 @@ class Records:
 
     def count(self) -> dict[str, int]:
         """Return how many records there are of each kind."""
-        names = {number: name for name, number in KINDS.items()}
+        names = {number: name for name, number in (KINDS | LAST).items()}
         return {names.get(kind, str(kind)): len(places) for kind, places in sorted(self._places.items())}
 
     def places(self, name: str) -> NDArray[np.int64]:
@@ -153,5 +153,9 @@ def by_start(rows: NDArray[Any]) -> NDArray[Any]:
 
 def finished(rows: NDArray[Any]) -> NDArray[Any]:
     """Return rows whose times are known and in order."""
-    unknown = np.iinfo(np.int64).min
-    return rows[(rows["start"] > unknown) & (rows["end"] >= rows["start"])]
+    return rows[is_finished(rows)]
+
+
+def is_finished(rows: NDArray[Any]) -> NDArray[np.bool_]:
+    """Say of each row whether its times are known and in order."""
+    return (rows["start"] > np.iinfo(np.int64).min) & (rows["end"] >= rows["start"])

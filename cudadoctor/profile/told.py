@@ -23,7 +23,7 @@ _HOLDS: dict[str, dict[str, type]] = {
     "finished": {"monotonic": int},
     "clocks": {"cupti": int, "monotonic": int},
     "tracer": {"path": str, "version": int},
-    "calls": {"api": str, "names": dict},
+    "calls": {"names": dict},
     "line": {"number": int, "file": str, "line": int, "function": str},
     "not traced": {"reason": str},
     "last call": {"name": str},
@@ -102,9 +102,9 @@ def _moment(texts: Texts, kind: str) -> int | None:
     return None if found is None else found["monotonic"]
 
 
-def call_names(texts: Texts, api: str) -> dict[int, str]:
-    """Return the names of the calls of the "driver" or the "runtime" API by the ids that the tracer has for them."""
-    told: dict[str, Any] = next((text["names"] for text in texts if text["kind"] == "calls" and text["api"] == api), {})
+def call_names(texts: Texts) -> dict[int, str]:
+    """Return the names of the driver's calls by the ids that the tracer has for them."""
+    told: dict[str, Any] = next((text["names"] for text in texts if text["kind"] == "calls"), {})
     return {
         int(number): name
         for number, name in told.items()

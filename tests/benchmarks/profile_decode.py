@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.profile_decode [RECORDS] [--runs 5]
 
-The pool is made up: about a million records of steps of kernels launched through the runtime API, each with the
-driver's call inside of the runtime's, a copy, a wait, and now and then an NVTX range, a memset and a flush.
+The pool is made up: about a million records of steps of kernels, each with the call that launches it and one more, a
+copy, a wait, and now and then an NVTX range, a memset and a flush.
 Each run is a process of its own, which maps the pool as the parent of a traced program has it; the best time and the
 most memory of all runs are printed.
 """

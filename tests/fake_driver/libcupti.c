@@ -18,8 +18,8 @@
 typedef void (*requested_t)(uint8_t **, size_t *, size_t *);
 typedef void (*completed_t)(void *, uint32_t, uint8_t *, size_t, size_t);
 
-enum { MEMCPY = 1, DRIVER = 4, RUNTIME = 5, KERNEL = 10, MARKER = 12, OVERHEAD = 17, SYNC = 38, MEMORY2 = 49, KINDS = 64 };
-enum { LAUNCH_ID = 307, COPY_ID = 276, SYNC_ID = 17, ALLOC_ID = 243, VERSION_ID = 2, CURRENT_ID = 304, RUNTIME_LAUNCH_ID = 211 };
+enum { MEMCPY = 1, DRIVER = 4, KERNEL = 10, MARKER = 12, OVERHEAD = 17, KINDS = 64 };
+enum { LAUNCH_ID = 307, COPY_ID = 276, SYNC_ID = 17, ALLOC_ID = 243, VERSION_ID = 2, CURRENT_ID = 304, LOAD_ID = 652 };
 
 static requested_t request;
 static completed_t complete;
@@ -57,10 +57,9 @@ static size_t size_of(uint32_t kind) {
   switch (kind) {
     case KERNEL: return old ? 200 : newest ? 216 : 208;
     case MEMCPY: return old ? 88 : 96;
-    case DRIVER: case RUNTIME: return 40;
-    case SYNC: case OVERHEAD: return old ? 40 : 56;
+    case DRIVER: return 40;
+    case OVERHEAD: return old ? 40 : 56;
     case MARKER: return 56;
-    case MEMORY2: return old ? 120 : 128;
   }
   return 0;
 }
@@ -78,11 +77,16 @@ typedef void (*callback_t)(void *, int, uint32_t, const void *);
 static callback_t subscriber;
 static char watched[1024];
 
-static void call_back(uint32_t id) {
-  for (uint32_t site = 0; subscriber && watched[id] && site < 2; site++) {
-    struct { uint32_t site; const char *name; } data = {site, "call"};
-    subscriber(NULL, 1, id, &data);
-  }
+/* CUpti_CallbackData of cupti_callbacks.h */
+struct data {
+  uint32_t site; const char *name; const void *arguments; void *result; const char *symbol; void *context;
+  uint32_t context_id; uint64_t *word; uint32_t correlation;
+};
+
+static void call_back(uint32_t id, uint32_t site, uint64_t *word, uint32_t number, const void *arguments) {
+  int result = 0;
+  struct data data = {site, "call", arguments, &result, NULL, NULL, 1, word, number};
+  if (subscriber && watched[id]) subscriber(NULL, 1, id, &data);
 }
 
 API int cuptiSubscribe(void **handle, callback_t callback, void *user) {
@@ -115,10 +119,7 @@ static uint8_t *record(uint32_t kind) {
 static void put4(uint8_t *at, size_t offset, uint32_t value) { memcpy(at + offset, &value, 4); }
 static void put8(uint8_t *at, size_t offset, uint64_t value) { memcpy(at + offset, &value, 8); }
 
-static char left_out[2][1024];
-
 static void call_record(int kind, uint32_t id, uint64_t start, uint64_t end, uint32_t number) {
-  if (left_out[kind == RUNTIME][id % 1024]) return;
   uint8_t *at = record(kind);
   if (!at) return;
   put4(at, 4, id); put8(at, 8, start); put8(at, 16, end);
@@ -127,33 +128,48 @@ static void call_record(int kind, uint32_t id, uint64_t start, uint64_t end, uin
 
 static void spin(uint64_t until) { while (now() < until) { } }
 
+/* With `runtime`, the launch is one of the runtime API that loads its kernel first: both calls share a number. */
 API void fake_launch(const char *name, uint64_t host_ns, uint64_t device_ns, uint32_t stream, uint32_t blocks, int runtime) {
+  uint64_t word = 0, arguments = 1;
+  pthread_mutex_lock(&lock);
+  uint32_t number = correlation++;
+  pthread_mutex_unlock(&lock);
+  if (runtime) {
+    call_back(LOAD_ID, 0, &word, number, &arguments);
+    spin(now() + host_ns / 10);
+    call_back(LOAD_ID, 1, &word, number, &arguments);
+    call_back(CURRENT_ID, 0, &word, number, &arguments);
+    call_back(CURRENT_ID, 1, &word, number, &arguments);
+  }
   uint64_t start = now();
-  call_back(LAUNCH_ID);
+  call_back(LAUNCH_ID, 0, &word, number, &arguments);
   spin(now() + host_ns);
   uint64_t end = now();
+  call_back(LAUNCH_ID, 1, &word, number, &arguments);
   pthread_mutex_lock(&lock);
-  uint32_t number = correlation++, inner = runtime ? correlation++ : number;
-  if (runtime) call_record(RUNTIME, RUNTIME_LAUNCH_ID, start, end, number);
-  call_record(DRIVER, LAUNCH_ID, start + (runtime ? host_ns / 10 : 0), end - (runtime ? host_ns / 10 : 0), inner);
+  call_record(DRIVER, LAUNCH_ID, start, end, number);
   uint64_t begin = end > device_free[stream % 16] ? end : device_free[stream % 16];
   device_free[stream % 16] = begin + device_ns;
   uint8_t *at = record(KERNEL);
   if (at) {
     put8(at, 16, begin); put8(at, 24, begin + device_ns); put4(at, 44, 1); put4(at, 48, stream);
     put4(at, 52, blocks); put4(at, 56, 1); put4(at, 60, 1); put4(at, 64, 128); put4(at, 68, 1); put4(at, 72, 1);
-    put4(at, 92, inner); put8(at, 104, (uint64_t)(uintptr_t)name);
+    put4(at, 92, number); put8(at, 104, (uint64_t)(uintptr_t)name);
   }
   pthread_mutex_unlock(&lock);
 }
 
 /* kind 1: to the device, 2: to the host; memory 1: pageable, 2: pinned */
 API void fake_copy(int kind, uint64_t bytes, int memory, uint64_t device_ns) {
-  uint64_t start = now(), begin = start > device_free[0] ? start : device_free[0];
+  uint64_t start = now(), begin = start > device_free[0] ? start : device_free[0], word = 0, arguments = 2;
   device_free[0] = begin + device_ns;
-  spin(device_free[0]);
   pthread_mutex_lock(&lock);
   uint32_t number = correlation++;
+  pthread_mutex_unlock(&lock);
+  call_back(COPY_ID, 0, &word, number, &arguments);
+  spin(device_free[0]);
+  call_back(COPY_ID, 1, &word, number, &arguments);
+  pthread_mutex_lock(&lock);
   uint8_t *at = record(MEMCPY);
   if (at) {
     at[4] = kind; at[5] = kind == 1 ? memory : 3; at[6] = kind == 1 ? 3 : memory;
@@ -164,22 +180,29 @@ API void fake_copy(int kind, uint64_t bytes, int memory, uint64_t device_ns) {
 }
 
 API void fake_sync(void) {
-  uint64_t start = now(), end = start;
+  uint64_t start = now(), end = start, word = 0;
   for (int i = 0; i < 16; i++) if (device_free[i] > end) end = device_free[i];
-  spin(end);
   pthread_mutex_lock(&lock);
   uint32_t number = correlation++;
-  uint8_t *at = record(SYNC);
-  if (at) { put4(at, 4, 4); put8(at, 8, start); put8(at, 16, now()); put4(at, 24, number); put4(at, 28, 1); }
+  pthread_mutex_unlock(&lock);
+  call_back(SYNC_ID, 0, &word, number, NULL);
+  spin(end);
+  call_back(SYNC_ID, 1, &word, number, NULL);
+  pthread_mutex_lock(&lock);
   call_record(DRIVER, SYNC_ID, start, now(), number);
   pthread_mutex_unlock(&lock);
 }
 
 API void fake_alloc(uint64_t host_ns) {
-  uint64_t start = now();
-  spin(start + host_ns);
+  uint64_t start = now(), word = 0, arguments = 3;
   pthread_mutex_lock(&lock);
-  call_record(DRIVER, ALLOC_ID, start, now(), correlation++);
+  uint32_t number = correlation++;
+  pthread_mutex_unlock(&lock);
+  call_back(ALLOC_ID, 0, &word, number, &arguments);
+  spin(start + host_ns);
+  call_back(ALLOC_ID, 1, &word, number, &arguments);
+  pthread_mutex_lock(&lock);
+  call_record(DRIVER, ALLOC_ID, start, now(), number);
   pthread_mutex_unlock(&lock);
 }
 
@@ -203,8 +226,11 @@ API void fake_range_pop(uint32_t id) {
 API void fake_version_call(void) {
   pthread_mutex_lock(&lock);
   uint64_t start = now();
-  call_record(DRIVER, VERSION_ID, start, now(), correlation++);
-  call_record(DRIVER, CURRENT_ID, start, now(), correlation++);
+  uint64_t word = 0;
+  uint32_t number = correlation++;
+  call_back(VERSION_ID, 0, &word, number, &word);
+  call_back(VERSION_ID, 1, &word, number, &word);
+  call_record(DRIVER, VERSION_ID, start, now(), number);
   pthread_mutex_unlock(&lock);
 }
 
@@ -232,16 +258,6 @@ API int cuptiActivityEnable(int kind) {
   if (!error) enabled[kind] = 1;
   return error;
 }
-API int cuptiActivityEnableDriverApi(uint32_t id, uint8_t on) {
-  if (version() == 18) return 11;
-  if (id < 1024) left_out[0][id] = !on;
-  return error_in("cuptiActivityEnableDriverApi");
-}
-API int cuptiActivityEnableRuntimeApi(uint32_t id, uint8_t on) {
-  if (version() == 18) return 11;
-  if (id < 1024) left_out[1][id] = !on;
-  return error_in("cuptiActivityEnableRuntimeApi");
-}
 API int cuptiActivityFlushAll(uint32_t flag) {
   pthread_mutex_lock(&lock);
   hand_over();
@@ -259,8 +275,7 @@ API int cuptiActivityGetNextRecord(uint8_t *b, size_t valid, uint8_t **at) {
 }
 API int cuptiGetCallbackName(int domain, uint32_t id, const char **name) {
   *name = NULL;
-  if (domain == 1) *name = id == LAUNCH_ID ? "cuLaunchKernel" : id == COPY_ID ? "cuMemcpyHtoD_v2" : id == SYNC_ID ? "cuCtxSynchronize" : id == ALLOC_ID ? "cuMemAlloc_v2" : id == VERSION_ID ? "cuDriverGetVersion" : id == CURRENT_ID ? "cuCtxGetCurrent" : NULL;
-  if (domain == 2 && id == RUNTIME_LAUNCH_ID) *name = "cudaLaunchKernel_v7000";
+  if (domain == 1) *name = id == LAUNCH_ID ? "cuLaunchKernel" : id == COPY_ID ? "cuMemcpyHtoD_v2" : id == SYNC_ID ? "cuCtxSynchronize" : id == ALLOC_ID ? "cuMemAlloc_v2" : id == VERSION_ID ? "cuDriverGetVersion" : id == CURRENT_ID ? "cuCtxGetCurrent" : id == LOAD_ID ? "cuLibraryLoadData" : NULL;
   return *name ? 0 : 1;
 }
 API int cuptiGetResultString(int code, const char **text) {

@@ -14,19 +14,15 @@ from cudadoctor.attribution.profile.trace import CPU_TIMES, READS
 from cudadoctor.gpu.cupti import pool
 from cudadoctor.gpu.cupti.binding import KINDS
 
-SIZES = {
-    "MEMCPY": 96, "MEMSET": 80, "DRIVER": 40, "RUNTIME": 40, "CONCURRENT_KERNEL": 216, "MARKER": 56, "OVERHEAD": 56,
-    "SYNCHRONIZATION": 56,
-}  # fmt: skip
-"""Bytes of a record, about as of libcupti 13."""
+SIZES = {"CALL": pool.CALL_BYTES, "MEMCPY": 96, "MEMSET": 80, "CONCURRENT_KERNEL": 216, "MARKER": 56, "OVERHEAD": 56}
+"""Bytes of a record, about as of libcupti 13, and those of a call."""
 
 LAUNCHES = 16
 THREAD, PROCESS = 4242, 4240
 BEGIN = 10**12
 STEP_NS = 200_000
 
-_DRIVER = {"307": "cuLaunchKernel", "276": "cuMemcpyDtoH_v2", "17": "cuCtxSynchronize"}
-_RUNTIME = {"211": "cudaLaunchKernel_v7000"}
+_DRIVER = {"307": "cuLaunchKernel", "276": "cuMemcpyDtoH_v2", "17": "cuCtxSynchronize", "42": "cuEventRecord"}
 _NAMES = 8
 _POINTER = 0x7F00_0000_0000
 
@@ -40,10 +36,9 @@ class Field(NamedTuple):
     more: int = 0
 
 
-def _call(kind: str, id: int, at: int, took: int, number: int, each: int) -> tuple[str, list[Field]]:
-    times = [Field(8, "<u8", BEGIN + at, STEP_NS), Field(16, "<u8", BEGIN + at + took, STEP_NS)]
-    who = [Field(4, "<u4", id), Field(24, "<u4", PROCESS), Field(28, "<u4", THREAD), Field(32, "<u4", number, each)]
-    return kind, times + who
+def _call(id: int, at: int, took: int, number: int, each: int) -> tuple[str, list[Field]]:
+    times = [Field(0, "<u8", BEGIN + at, STEP_NS), Field(8, "<u8", BEGIN + at + took, STEP_NS)]
+    return "CALL", [*times, Field(16, "<u4", id), Field(20, "<u4", THREAD), Field(24, "<u4", number, each)]
 
 
 def _did(kind: str, at: int, took: int, fields: list[Field], first: int = 16) -> tuple[str, list[Field]]:
@@ -57,8 +52,8 @@ def _step(with_range: bool) -> list[tuple[str, list[Field]]]:
     made = []
     for i in range(LAUNCHES):
         at, number = 10_000 * i, 1 + 2 * i
-        made.append(_call("DRIVER", 307, at + 500, 3_000, number + 1, each))
-        made.append(_call("RUNTIME", 211, at, 4_000, number, each))
+        made.append(_call(42, at + 100, 300, number, each))
+        made.append(_call(307, at + 500, 3_000, number + 1, each))
         shape = [
             Field(offset, "<i4", value) for offset, value in ((52, 512), (56, 1), (60, 1), (64, 256), (68, 1), (72, 1))
         ]
@@ -68,10 +63,8 @@ def _step(with_range: bool) -> list[tuple[str, list[Field]]]:
     at, number = 10_000 * LAUNCHES, 2 * LAUNCHES + 1
     about = [Field(4, "u1", 2), Field(5, "u1", 3), Field(6, "u1", 1), Field(8, "<u8", 4096), Field(36, "<u4", 1)]
     made.append(_did("MEMCPY", at + 2_000, 1_000, [*about, Field(40, "<u4", 7), Field(44, "<u4", number, each)]))
-    made.append(_call("DRIVER", 276, at, 4_000, number, each))
-    who = [Field(24, "<u4", number + 1, each), Field(28, "<u4", 1), Field(4, "<u4", 4)]
-    made.append(_did("SYNCHRONIZATION", at + 5_000, 2_000, who, 8))
-    made.append(_call("DRIVER", 17, at + 5_000, 2_500, number + 1, each))
+    made.append(_call(276, at, 4_000, number, each))
+    made.append(_call(17, at + 5_000, 2_500, number + 1, each))
     if with_range:
         about = [Field(8, "<u8", 1 << 20), Field(36, "<u4", 1), Field(40, "<u4", 7), Field(44, "<u4", number + 2, each)]
         made.append(_did("MEMSET", at + 8_000, 900, about))
@@ -87,7 +80,7 @@ def _bytes(records: list[tuple[str, list[Field]]], steps: NDArray[np.int64]) -> 
     row = np.zeros((len(steps), sum(SIZES[kind] for kind, _ in records)), np.uint8)
     at = 0
     for kind, fields in records:
-        for field in (Field(0, "<u4", KINDS[kind]), *fields):
+        for field in (*([] if kind == "CALL" else [Field(0, "<u4", KINDS[kind])]), *fields):
             values = (field.value + field.more * steps).astype(field.kind)
             size = values.dtype.itemsize
             row[:, at + field.at : at + field.at + size] = values[:, None].view(np.uint8)
@@ -112,7 +105,8 @@ def made_up(steps: int, *, samples: int = 0, range_every: int = 7) -> MadeUp:
     with_range = chance.integers(0, range_every, steps) == 0
     numbers = np.arange(steps)
     kinds = [_step(False), _step(True)]
-    rows = [_bytes(records, numbers[with_range == which]) for which, records in enumerate(kinds)]
+    records = [[record for record in step if record[0] != "CALL"] for step in kinds]
+    rows = [_bytes(step, numbers[with_range == which]) for which, step in enumerate(records)]
     place = np.where(with_range, np.cumsum(with_range) - 1, np.cumsum(~with_range) - 1)
     slots: list[list[NDArray[np.uint8]]] = [[]]
     used = 0
@@ -123,8 +117,12 @@ def made_up(steps: int, *, samples: int = 0, range_every: int = 7) -> MadeUp:
             used = 0
         slots[-1].append(row)
         used += len(row)
-    layout = pool.Layout(max(2, len(slots)))
+    calls = _bytes([record for record in kinds[0] if record[0] == "CALL"], numbers).tobytes()
+    called = len(calls) // pool.CALL_BYTES
+    layout = pool.Layout(max(2, len(slots), -(-called // pool.CALLS_PER_SLOT)))
     memory = _prepared(layout)
+    memory[layout.calls_at : layout.calls_at + len(calls)] = calls
+    struct.pack_into("<Q", memory, pool.CALLED_AT, called)
     for slot, found in enumerate(slots):
         whole = np.concatenate(found) if found else np.zeros(0, np.uint8)
         start = layout.slots_at + slot * pool.SLOT_BYTES
@@ -137,7 +135,7 @@ def made_up(steps: int, *, samples: int = 0, range_every: int = 7) -> MadeUp:
     cpu, reads = np.zeros(len(ticks), CPU_TIMES), np.zeros(len(ticks), READS)
     cpu["at"] = reads["at"] = ticks
     cpu["thread"], cpu["cpu"] = THREAD, (ticks - BEGIN) // 2
-    written = sum(len(records) * int((with_range == which).sum()) for which, records in enumerate(kinds))
+    written = sum(len(step) * int((with_range == which).sum()) for which, step in enumerate(kinds))
     return MadeUp(memory, layout, cpu, reads, end, written)
 
 
@@ -146,8 +144,8 @@ def _prepared(layout: pool.Layout) -> mmap.mmap:
     pool.prepare(descriptor, layout)
     memory = mmap.mmap(descriptor, layout.total_bytes)
     os.close(descriptor)
-    for name, size in SIZES.items():
-        struct.pack_into("<I", memory, layout.sizes_at + 4 * KINDS[name], size)
+    for name, kind in KINDS.items():
+        struct.pack_into("<I", memory, layout.sizes_at + 4 * kind, SIZES.get(name, 0))
     for number in range(_NAMES):
         text = f"kernel_{number}".encode()
         start = 64 * number
@@ -162,8 +160,7 @@ def _tell(memory: mmap.mmap, layout: pool.Layout, end: int, samples: int) -> Non
     writer.tell("begin", monotonic=BEGIN)
     writer.tell("tracer", path="libcupti.so.13", version=130001)
     writer.tell("clocks", cupti=BEGIN, monotonic=BEGIN)
-    writer.tell("calls", api="driver", names=_DRIVER)
-    writer.tell("calls", api="runtime", names=_RUNTIME)
+    writer.tell("calls", names=_DRIVER)
     writer.tell("line", number=0, file="program.py", line=7, function="<module>")
     writer.tell("clocks", cupti=end, monotonic=end)
     writer.tell("end", monotonic=end)

@@ -44,7 +44,7 @@ class Memory(IntEnum):
 
 
 class CallKind(IntEnum):
-    """What a call of the driver API or the runtime API is for."""
+    """What a call of the driver API is for."""
 
     LAUNCH = 1
     COPY = 2
@@ -115,17 +115,17 @@ DEVICE_OPS = np.dtype(
 CALLS = np.dtype(
     [
         ("kind", "u1"),  # CallKind
-        ("runtime", "?"),  # of the runtime API; else of the driver API
         ("start", "i8"),
         ("end", "i8"),
         ("process", "u4"),
         ("thread", "u4"),  # as gettid() names it
         ("correlation", "u4"),
         ("name", "i4"),
-        ("result", "i4"),  # CUresult or cudaError_t; 0 is success
+        ("result", "i4"),  # CUresult; 0 is success
     ]
 )
-"""Calls as the program made them: driver calls inside a call of the runtime API are left out."""
+"""Calls of the driver API, by the program itself, by its libraries or by the runtime API for them; calls that only ask
+are left out."""
 
 SYNCS = np.dtype(
     [
@@ -197,8 +197,8 @@ class Trace(NamedTuple):
     """One traced run.
 
     `end` is when the script was done, or when the process ended where it was killed. `main_thread` ran the script.
-    `marks` are the beginnings of all calls of the driver API that launch, copy or set memory, in order and with those
-    inside of calls of the runtime API: the same calls whose beginnings a marked control run notes.
+    `marks` are the beginnings of all calls of the driver API that launch, copy or set memory, in order: the same calls
+    whose beginnings a marked control run notes.
     `codes` say what is known of kernels' code, by the index of their names.
     `dropped` records, or more, were lost: because the pool was full, by the tracer's own count, or because what stood
     in the pool made no sense. Nothing is known after `complete_until` for certain.

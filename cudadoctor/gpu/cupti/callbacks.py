@@ -74,5 +74,5 @@ def _read_object(data: bytes) -> NativeCode:
                     found[data[strings + name_at : end].decode("ascii")] = value
     if size > _MOST_BYTES:
         raise NoNativeCodeError("the compiled callbacks are longer than they may be")
-    names = ("requested", "completed", "delay", "mark")
+    names = ("requested", "completed", "delay", "mark", "call")
     return NativeCode(data[offset : offset + size], *(found[name] for name in names))

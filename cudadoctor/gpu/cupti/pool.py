@@ -1,10 +1,11 @@
 """The memory that a traced process fills and its parent reads: where is what in it.
 
 It is one file without a name, shared by both, so that what was recorded is there even if the program is killed. All
-numbers are little-endian. It is filled by three hands: native callbacks write the slots, the names and the counters
+numbers are little-endian. It is filled by three hands: native callbacks write the calls, the names and the counters
 (`callbacks`), CUPTI writes its records into slots, and Python in the child writes texts and samples (`Writer`).
 
-    header | callbacks' code | table of slots | record sizes | hash table of names | names | texts | samples | slots
+    header | callbacks' code | table of slots | record sizes | hash table of names | names | texts | samples | calls
+    | slots
 """
 
 from __future__ import annotations
@@ -20,7 +21,12 @@ MAGIC = 0x3143_5254_4F44_4355  # "UCDOTRC1"
 
 PAGE = 4096
 SLOT_BYTES = 1 << 19
-"""A buffer that CUPTI fills: some 2,000 launches with their calls."""
+"""A buffer that CUPTI fills: some 2,400 kernels."""
+
+CALL_BYTES = 40
+"""Begin and end by the records' clock in nanoseconds, id, thread, correlation, result, and the first argument."""
+CALLS_PER_SLOT = 3600
+"""Half as many calls again as kernels: some wait, allocate or load."""
 
 MARK_BYTES = 8
 """A moment of CLOCK_MONOTONIC in nanoseconds; marks lie where otherwise slots do."""
@@ -40,6 +46,7 @@ MAGIC_AT, TAKEN_AT, SLOTS_AT, RECORDS_AT, NAMES_USED_AT, NAMES_LOST_AT = 0, 8, 1
 NEXT_RECORD_AT, TEXT_USED_AT, SAMPLES_USED_AT, COMPLETED_AT = 48, 56, 64, 72
 CODE_SIZE_AT, REQUESTED_CODE_AT, COMPLETED_CODE_AT, DELAY_CODE_AT = 80, 88, 96, 104
 CLOCK_AT, DELAY_NS_AT, DELAYED_AT, MARKED_AT, MARK_CODE_AT = 112, 120, 128, 136, 144
+CALLED_AT, CALL_CODE_AT, STAMP_AT = 152, 160, 168
 
 CODE_AT, CODE_BYTES = PAGE, 16 * PAGE
 TABLE_AT = CODE_AT + CODE_BYTES
@@ -56,14 +63,16 @@ class Layout:
         self.names_at = self.hash_at + _pages(16 * HASH_ENTRIES)
         self.text_at = self.names_at + NAME_BYTES
         self.samples_at = self.text_at + TEXT_BYTES
-        self.slots_at = self.samples_at + SAMPLE_BYTES
+        self.calls = slots * CALLS_PER_SLOT
+        self.calls_at = self.samples_at + SAMPLE_BYTES
+        self.slots_at = self.calls_at + _pages(self.calls * CALL_BYTES)
         self.total_bytes = self.slots_at + slots * SLOT_BYTES
         self.marks = slots * SLOT_BYTES // MARK_BYTES
 
     @classmethod
     def within(cls, mib: int) -> Layout:
-        """Return the layout whose slots take at most so many MiB."""
-        return cls(max(2, (mib << 20) // SLOT_BYTES))
+        """Return the layout whose calls and slots take at most so many MiB."""
+        return cls(max(2, (mib << 20) // (SLOT_BYTES + CALLS_PER_SLOT * CALL_BYTES)))
 
 
 def _pages(size: int) -> int:
@@ -73,7 +82,8 @@ def _pages(size: int) -> int:
 class NativeCode(NamedTuple):
     """Position-independent code, and where in it the callbacks begin.
 
-    They are for a requested and a completed buffer, for a call that is delayed, and for one whose moment is noted.
+    They are for a requested and a completed buffer, for a call that is delayed, for one whose moment is noted, and for
+    one that is recorded.
     """
 
     code: bytes
@@ -81,6 +91,7 @@ class NativeCode(NamedTuple):
     completed_at: int
     delay_at: int
     mark_at: int
+    call_at: int
 
 
 def prepare(descriptor: int, layout: Layout, native: NativeCode | None = None) -> None:
@@ -92,6 +103,7 @@ def prepare(descriptor: int, layout: Layout, native: NativeCode | None = None) -
     if native is not None:
         struct.pack_into("<QQQQ", header, CODE_SIZE_AT, len(native.code), *native[1:4])
         struct.pack_into("<Q", header, MARK_CODE_AT, native.mark_at)
+        struct.pack_into("<Q", header, CALL_CODE_AT, native.call_at)
         os.pwrite(descriptor, native.code, CODE_AT)
     os.pwrite(descriptor, bytes(header), 0)
 
@@ -99,9 +111,9 @@ def prepare(descriptor: int, layout: Layout, native: NativeCode | None = None) -
 def native_code(memory: mmap.mmap) -> NativeCode | None:
     """Return the code of the callbacks, None if the pool has none."""
     size, requested_at, completed_at, delay_at = struct.unpack_from("<QQQQ", memory, CODE_SIZE_AT)
-    (mark_at,) = struct.unpack_from("<Q", memory, MARK_CODE_AT)
+    (mark_at,), (call_at,) = (struct.unpack_from("<Q", memory, at) for at in (MARK_CODE_AT, CALL_CODE_AT))
     code = memory[CODE_AT : CODE_AT + size]
-    return NativeCode(code, requested_at, completed_at, delay_at, mark_at) if size else None
+    return NativeCode(code, requested_at, completed_at, delay_at, mark_at, call_at) if size else None
 
 
 def delayed(memory: mmap.mmap) -> int:

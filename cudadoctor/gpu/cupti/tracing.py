@@ -12,24 +12,21 @@ from ctypes import c_size_t, c_void_p
 from typing import Literal
 
 from cudadoctor.gpu.cupti import pool
-from cudadoctor.gpu.cupti.binding import DRIVER_API, KINDS, NEEDED, RUNTIME_API, Cupti, CuptiError
+from cudadoctor.gpu.cupti.binding import DRIVER_API, KINDS, LAST, NEEDED, Cupti, CuptiError
 from cudadoctor.gpu.cupti.callback_source import ALIGNMENT
 
 _CODE_AT = 64
-_TRIES = 20
-_NOT_INITIALISED = 15
-
 _PROT_READ_WRITE, _PROT_READ_EXECUTE = 3, 5
 
 _FLUSH_AFTER_S = (1.0, 4.0, 15.0, 60.0, 240.0)
 """When what is complete is handed over early, so that a killed program's kernels have names."""
 
-
 LAST_CALL = "cuDriverGetVersion"
 _QUESTIONS = re.compile(
-    r"cu(da)?(Ctx(Get|Set|Push|Pop)|Get(Device|LastError)|SetDevice|PeekAtLastError|Device(Get|PrimaryCtxGetState)"
-    r"|PointerGet|(Kernel|Func)Get|Occupancy|StreamIsCapturing|StreamGet|ThreadExchange|GetProcAddress)"
+    r"cu(Ctx(Get|Set|Push|Pop)|Get|Device(Get|PrimaryCtxGetState)|PointerGet|FuncGet|KernelGet(Name|Attribute|Param)"
+    r"|Occupancy|Stream(IsCapturing|Get)|ThreadExchange|MemPoolGet)"
 )
+"""Calls that only ask what the driver knows, many of them around each launch of a library: they are not recorded."""
 
 
 class NotTracedError(Exception):
@@ -39,10 +36,9 @@ class NotTracedError(Exception):
 class Tracing:
     """A tracer that is on; `stop` writes what is left."""
 
-    def __init__(self, cupti: Cupti, writer: pool.Writer, code: int, unasked: dict[int, list[int]]) -> None:
-        """Take what must stay alive while records are written, and calls by API that are left out once they can be."""
+    def __init__(self, cupti: Cupti, writer: pool.Writer, code: int) -> None:
+        """Take what must stay alive while records are written."""
         self._cupti, self._writer, self._code = cupti, writer, code
-        self._unasked, self._tries = unasked, _TRIES
         self._flushes = [*_FLUSH_AFTER_S]
         self._started = time.monotonic()
 
@@ -59,10 +55,7 @@ class Tracing:
         return best[1], best[2]
 
     def tick(self) -> None:
-        """Hand over what is complete, if it is time to, and leave calls out that could not be left out before."""
-        if self._unasked and self._tries and _driver_is_loaded():
-            self._tries -= 1
-            self._unasked = _leave_out(self._cupti, self._writer, self._unasked)
+        """Hand over what is complete, if it is time to."""
         if self._flushes and time.monotonic() - self._started > self._flushes[0]:
             self._flushes.pop(0)
             self.flush(forced=False)
@@ -81,7 +74,11 @@ class Tracing:
         something in the program has taken them over.
         """
         if _driver_is_loaded():
-            self._writer.tell("last call", name=LAST_CALL)
+            try:
+                self._cupti.enable(LAST["DRIVER"])
+                self._writer.tell("last call", name=LAST_CALL)
+            except CuptiError as error:
+                self._writer.tell("no last call", reason=str(error))
             ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(ctypes.c_int()))
         self.flush(forced=True)
         try:
@@ -125,8 +122,6 @@ def call_back(
     if native is None:
         raise NotTracedError("there are no callbacks for this machine")
     struct.pack_into("<Q", memory, pool.DELAY_NS_AT, delay_ns)
-    clock = ctypes.cast(ctypes.CDLL(None).clock_gettime, c_void_p).value or 0
-    struct.pack_into("<Q", memory, pool.CLOCK_AT, clock)
     start_at = native.delay_at if what == "delay" else native.mark_at
     try:
         Cupti(library).call_back(_place(native, memory) + start_at, DRIVER_API, ids)
@@ -136,7 +131,9 @@ def call_back(
 
 
 def _place(native: pool.NativeCode, memory: mmap.mmap) -> int:
-    """Put the callbacks into this process, and return the address of their code."""
+    """Put the callbacks into this process, tell them the clock, and return the address of their code."""
+    clock = ctypes.cast(ctypes.CDLL(None).clock_gettime, c_void_p).value or 0
+    struct.pack_into("<Q", memory, pool.CLOCK_AT, clock)
     # CUPTI may write until the process is gone, so the pool is never unmapped.
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(memory))
     return _load_code(native.code, ctypes.addressof(ctypes.c_char.from_buffer(memory)))
@@ -147,6 +144,10 @@ def _start_with(path: str, memory: mmap.mmap, writer: pool.Writer, native: pool.
     version = cupti.version()
     base = _place(native, memory)
     struct.pack_into("<Q", memory, pool.NEXT_RECORD_AT, cupti.next_record_address())
+    struct.pack_into("<Q", memory, pool.STAMP_AT, cupti.timestamp_address())
+    names = cupti.call_names(DRIVER_API)
+    cupti.call_back(base + native.call_at, DRIVER_API, [id for id, name in names.items() if not _QUESTIONS.match(name)])
+    writer.tell("calls", names=names)
     try:
         cupti.use_system_thread_ids()
         system_threads = True
@@ -164,36 +165,10 @@ def _start_with(path: str, memory: mmap.mmap, writer: pool.Writer, native: pool.
             if name in NEEDED:
                 raise
             refused[name] = str(error)
-    questions: dict[int, list[int]] = {}
-    for api, domain in (("driver", DRIVER_API), ("runtime", RUNTIME_API)):
-        names = cupti.call_names(domain)
-        writer.tell("calls", api=api, names=names)
-        questions[domain] = [number for number, name in names.items() if _is_left_out(name)]
-    questions = _leave_out(cupti, writer, questions)
     writer.tell(
         "tracer", path=os.path.realpath(path), version=version, enabled=enabled, refused=refused, gettid=system_threads
     )
-    return Tracing(cupti, writer, base, questions)
-
-
-def _leave_out(cupti: Cupti, writer: pool.Writer, questions: dict[int, list[int]]) -> dict[int, list[int]]:
-    """Leave calls out of the records; return those for which it is too early, before the driver is initialised."""
-    early = {}
-    for domain, ids in questions.items():
-        try:
-            cupti.leave_out(domain, ids)
-            writer.tell("left out", domain=domain, calls=len(ids))
-        except CuptiError as error:  # noqa: PERF203 - two APIs
-            if error.code == _NOT_INITIALISED:
-                early[domain] = ids
-            else:
-                writer.tell("not left out", domain=domain, reason=str(error))
-    return early
-
-
-def _is_left_out(name: str) -> bool:
-    """Say whether a call only asks what the driver knows: a library makes many around each launch."""
-    return _QUESTIONS.match(name) is not None and LAST_CALL not in name
+    return Tracing(cupti, writer, base)
 
 
 def _load_code(code: bytes, pool_address: int) -> int:

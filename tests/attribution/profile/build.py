@@ -201,7 +201,7 @@ class Machine:
         if self.traced:
             self._spin(0.2 * cost / US)
         self.calls.append(
-            (kind, False, int(begin), int(self.now[self.thread]), 1, self.thread, correlation, self._name(name), 0)
+            (kind, int(begin), int(self.now[self.thread]), 1, self.thread, correlation, self._name(name), 0)
         )
         if self.traced:
             self._spin(0.2 * cost / US)
