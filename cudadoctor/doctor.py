@@ -124,7 +124,7 @@ def race_on(options: Options, machine: Machine, index: int | None, explain: bool
         lanes = tuple(lane for lane in options.lanes if not lane.startswith("gpu"))
         return msgspec.structs.replace(options, lanes=lanes or ("cpu-fast",), explain=bool(explain))
     return msgspec.structs.replace(
-        options, device=index, explain=explain is not False, pci_address=_pci_address(machine, index)
+        options, device=index, explain=explain is not False, pci_address=pci_address(machine, index)
     )
 
 
@@ -144,8 +144,8 @@ def race_without_gpu(race: Race, asked: Options, machine: Machine) -> Race:
     return msgspec.structs.replace(race, predicted=told)
 
 
-def _pci_address(machine: Machine, index: int) -> str | None:
-    """Return the PCI address of a CUDA device, as the driver API told it."""
+def pci_address(machine: Machine, index: int) -> str | None:
+    """Return the PCI address of a CUDA device, as the driver API told it; None where it did not."""
     if isinstance(machine.driver, Missing):
         return None
     for device in machine.driver.devices:

@@ -101,6 +101,14 @@ class SkippedRule(msgspec.Struct, frozen=True):
     reason: str
 
 
+def by_reason(skipped: Iterable[SkippedRule]) -> dict[str, list[str]]:
+    """Return the ids of rules that were not judged, by the reason why."""
+    reasons: dict[str, list[str]] = {}
+    for each in skipped:
+        reasons.setdefault(each.reason, []).append(each.rule)
+    return reasons
+
+
 class Refusal(msgspec.Struct, frozen=True):
     """Why the command did not do what was asked; `exit_code` is 2 (bad input) or 3 (could not be done)."""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-# Cc: control characters, Cf: invisible ones that reorder text, Cs: halves of surrogate pairs, Zl and Zp: line ends.
+# Cc: control characters, Cf: invisible ones that reorder text, Cs: halves of surrogate pairs, Co and Cn: those that no
+# font is sure to have, Zl and Zp: line ends.
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def printable(text: str, *, keep_newlines: bool = False) -> str:
-    r"""Return the text with every character that a terminal might obey written as an escape (`\\x1b`, `\\u202e`)."""
+    r"""Return the text with every character that a terminal might obey written as an escape (`\x1b`, `\u202e`)."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(

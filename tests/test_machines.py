@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from cudadoctor.dbn.bands import apply_to, outliers
 from cudadoctor.facts.document import decode_facts
 from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.race import Race
+from tests.dbn.bands import apply_to, outliers
 
 MACHINES = Path(__file__).parent / "machines"
 

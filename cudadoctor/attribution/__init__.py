@@ -3,7 +3,7 @@
 All times are microseconds a minibatch. What the rooms above call:
 
 * `statistics`: `median`, `bootstrap_median(samples)`, `paired_difference(before, after)` (samples of the same rounds),
-  `has_effect(interval)`; `median_interval` for what is not resampled.
+  `has_effect(interval)`.
 * `replay`: `replay(calls)` plays a minibatch's calls in steady state: `period_us`, and the timelines of
   host and device.
 * `decomposition`: `decompose(rung, lane, calls, wall_us, dilation)` gives a `Decomposition` whose parts and residual
@@ -11,7 +11,7 @@ All times are microseconds a minibatch. What the rooms above call:
   something may; `without_timer(calls, timer_us)` and `without_dilation(calls, dilation)` take what timing cost out.
 * `what_if`: edits of calls (`without_implicit_copies`, `with_pinned_copies`, `with_resident_data`,
   `without_read_back`, `with_fused_kernels`, `as_graph`), `predict(...)` which makes a `Prediction` of two call lists,
-  `persistent_bound(...)`, `with_measured(predictions, rungs)` and `mean_absolute_error(predictions)`.
+  `with_measured(predictions, rungs)` and `mean_absolute_error(predictions)`.
 * `break_even`: `find_break_even(variable, cpu_lane, gpu_lane, points)`, `sizes_to_check`, `with_checks`, `faster_lane`.
 * `ladder`: rungs of an explanation by id, and what going from one to another was measured to save; `patterns`: what
   slow calls look like; `circumstances`: clocks, limits, neighbours, warm-up and the CPU's effort.

@@ -71,13 +71,13 @@ def cpu_us(race: Race) -> float | None:
     the least of all: others only add time, and what they added must not make the GPU the winner.
     """
     rungs = race.explanation.rungs if race.explanation is not None else ()
-    measured = [
+    on_cpu = [
         rung
         for rung in rungs
         if rung.device == "cpu" and rung.state == "measured" and rung.median_us and not rung.changes_training
     ]
-    found = [rung.median_us for rung in measured if rung.median_us is not None]
-    best = min(measured, key=lambda rung: rung.median_us or 0.0, default=None)
+    found = [rung.median_us for rung in on_cpu if rung.median_us is not None]
+    best = min(on_cpu, key=lambda rung: rung.median_us or 0.0, default=None)
     if (best is None or (best.high_us or 0.0) > _OPEN * (best.low_us or 0.0)) and race.minibatches_per_epoch > 0:
         found += [
             median(epoch.seconds for epoch in lane.epochs) / race.minibatches_per_epoch * 1e6

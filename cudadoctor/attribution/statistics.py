@@ -1,7 +1,6 @@
 """What a handful of samples says: median, spread, and intervals for the median that assume no distribution.
 
-Two intervals: that of order statistics, which is exact, and the bootstrap's, which is what a resampled median would
-cover. The bootstrap draws from a generator with a fixed seed, so equal samples give equal intervals.
+The bootstrap draws from a generator with a fixed seed, so equal samples give equal intervals.
 """
 
 from __future__ import annotations
@@ -52,37 +51,17 @@ def robust_z(value: float, middle: float, deviation: float) -> float:
     return 0.6745 * (value - middle) / deviation
 
 
-def median_interval(samples: Sequence[float], coverage: float = 0.95) -> Interval:
-    """Return the narrowest symmetric range of order statistics that holds the true median with that probability.
-
-    Between the k-th smallest and the k-th largest of n independent samples the median lies with probability
-    1 - 2 P(Binomial(n, 1/2) < k). Few samples cannot reach 0.95 (three reach 0.75); then it is the whole range, and
-    its `coverage` says so.
-
-    Source: David and Nagaraja, Order Statistics, 3rd edition, section 7.1.
-    """
-    ordered = sorted(samples)
-    n = len(ordered)
-    best = 1
-    for k in range(2, (n + 1) // 2 + 1):
-        if _coverage(n, k) >= coverage:
-            best = k
-    return Interval(ordered[best - 1], ordered[n - best], _coverage(n, best))
-
-
-def _coverage(n: int, k: int) -> float:
-    return max(0.0, 1 - 2 * _tail(n, k))
-
-
 def bootstrap_median(
     samples: Sequence[float], coverage: float = 0.95, *, rounds: int = _ROUNDS, seed: int = 0
 ) -> Interval:
     """Return the percentile bootstrap interval of the median of at least one sample.
 
     Its `coverage` is not the nominal one, which few samples do not reach, but what the order statistics inside it
-    hold: three samples give 0.75, whatever was asked for.
+    hold: three samples give 0.75, whatever was asked for. Between the k-th smallest and the k-th largest of n
+    independent samples the median lies with probability 1 - 2 P(Binomial(n, 1/2) < k).
 
-    Source: Efron and Tibshirani, An Introduction to the Bootstrap, chapter 13.
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap, chapter 13; David and Nagaraja, Order Statistics,
+    3rd edition, section 7.1.
     """
     ordered = sorted(samples)
     n = len(ordered)

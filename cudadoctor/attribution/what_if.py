@@ -163,33 +163,6 @@ def half_width(rung: Rung) -> float:
     return max(rung.high_us - rung.median_us, rung.median_us - rung.low_us, 0.0)
 
 
-def persistent_bound(
-    from_rung: str,
-    to_rung: str,
-    *,
-    barriers: float,
-    barrier_us: float,
-    flop: float,
-    gflop_per_s: float,
-    moved_bytes: float,
-    gb_per_s: float,
-) -> Prediction:
-    """Return what a persistent kernel takes at least: it is another algorithm, so nothing that was recorded tells more.
-
-    Its barriers come one after the other with its work; of arithmetic and memory the slower one counts. Peaks are not
-    reached, so the real kernel takes longer: this is a bound and no estimate.
-    """
-    work = max(flop / gflop_per_s * 1e-3, moved_bytes / gb_per_s * 1e-3)
-    return Prediction(
-        from_rung=from_rung,
-        to_rung=to_rung,
-        removes="all launches",
-        predicted_us=barriers * barrier_us + work,
-        error_us=0.0,
-        bound=True,
-    )
-
-
 def with_measured(predictions: Sequence[Prediction], rungs: Sequence[Rung]) -> tuple[Prediction, ...]:
     """Put beside each prediction what its rung measured."""
     medians = {rung.id: rung.median_us for rung in rungs if rung.state == "measured"}

@@ -79,32 +79,13 @@ def expected_link(
         source += "; the GPU's own link could not be read"
     elif not uplinks:
         source += "; the GPU's own link: the path above it is not visible"
-    return msgspec.structs.replace(_answer(narrowest, source), path_visible=bool(uplinks))
-
-
-def greatest_link(
-    device: PciDevice | None, under_load: LinkUnderLoad | None, *, address: str = "GPU"
-) -> ExpectedLink | Missing:
-    """Return the line rate of the narrowest hop if every link ran at the most that both its ends can do."""
-    links = [link for pair in _pairs(device.path if device else ()) if (link := _most(pair)) is not None]
-    if under_load is not None:
-        own = _link(
-            device.address if device else address,
-            known(under_load.generation_max),
-            known(under_load.width_max),
-            "NVML's maximum of generation and width",
-        )
-        if own is not None:
-            links = [own] + [link for link in links if device is None or link.address != device.address]
-    if not links:
-        return Missing(_why_unknown(device))
-    narrowest = min(links, key=lambda link: link.gb_per_s)
-    return _answer(narrowest, narrowest.source)
-
-
-def _answer(link: _Link, source: str) -> ExpectedLink:
     return ExpectedLink(
-        gb_per_s=link.gb_per_s, hop=link.address, generation=link.generation, width=link.width, source=source
+        gb_per_s=narrowest.gb_per_s,
+        hop=narrowest.address,
+        generation=narrowest.generation,
+        width=narrowest.width,
+        source=source,
+        path_visible=bool(uplinks),
     )
 
 

@@ -91,13 +91,13 @@ def run(
         record.skipped.append(skip)
         yield Skipped(skip)
     results, link = record.results, record.link
-    to_host = [result.gb_per_s for result in results if result.key != "d2d_local"]
+    over_link = [result.gb_per_s for result in results if result.key != "d2d_local"]
     expected = expected_link(
         _on_bus(options.pci, started.pci_address),
         link,
         address=started.pci_address,
         coherent=started.coherent,
-        measured_gb_per_s=max(to_host, default=None),
+        measured_gb_per_s=max(over_link, default=None),
     )
     yield Finished(
         Bandwidth(

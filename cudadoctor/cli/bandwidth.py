@@ -13,6 +13,7 @@ from cudadoctor.bandwidth.busy import idle_gpus, others_computing
 from cudadoctor.bandwidth.plan import NUMA, Options, Plan, curve_name, default_plan, full_plan, quick_plan
 from cudadoctor.cli import options as opt
 from cudadoctor.cli.delivery import RefusedError, check_writable, deliver, report_columns
+from cudadoctor.cli.interruptible import hear_out
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
 from cudadoctor.cli.source import choose_device, examination, load_or_examine, read_facts
 from cudadoctor.cli.status_line import status_line
@@ -139,35 +140,34 @@ def _why_nothing(machine: Machine, facts: str | None) -> str:
 
 def _measure(machine: Machine, plan: Plan, limit_s: float, tell: Callable[[str], None]) -> Machine:
     """Measure, and return the machine with the measurement among its facts."""
-    from cudadoctor.bandwidth.events import Curved, Finished, Measured, NodesDone, Sampled, Skipped, Timed
+    from cudadoctor.bandwidth.events import Curved, Event, Finished, Measured, NodesDone, Sampled, Skipped, Timed
     from cudadoctor.bandwidth.measure import BandwidthError, run
 
     progress = Progress(plan.costs, plan.samples, time.monotonic())
     tell(progress.line(time.monotonic()))
-    events = run(Options(plan=plan, pci=machine.pci), limit_s=limit_s)
-    struck: KeyboardInterrupt | None = None
+    measured: Bandwidth | Missing = Missing("the measurement ended without a result")
+
+    def take(event: Event) -> None:
+        nonlocal measured
+        if isinstance(event, Finished):
+            measured = event.bandwidth
+            return
+        if isinstance(event, Sampled):
+            progress.sampled(event.key)
+        elif isinstance(event, Measured):
+            progress.ended()
+        elif isinstance(event, Curved):
+            progress.ended(curve_name(event.curve.key))
+        elif isinstance(event, Timed):
+            progress.ended(event.latency.key)
+        elif isinstance(event, NodesDone):
+            progress.ended(NUMA)
+        elif isinstance(event, Skipped):
+            progress.ended(event.skipped.key, measured=False)
+        tell(progress.line(time.monotonic()))
+
     try:
-        while True:
-            event = next(events) if struck is None else events.throw(struck)
-            struck = None
-            try:
-                if isinstance(event, Finished):
-                    return msgspec.structs.replace(machine, bandwidth=event.bandwidth)
-                if isinstance(event, Sampled):
-                    progress.sampled(event.key)
-                elif isinstance(event, Measured):
-                    progress.ended()
-                elif isinstance(event, Curved):
-                    progress.ended(curve_name(event.curve.key))
-                elif isinstance(event, Timed):
-                    progress.ended(event.latency.key)
-                elif isinstance(event, NodesDone):
-                    progress.ended(NUMA)
-                elif isinstance(event, Skipped):
-                    progress.ended(event.skipped.key, measured=False)
-                tell(progress.line(time.monotonic()))
-            except KeyboardInterrupt as error:
-                # Ctrl-C while a line was shown: the measurement must hear of it too, to keep what was measured.
-                struck = error
+        hear_out(run(Options(plan=plan, pci=machine.pci), limit_s=limit_s), take)
     except BandwidthError as error:
-        return msgspec.structs.replace(machine, bandwidth=Missing(str(error)))
+        measured = Missing(str(error))
+    return msgspec.structs.replace(machine, bandwidth=measured)

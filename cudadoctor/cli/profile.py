@@ -14,8 +14,8 @@ from cudadoctor.cli import options as opt
 from cudadoctor.cli.delivery import RefusedError, check_writable, deliver, report_columns, write_pieces
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
 from cudadoctor.cli.source import choose_device, examination, load_or_examine
-from cudadoctor.doctor import AREAS, diagnose, measured_rates, refusal, usable_gpu
-from cudadoctor.facts.base import Known, Missing, known
+from cudadoctor.doctor import AREAS, diagnose, measured_rates, pci_address, refusal, usable_gpu
+from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Refusal
 from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
@@ -149,24 +149,19 @@ def _asked(program: list[str] | None, module: bool) -> Asked:
     return Asked("script", target, tuple(arguments))
 
 
-def _options(asked: Asked, machine: Machine, index: int | None, report: ReportOptions, limit_s: float) -> Options:
+def _options(asked: Asked, machine: Machine, index: int, report: ReportOptions, limit_s: float) -> Options:
     from cudadoctor.profile.events import Options
     from cudadoctor.profile.runs import Output
 
     # Standard output belongs to the report where that is a document.
     document = report.format is not Format.TEXT and report.output is None
-    device, address, version = index or 0, None, None
-    if not isinstance(machine.driver, Missing):
-        version = _version(known(machine.driver.cuda_version))
-        for each in machine.driver.devices:
-            if each.index == device and isinstance(each.pci_address, Known):
-                address = each.pci_address.value
+    cuda = None if isinstance(machine.driver, Missing) else known(machine.driver.cuda_version)
     return Options(
         asked=asked,
         output=Output(sys.stderr.fileno() if document else None, None),
-        device=device,
-        pci_address=address,
-        driver_cuda=version,
+        device=index,
+        pci_address=pci_address(machine, index),
+        driver_cuda=_version(cuda),
         driver_limit_s=limit_s,
         rates=measured_rates,
     )

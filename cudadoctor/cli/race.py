@@ -12,6 +12,7 @@ import typer
 
 from cudadoctor.cli import options as opt
 from cudadoctor.cli.delivery import check_writable, deliver
+from cudadoctor.cli.interruptible import hear_out
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
 from cudadoctor.cli.race_options import Hidden, Style, race_options
 from cudadoctor.cli.source import choose_device, examination, load_or_examine
@@ -151,22 +152,15 @@ def _race(machine: Machine, options: Options, tell: Callable[[Event], None]) -> 
     from cudadoctor.dbn.race import run
 
     result: Race | Missing = Missing("it ended early")
-    events = run(options)
-    struck: KeyboardInterrupt | None = None
-    while True:
-        try:
-            event = next(events) if struck is None else events.throw(struck)
-        except StopIteration:
-            break
-        struck = None
-        try:
-            if isinstance(event, (Race, Missing)):
-                result = event
-            else:
-                tell(event)
-        except KeyboardInterrupt as error:
-            # Ctrl-C while a line was printed: the race must hear of it too, to keep what was measured.
-            struck = error
+
+    def take(event: Event) -> None:
+        nonlocal result
+        if isinstance(event, (Race, Missing)):
+            result = event
+        else:
+            tell(event)
+
+    hear_out(run(options), take)
     return msgspec.structs.replace(machine, race=result)
 
 

@@ -1,9 +1,8 @@
 """The dense way to train on the CPU: NumPy's BLAS and compiled elementwise passes, float32.
 
 Two matrix products forward, three back, straight into buffers that are made once; what lies between them is one
-compiled pass each, on one thread. Nesterov's
-method is kept in the form of one array: A = W + mu v is all that the step needs, so the update reads A, v and G once
-and writes A and v (4.8 MB for 784-300-10). W = A - mu v at the end.
+compiled pass each, on one thread. Nesterov's method is kept in the form of one array: A = W + mu v is all that the step
+needs, so the update reads A, v and G once and writes A and v (4.8 MB for 784-300-10). W = A - mu v at the end.
 
 Napkin: 44.96 Gflop an epoch of 732 minibatches of 784-300-10; on two cores of 100 Gflop/s each 0.225 s is the floor.
 """

@@ -2,7 +2,7 @@
 
 A label is drawn, then one of its stroke templates; the path is warped, slanted, rotated and stretched, normalised as
 MNIST was, and drawn with a soft round pen. The amounts were chosen so that the reference network learns at MNIST's
-pace; `bands` holds what was measured. The digits are procedural, and a report of a race must say so.
+pace; `tables/curves.py` holds what was measured. The digits are procedural, and a report of a race must say so.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cudadoctor.dbn.effort import usable_cores
 from cudadoctor.dbn.pen import SIDE, TERMS, draw
 from cudadoctor.dbn.strokes import pen_paths
+from cudadoctor.dbn.threads import usable_cores
 
 TRAINING_SAMPLES, TEST_SAMPLES = 46_900, 23_100
 """The split of MNIST's 70,000 digits that nolearn's example made (a third for the test)."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 import numpy as np
 
 from cudadoctor.dbn.network import Network
+from cudadoctor.dbn.threads import usable_cores
 from cudadoctor.facts.explanation import CpuEffort
 
 _SIDE = 1024
@@ -40,13 +40,6 @@ def flop(network: Network) -> int:
     pairs = list(zip(network.layers, network.layers[1:], strict=False))
     once = sum(n * m for n, m in pairs)
     return 2 * network.batch_size * (2 * once + sum(n * m for n, m in pairs[1:]))
-
-
-def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _peak() -> float:

@@ -7,7 +7,6 @@ with fewer free cores than workers goes on. A Python barrier would cost more tha
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding
@@ -16,10 +15,9 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.registry import cpu_target
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from cudadoctor.dbn.jit import cpu_kernel
+from cudadoctor.dbn.jit import cpu_kernel, in_llvm
 
 _ARRIVED, _STOPPED = 0, 16
 """Places in a gate, two cache lines apart."""
@@ -49,11 +47,7 @@ def stop(gate: NDArray[np.int64]) -> None:
     gate[_STOPPED] = 1
 
 
-def _typed(function: Callable[..., Any]) -> Any:
-    return intrinsic(function)
-
-
-@_typed
+@in_llvm
 def _count_in(context: Any, gate: Any, place: Any) -> Any:
     """Add 1 at a place, as one indivisible step that orders the memory around it."""
 
@@ -64,7 +58,7 @@ def _count_in(context: Any, gate: Any, place: Any) -> Any:
     return types.void(gate, types.int64), generate
 
 
-@_typed
+@in_llvm
 def _look(context: Any, gate: Any, place: Any) -> Any:
     """Read a place anew, before anything that follows."""
 
@@ -74,7 +68,7 @@ def _look(context: Any, gate: Any, place: Any) -> Any:
     return types.int64(gate, types.int64), generate
 
 
-@_typed
+@in_llvm
 def _pause(context: Any) -> Any:
     """Tell the core that it spins; a sibling thread gets more of it."""
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
+from numba.extending import intrinsic
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,3 +23,8 @@ def cpu_kernel(function: F) -> F:
         return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
     except RuntimeError:  # numba found no folder that it may write to
         return cast(F, numba.njit(nogil=True, error_model="numpy")(function))
+
+
+def in_llvm(function: Callable[..., Any]) -> Any:
+    """Let a function of a kernel be written in LLVM's language: called with types, it returns what writes its code."""
+    return intrinsic(function)

@@ -1,4 +1,4 @@
-"""The sparse way to train on the CPU: workers that own strips of hidden units (see `sparse_step`), float32.
+"""The sparse way to train on the CPU: workers that own strips of hidden units (see `sparse_run`), float32.
 
 For one hidden layer. Napkin, 784-300-10 on digits with 17.9 % of their pixels not 0: the two large products shrink
 from 60.2 to 10.8 Mflop a minibatch, and A and v of the rows of pixels that some image has, 2.4 MB there and back, are
@@ -7,7 +7,6 @@ what remains to be moved; where each core's share of that fits its L2 cache, two
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +20,10 @@ from cudadoctor.dbn import gate as gates
 from cudadoctor.dbn.ink import Pixels, count_pixels, list_pixels
 from cudadoctor.dbn.network import Layer, Network
 from cudadoctor.dbn.reference import FloatArray
-from cudadoctor.dbn.sparse_step import BUFFERS, Scratch, Strips, train
+from cudadoctor.dbn.sparse_run import BUFFERS, train
+from cudadoctor.dbn.sparse_step import Scratch, Strips
 from cudadoctor.dbn.strips import LANES
+from cudadoctor.dbn.threads import usable_cores
 
 _AT_ONCE = 64
 """Minibatches of one call: some 10 ms, so that a race shows life and can be interrupted."""
@@ -44,12 +45,9 @@ def why_not(network: Network) -> str | None:
     return None
 
 
-def usable_cores() -> int:
-    """Return the number of cores that this process may run on, or 1 where workers could not wait for each other."""
-    if not gates.CAN_WAIT:
-        return 1
-    affinity: Callable[[int], Any] | None = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+def most_workers() -> int:
+    """Return the number of cores that this process may use, or 1 where workers could not wait for each other."""
+    return usable_cores() if gates.CAN_WAIT else 1
 
 
 class _Listed(NamedTuple):
@@ -99,7 +97,7 @@ class SparseTrainer:
         self._pixels = Pixels(listed.first, listed.pixel, listed.shade, labels)
         self.name = "sparse kernels"
         self.remark = f", listed once before the first epoch: {listed.remark}"
-        self.most_threads = min(usable_cores(), _strips(network.layers[1], 1))
+        self.most_threads = min(most_workers(), _strips(network.layers[1], 1))
         self._network = network
         self._inked = listed.inked
         self._ahead, self._velocity = list(ahead), list(velocity)
@@ -145,7 +143,7 @@ class SparseTrainer:
         strips, padded = _strips(hidden, parts), _padded(classes)
         a1, b1, a2, w2 = _packed(ahead, parts, padded)
         v1, vb1, v2, _ = _packed(velocity, parts, padded)
-        most = max(1, min(strips, usable_cores()))
+        most = max(1, min(strips, most_workers()))
         b2 = np.repeat(ahead[1].biases[None].astype(np.float32), most, axis=0)
         vb2 = np.repeat(velocity[1].biases[None].astype(np.float32), most, axis=0)
         self._weights = Strips(a1, v1, b1, vb1, a2, v2, w2, b2, vb2)
@@ -194,7 +192,7 @@ class SparseTrainer:
             )
 
         if workers > 1 and self._pool is None:
-            self._pool = ThreadPoolExecutor(usable_cores(), "cudadoctor-cpu")
+            self._pool = ThreadPoolExecutor(most_workers(), "cudadoctor-cpu")
         others: list[Any] = []
         try:
             if self._pool is not None:

@@ -10,13 +10,13 @@ differs in what it does with the sum. Arrays are flat; weights are float32, or u
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+
+from cudadoctor.dbn.jit import in_llvm
 
 LANES = 16
 """Units in a vector: 64 bytes of float32, one register of AVX-512, two of AVX2, four of NEON."""
@@ -34,11 +34,7 @@ _ROWS = (types.int64, types.int64, types.int64, types.int64)
 """Types of base, first, start and n."""
 
 
-def _typed(function: Callable[..., Any]) -> Any:
-    return intrinsic(function)
-
-
-@_typed
+@in_llvm
 def add_rows(
     context: Any,
     table: Any,
@@ -66,7 +62,7 @@ def add_rows(
     return types.void(table, base, which, first, weights, start, n, out, types.int64, parts), generate
 
 
-@_typed
+@in_llvm
 def gate_rows(
     context: Any,
     table: Any,
@@ -97,7 +93,7 @@ def gate_rows(
     return types.void(table, base, which, first, weights, start, n, gate, out, types.int64, parts), generate
 
 
-@_typed
+@in_llvm
 def learn_rows(
     context: Any,
     table: Any,
@@ -138,7 +134,7 @@ def learn_rows(
     return types.void(*arguments), generate
 
 
-@_typed
+@in_llvm
 def prefetch(context: Any, array: Any, index: Any) -> Any:
     """Ask for the cache line of array[index], without waiting for it."""
 

@@ -8,6 +8,7 @@ So the numbers that may win are tried anew at the start of every epoch, on minib
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -18,6 +19,13 @@ _WIN = 0.95
 """A greater number of threads has to be faster by 5 %: a tie goes to the machine's other users."""
 _MAY_WIN = 3.0
 _MOST_CONTENDERS = 3
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Contenders(NamedTuple):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import msgspec
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class Known(msgspec.Struct, Generic[T], frozen=True, tag_field="state", tag="known"):
@@ -32,3 +34,8 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, tag_field="state", tag=
 def known(fact: Known[T] | Missing) -> T | None:
     """Return the value of a fact, or None if it is missing."""
     return fact.value if isinstance(fact, Known) else None
+
+
+def converted(fact: Known[T] | Missing, convert: Callable[[T], U]) -> Known[U] | Missing:
+    """Return the fact with its value converted, from the same source; a missing one stays missing."""
+    return Known(convert(fact.value), fact.source) if isinstance(fact, Known) else fact

@@ -42,8 +42,7 @@ class Outlier(msgspec.Struct, frozen=True, kw_only=True):
     """A figure of a node that lies far from those of its peers, to the bad side.
 
     `z` is 0.6745 (value - median) / spread, where `spread` is the median absolute deviation, and 1 % of the median at
-    least. `explained_by` is the id of a finding of
-    that node's own which says why, or "".
+    least. `explained_by` is the id of a finding of that node's own which says why, or "".
     """
 
     key: str

@@ -20,11 +20,19 @@ NamedState = Literal[
 ]
 
 
+NOT_ON_SEARCH_PATH = "not on the search path"
+"""How a file was found that the loader does not come to."""
+
+EMPTY_FILE = "the file is empty"
+"""Why a file without content has no release: images that were saved in a container keep such files."""
+
+
 class LibraryFile(msgspec.Struct, frozen=True, kw_only=True):
     """One file that answers to a soname.
 
     `release` is the driver release in the real file's name (`libcuda.so.580.159.04`), where it has one.
-    `found_via` says how the loader would come to it: `LD_LIBRARY_PATH`, `ld.so.cache`, a default folder.
+    `found_via` says how the loader would come to it: `LD_LIBRARY_PATH`, `ld.so.cache`, a default folder;
+    or `NOT_ON_SEARCH_PATH`.
     """
 
     soname: str

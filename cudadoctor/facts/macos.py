@@ -10,6 +10,9 @@ import msgspec
 
 from cudadoctor.facts.base import Fact, Section
 
+LAST_WITH_CUDA = (10, 13)
+"""NVIDIA's installer of the last CUDA for macOS refuses any later one: github.com/openmm/openmm/issues/2486."""
+
 
 class MacCard(msgspec.Struct, frozen=True, kw_only=True):
     """One display card as `system_profiler` tells it; both ids are four hex digits."""

@@ -8,6 +8,20 @@ from cudadoctor.facts.base import Fact, Missing, Section
 
 _NOT_GATHERED = Missing("it was not gathered")
 
+NUMBA_STACK = (
+    "numpy",
+    "numba",
+    "numba-cuda",
+    "llvmlite",
+    "cuda-bindings",
+    "cuda-core",
+    "cuda-pathfinder",
+    "cuda-python",
+    "cuda-toolkit",
+    "nvidia-ml-py",
+)
+"""The packages that numba-cuda is made of, or stands on."""
+
 
 class Package(msgspec.Struct, frozen=True, kw_only=True):
     """One installed distribution."""

@@ -16,7 +16,7 @@ from cudadoctor.fleet import ray_task
 from cudadoctor.gpu.child import Reporter
 
 CONNECT_LIMIT_S = 30.0
-_PORT_LIMIT_S = 5.0
+_PORT_LIMIT_S, _FETCH_LIMIT_S = 5.0, 5.0
 _SILENCE_S = 10.0
 """How long the cluster's head may leave a question unanswered."""
 
@@ -108,7 +108,7 @@ def _tell(ray: Any, reference: Any, id: str, started: float, folder: str, report
     """Tell one answer: a file in the folder, or why there is none."""
     seconds = time.monotonic() - started
     try:
-        answer = ray.get(reference, timeout=_PORT_LIMIT_S)
+        answer = ray.get(reference, timeout=_FETCH_LIMIT_S)
     except ray.exceptions.RayTaskError as error:
         reporter.send("silent", id=id, state="failed", reason=_line(error.cause or error), seconds=seconds)
         return

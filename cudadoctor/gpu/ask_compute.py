@@ -33,8 +33,6 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
     The steps of a device end at the first that fails; the other devices are tried all the same, unless numba itself
     cannot be imported.
 
-    After the compilation `mapped` says which CUDA libraries this process has loaded by then.
-
     Args:
         arguments: None; the parent says `{"devices": [0, 1], "first": 0}`, indices of the driver API, when the child
             may go on. Of the first, the parent has seen a context made.

@@ -12,133 +12,19 @@ from typing import Any
 import msgspec
 
 from cudadoctor.facts.base import Fact, Known, Missing
-from cudadoctor.gpu.ask_nvml import cuda_version, short_address
+from cudadoctor.gpu.ask_nvml import cuda_version
 from cudadoctor.gpu.child import Reporter
-from cudadoctor.gpu.driver_api import (
-    ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
-    ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
-    Driver,
-    DriverError,
-    open_driver,
-)
+from cudadoctor.gpu.driver_api import Driver, DriverError, open_driver
 from cudadoctor.gpu.errors import nvml_error
+from cudadoctor.gpu.nvml_questions import CONFIDENTIAL_COMPUTE, NVML_QUESTIONS, Question
 from cudadoctor.tables.attributes import device_attributes
-from cudadoctor.text import from_bytes
 
 _INVALID_VALUE = 1
 
-CAPABILITY_CALL = "cuDeviceGetAttribute(COMPUTE_CAPABILITY_MAJOR, COMPUTE_CAPABILITY_MINOR)"
+_CAPABILITY_CALL = "cuDeviceGetAttribute(COMPUTE_CAPABILITY_MAJOR, COMPUTE_CAPABILITY_MINOR)"
 
-PEER_ATTRIBUTES = {"performance_rank": 1, "native_atomics": 3, "array_access": 4}
+_PEER_ATTRIBUTES = {"performance_rank": 1, "native_atomics": 3, "array_access": 4}
 """Numbers of `CUdevice_P2PAttribute` in cuda.h."""
-
-
-class Question(msgspec.Struct, frozen=True):
-    """One NVML call on a device: the function, and for each field that it fills how its answer is read.
-
-    `constants` are names in pynvml, given as arguments after the handle.
-    """
-
-    function: str
-    fields: dict[str, Callable[[Any], Any]]
-    constants: tuple[str, ...] = ()
-
-    @property
-    def call(self) -> str:
-        """The call as a user would look it up: `nvmlDeviceGetClockInfo(NVML_CLOCK_SM)`."""
-        return f"{self.function}({', '.join(self.constants)})" if self.constants else self.function
-
-
-def _text(value: Any) -> str:
-    return from_bytes(value) if isinstance(value, bytes) else str(value)
-
-
-def _watts(milliwatts: int) -> float:
-    return milliwatts / 1000
-
-
-def _part(index: int, kind: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda values: kind(values[index])
-
-
-def _field(name: str) -> Callable[[Any], Any]:
-    return lambda struct: int(getattr(struct, name))
-
-
-def _ecc(kind: str, counter: str) -> tuple[str, str]:
-    return f"NVML_MEMORY_ERROR_TYPE_{kind}", f"NVML_{counter}_ECC"
-
-
-NVML_QUESTIONS = (
-    Question("nvmlDeviceGetName", {"name": _text}),
-    Question("nvmlDeviceGetUUID", {"uuid": _text}),
-    Question("nvmlDeviceGetPciInfo", {"pci_address": lambda pci: short_address(_text(pci.busId))}),
-    Question("nvmlDeviceGetCudaComputeCapability", {"compute_capability": lambda pair: f"{pair[0]}.{pair[1]}"}),
-    Question("nvmlDeviceGetVbiosVersion", {"vbios": _text}),
-    Question("nvmlDeviceGetGspFirmwareVersion", {"gsp_firmware": _text}),
-    Question("nvmlDeviceGetBoardPartNumber", {"board_part_number": _text}),
-    Question("nvmlDeviceGetMinorNumber", {"minor_number": int}),
-    Question("nvmlDeviceGetVirtualizationMode", {"virtualization_mode": int}),
-    Question("nvmlDeviceGetAddressingMode", {"addressing_mode": int}),
-    Question("nvmlDeviceGetNumGpuCores", {"cores": int}),
-    Question("nvmlDeviceGetMemoryInfo", {"memory_total_bytes": _field("total"), "memory_used_bytes": _field("used")}),
-    Question("nvmlDeviceGetMemoryInfo", {"memory_reserved_bytes": _field("reserved")}, ("nvmlMemory_v2",)),
-    Question("nvmlDeviceGetMemoryBusWidth", {"memory_bus_width_bits": int}),
-    Question(
-        "nvmlDeviceGetBAR1MemoryInfo",
-        {"bar1_total_bytes": _field("bar1Total"), "bar1_used_bytes": _field("bar1Used")},
-    ),
-    Question("nvmlDeviceGetCurrPcieLinkGeneration", {"link_generation": int}),
-    Question("nvmlDeviceGetMaxPcieLinkGeneration", {"link_generation_max": int}),
-    Question("nvmlDeviceGetGpuMaxPcieLinkGeneration", {"gpu_link_generation_max": int}),
-    Question("nvmlDeviceGetCurrPcieLinkWidth", {"link_width": int}),
-    Question("nvmlDeviceGetMaxPcieLinkWidth", {"link_width_max": int}),
-    Question("nvmlDeviceGetPcieReplayCounter", {"pcie_replays": int}),
-    Question("nvmlDeviceGetPerformanceState", {"performance_state": int}),
-    Question("nvmlDeviceGetClockInfo", {"sm_clock_mhz": int}, ("NVML_CLOCK_SM",)),
-    Question("nvmlDeviceGetMaxClockInfo", {"sm_clock_max_mhz": int}, ("NVML_CLOCK_SM",)),
-    Question("nvmlDeviceGetClockInfo", {"memory_clock_mhz": int}, ("NVML_CLOCK_MEM",)),
-    Question("nvmlDeviceGetMaxClockInfo", {"memory_clock_max_mhz": int}, ("NVML_CLOCK_MEM",)),
-    Question("nvmlDeviceGetCurrentClocksEventReasons", {"clock_event_reasons": int}),
-    Question("nvmlDeviceGetTemperature", {"temperature_c": int}, ("NVML_TEMPERATURE_GPU",)),
-    Question("nvmlDeviceGetPowerUsage", {"power_draw_w": _watts}),
-    Question("nvmlDeviceGetPowerManagementLimit", {"power_limit_w": _watts}),
-    Question("nvmlDeviceGetEnforcedPowerLimit", {"power_limit_enforced_w": _watts}),
-    Question("nvmlDeviceGetPowerManagementDefaultLimit", {"power_limit_default_w": _watts}),
-    Question(
-        "nvmlDeviceGetPowerManagementLimitConstraints",
-        {"power_limit_min_w": _part(0, _watts), "power_limit_max_w": _part(1, _watts)},
-    ),
-    Question("nvmlDeviceGetEccMode", {"ecc_enabled": _part(0, bool), "ecc_pending": _part(1, bool)}),
-    Question("nvmlDeviceGetTotalEccErrors", {"ecc_corrected": int}, _ecc("CORRECTED", "VOLATILE")),
-    Question("nvmlDeviceGetTotalEccErrors", {"ecc_uncorrected": int}, _ecc("UNCORRECTED", "VOLATILE")),
-    Question("nvmlDeviceGetTotalEccErrors", {"ecc_corrected_aggregate": int}, _ecc("CORRECTED", "AGGREGATE")),
-    Question("nvmlDeviceGetTotalEccErrors", {"ecc_uncorrected_aggregate": int}, _ecc("UNCORRECTED", "AGGREGATE")),
-    Question(
-        "nvmlDeviceGetRemappedRows",
-        {
-            "remapped_rows_correctable": _part(0, int),
-            "remapped_rows_uncorrectable": _part(1, int),
-            "row_remap_pending": _part(2, bool),
-            "row_remap_failed": _part(3, bool),
-        },
-    ),
-    Question("nvmlDeviceGetPersistenceMode", {"persistence_mode": bool}),
-    Question("nvmlDeviceGetComputeMode", {"compute_mode": int}),
-    Question("nvmlDeviceGetDisplayActive", {"display_active": bool}),
-    Question("nvmlDeviceGetMigMode", {"mig_enabled": _part(0, bool), "mig_pending": _part(1, bool)}),
-    Question("nvmlDeviceGetComputeRunningProcesses", {"compute_processes": len}),
-    Question("nvmlDeviceGetMPSComputeRunningProcesses", {"mps_processes": len}),
-)
-"""Names and argument order from nvml.h, through nvidia-ml-py; counts and clocks are as the header says."""
-
-CONFIDENTIAL_COMPUTE = Question(
-    "nvmlSystemGetConfComputeState",
-    {
-        "confidential_compute": lambda state: bool(state.ccFeature),
-        "confidential_compute_devtools": lambda state: bool(state.devToolsMode),
-    },
-)
 
 
 def ask_nvml(arguments: dict[str, Any], reporter: Reporter) -> None:
@@ -250,16 +136,11 @@ class _DriverQuestions:
     def describe(self, index: int) -> None:
         driver, reporter = self._driver, self._reporter
         reporter.send("device", device=index)
-
-        def capability() -> str:
-            major = driver.attribute(ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, index)
-            return f"{major}.{driver.attribute(ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, index)}"
-
         texts: tuple[tuple[str, str, Callable[[], Any]], ...] = (
             ("name", "cuDeviceGetName", lambda: driver.name(index)),
             ("uuid", "cuDeviceGetUuid", lambda: driver.uuid(index)),
             ("pci_address", "cuDeviceGetPCIBusId", lambda: driver.pci_address(index)),
-            ("compute_capability", CAPABILITY_CALL, capability),
+            ("compute_capability", _CAPABILITY_CALL, lambda: driver.compute_capability(index)),
             ("memory_total_bytes", "cuDeviceTotalMem", lambda: driver.total_memory_bytes(index)),
         )
         for name, call, function in texts:
@@ -271,7 +152,7 @@ class _DriverQuestions:
     def peer(self, index: int, peer: int) -> None:
         driver = self._driver
         facts = {"can_access": self.ask("cuDeviceCanAccessPeer", lambda: driver.can_access_peer(index, peer))}
-        for name, number in PEER_ATTRIBUTES.items():
+        for name, number in _PEER_ATTRIBUTES.items():
             kind = int if name == "performance_rank" else bool
             facts[name] = self.ask("cuDeviceGetP2PAttribute", _peer_attribute(driver, number, index, peer, kind))
         self._reporter.send("peer", device=index, peer=peer, facts=msgspec.to_builtins(facts))

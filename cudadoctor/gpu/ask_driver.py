@@ -12,17 +12,9 @@ from cudadoctor.facts.base import Fact, Known, Missing
 from cudadoctor.facts.driver import DriverDevice
 from cudadoctor.gpu.ask_nvml import cuda_version
 from cudadoctor.gpu.child import Reporter
-from cudadoctor.gpu.driver_api import (
-    ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
-    ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
-    Driver,
-    DriverError,
-    open_driver,
-)
+from cudadoctor.gpu.driver_api import ATTRIBUTE_MULTIPROCESSOR_COUNT, Driver, DriverError, open_driver
 from cudadoctor.gpu.errors import cuda_error
 from cudadoctor.gpu.mapped import mapped_path, mapped_release
-
-ATTRIBUTE_MULTIPROCESSOR_COUNT = 16
 
 
 def work(arguments: dict[str, Any], reporter: Reporter) -> None:
@@ -97,16 +89,12 @@ class _Climb:
         def ask(call: str, function: Callable[[], Any]) -> Any:
             return self._ask(call, function)
 
-        def capability() -> str:
-            major = driver.attribute(ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, index)
-            return f"{major}.{driver.attribute(ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, index)}"
-
         return DriverDevice(
             index=index,
             name=ask("cuDeviceGetName", lambda: driver.name(index)),
             uuid=ask("cuDeviceGetUuid", lambda: driver.uuid(index)),
             pci_address=ask("cuDeviceGetPCIBusId", lambda: driver.pci_address(index)),
-            compute_capability=ask("cuDeviceGetAttribute", capability),
+            compute_capability=ask("cuDeviceGetAttribute", lambda: driver.compute_capability(index)),
             memory_total_bytes=ask("cuDeviceTotalMem", lambda: driver.total_memory_bytes(index)),
             multiprocessors=ask(
                 "cuDeviceGetAttribute", lambda: driver.attribute(ATTRIBUTE_MULTIPROCESSOR_COUNT, index)

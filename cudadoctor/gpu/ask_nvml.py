@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from cudadoctor.facts.base import Known, Missing, known
+from cudadoctor.facts.base import Known, Missing, converted, known
 from cudadoctor.facts.nvml import NvmlDevice
 from cudadoctor.gpu import nvml_health
 from cudadoctor.gpu.child import Reporter
@@ -48,7 +48,7 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
     system = {
         "driver_release": _ask(reporter, pynvml.nvmlSystemGetDriverVersion),
         "nvml_version": _ask(reporter, pynvml.nvmlSystemGetNVMLVersion),
-        "cuda_version": _map(_ask(reporter, pynvml.nvmlSystemGetCudaDriverVersion_v2), cuda_version),
+        "cuda_version": converted(_ask(reporter, pynvml.nvmlSystemGetCudaDriverVersion_v2), cuda_version),
         "device_count": _ask(reporter, pynvml.nvmlDeviceGetCount),
     }
     reporter.send("system", **msgspec.to_builtins(system))
@@ -90,10 +90,10 @@ def _device(reporter: Reporter, index: int, handle: Any) -> NvmlDevice:
         index=index,
         name=ask(nvml.nvmlDeviceGetName),
         uuid=ask(nvml.nvmlDeviceGetUUID),
-        pci_address=_map(ask(nvml.nvmlDeviceGetPciInfo), lambda pci: short_address(_text(pci.busId))),
-        compute_capability=_map(ask(nvml.nvmlDeviceGetCudaComputeCapability), lambda pair: f"{pair[0]}.{pair[1]}"),
-        memory_total_bytes=_map(memory, lambda info: int(info.total)),
-        memory_used_bytes=_map(memory, lambda info: int(info.used)),
+        pci_address=converted(ask(nvml.nvmlDeviceGetPciInfo), lambda pci: short_address(_text(pci.busId))),
+        compute_capability=converted(ask(nvml.nvmlDeviceGetCudaComputeCapability), lambda pair: f"{pair[0]}.{pair[1]}"),
+        memory_total_bytes=converted(memory, lambda info: int(info.total)),
+        memory_used_bytes=converted(memory, lambda info: int(info.used)),
         link_generation=ask(nvml.nvmlDeviceGetCurrPcieLinkGeneration),
         link_generation_max=ask(nvml.nvmlDeviceGetMaxPcieLinkGeneration),
         link_width=ask(nvml.nvmlDeviceGetCurrPcieLinkWidth),
@@ -104,13 +104,13 @@ def _device(reporter: Reporter, index: int, handle: Any) -> NvmlDevice:
         memory_clock_mhz=ask(nvml.nvmlDeviceGetClockInfo, nvml.NVML_CLOCK_MEM),
         clock_event_reasons=ask(nvml.nvmlDeviceGetCurrentClocksEventReasons),
         temperature_c=ask(nvml.nvmlDeviceGetTemperature, nvml.NVML_TEMPERATURE_GPU),
-        power_draw_w=_map(ask(nvml.nvmlDeviceGetPowerUsage), lambda milliwatts: milliwatts / 1000),
-        power_limit_w=_map(ask(nvml.nvmlDeviceGetEnforcedPowerLimit), lambda milliwatts: milliwatts / 1000),
-        persistence_mode=_map(ask(nvml.nvmlDeviceGetPersistenceMode), bool),
+        power_draw_w=converted(ask(nvml.nvmlDeviceGetPowerUsage), lambda milliwatts: milliwatts / 1000),
+        power_limit_w=converted(ask(nvml.nvmlDeviceGetEnforcedPowerLimit), lambda milliwatts: milliwatts / 1000),
+        persistence_mode=converted(ask(nvml.nvmlDeviceGetPersistenceMode), bool),
         compute_mode=ask(nvml.nvmlDeviceGetComputeMode),
-        ecc_enabled=_map(ask(nvml.nvmlDeviceGetEccMode), lambda pair: bool(pair[0])),
-        mig_enabled=_map(ask(nvml.nvmlDeviceGetMigMode), lambda pair: bool(pair[0])),
-        compute_processes=_map(ask(nvml.nvmlDeviceGetComputeRunningProcesses), len),
+        ecc_enabled=converted(ask(nvml.nvmlDeviceGetEccMode), lambda pair: bool(pair[0])),
+        mig_enabled=converted(ask(nvml.nvmlDeviceGetMigMode), lambda pair: bool(pair[0])),
+        compute_processes=converted(ask(nvml.nvmlDeviceGetComputeRunningProcesses), len),
     )
 
 
@@ -141,10 +141,6 @@ def _ask(reporter: Reporter, function: Callable[..., Any], *arguments: Any) -> A
         except UnicodeDecodeError as error:
             value = from_bytes(bytes(error.object))
     return Known(_text(value) if isinstance(value, (bytes, str)) else value, call)
-
-
-def _map(fact: Any, convert: Callable[[Any], Any]) -> Any:
-    return Known(convert(fact.value), fact.source) if isinstance(fact, Known) else fact
 
 
 def _text(value: bytes | str) -> str:

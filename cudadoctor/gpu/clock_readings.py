@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cudadoctor.gpu.child import Reporter
-from cudadoctor.gpu.link_readings import open_device
+from cudadoctor.gpu.nvml_handle import open_device
 
 INTERVAL_S = 0.05
 

@@ -85,7 +85,7 @@ def _during(marks: Sequence[tuple[float, str]], at: float) -> str:
 
 def _reading(message: dict[str, Any], during: str, started: float, ours: set[int]) -> ClockReading:
     values, pids = message["values"], message["pids"]
-    power_mw = values.pop("power_mw", None)
+    power_mw = values.get("power_mw")
     others = None if pids is None else len(set(pids) - ours)
     return ClockReading(
         seconds=message["at"] - started,

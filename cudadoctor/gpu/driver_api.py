@@ -24,12 +24,12 @@ LIBRARIES_MACOS = ("/usr/local/cuda/lib/libcuda.dylib", "/Library/Frameworks/CUD
 ATTRIBUTE_MULTIPROCESSOR_COUNT = 16
 ATTRIBUTE_INTEGRATED = 18
 ATTRIBUTE_CAN_MAP_HOST_MEMORY = 19
-ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR = 75
-ATTRIBUTE_COMPUTE_CAPABILITY_MINOR = 76
 ATTRIBUTE_MANAGED_MEMORY = 83
 ATTRIBUTE_CONCURRENT_MANAGED_ACCESS = 89
 ATTRIBUTE_PAGEABLE_MEMORY_ACCESS_USES_HOST_PAGE_TABLES = 100
 
+_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR = 75
+_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR = 76
 _STREAM_NON_BLOCKING = 1
 _EVENT_DEFAULT = 0
 
@@ -113,6 +113,11 @@ class Driver(DriverMemory):
         value = c_int()
         self.call("cuDeviceGetAttribute", ctypes.byref(value), number, device)
         return value.value
+
+    def compute_capability(self, device: int) -> str:
+        """Return the device's compute capability, `9.0`."""
+        major = self.attribute(_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device)
+        return f"{major}.{self.attribute(_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device)}"
 
     def can_access_peer(self, device: int, peer: int) -> bool:
         """Say whether one device can address another's memory directly."""

@@ -31,11 +31,7 @@ class DriverError(Exception):
 
 
 class DriverCalls:
-    """The loaded driver library: each method is one call and raises `DriverError` if it fails.
-
-    Devices are ordinals (CUdevice), device memory is an integer address, and streams, events and functions are
-    integer handles. What must be given back comes as a context manager.
-    """
+    """The loaded driver library, whose functions are called by their names."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
         """Use a library that was loaded."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from cudadoctor.gpu.child import Reporter
 from cudadoctor.gpu.errors import nvml_error
+from cudadoctor.gpu.nvml_handle import open_device
 
 INTERVAL_S = 0.02
 
@@ -49,28 +50,6 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
             values = {name: _read(function, handle, rest) for name, (function, rest) in calls.items()}
             reporter.send("reading", start=start, end=time.monotonic(), values=values)
             time.sleep(INTERVAL_S)
-
-
-def open_device(pci_address: str, reporter: Reporter) -> Any:
-    """Start NVML and return its handle of the GPU at a PCI address.
-
-    Raises:
-        RuntimeError: NVML does not start, or does not know the GPU.
-    """
-    import pynvml as nvml
-
-    with reporter.step("nvmlInit"):
-        try:
-            nvml.nvmlInit()
-        except nvml.NVMLError as error:
-            raise RuntimeError(f"nvmlInit failed with {nvml_error(error.value).name}") from None
-    with reporter.step("nvmlDeviceGetHandleByPciBusId"):
-        try:
-            handle = nvml.nvmlDeviceGetHandleByPciBusId(pci_address)
-        except nvml.NVMLError as error:
-            name = nvml_error(error.value).name
-            raise RuntimeError(f"NVML does not know the GPU at {pci_address} ({name})") from None
-    return handle
 
 
 def _read(function: Callable[..., Any], handle: Any, rest: tuple[Any, ...]) -> int | str:

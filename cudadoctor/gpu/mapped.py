@@ -1,9 +1,10 @@
-"""Which library file this process really loaded."""
+"""Which library files this process has really loaded."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 
 from cudadoctor.facts.base import Known, Missing
 
@@ -18,14 +19,10 @@ def mapped_path(stem: str) -> Known[str] | Missing:
     Source: /proc/self/maps, so Linux only.
     """
     try:
-        with open("/proc/self/maps", encoding="utf-8", errors="backslashreplace") as maps:
-            for line in maps:
-                fields = line.rstrip("\n").split(maxsplit=5)
-                if len(fields) == 6 and os.path.basename(fields[5]).startswith(stem + "."):
-                    return Known(fields[5], "/proc/self/maps")
+        path = next((path for path in _mapped() if os.path.basename(path).startswith(stem + ".")), None)
     except OSError as error:
         return Missing(f"/proc/self/maps could not be read: {error.strerror}")
-    return Missing(f"no file named {stem} is mapped")
+    return Missing(f"no file named {stem} is mapped") if path is None else Known(path, "/proc/self/maps")
 
 
 def mapped_files(stems: tuple[str, ...]) -> dict[str, str]:
@@ -43,16 +40,19 @@ def mapped_libraries() -> tuple[str, ...]:
 
     Source: /proc/self/maps, so nothing elsewhere than on Linux.
     """
-    found: dict[str, None] = {}
     try:
-        with open("/proc/self/maps", encoding="utf-8", errors="backslashreplace") as maps:
-            for line in maps:
-                fields = line.rstrip("\n").split(maxsplit=5)
-                if len(fields) == 6 and _CUDA.match(os.path.basename(fields[5])):
-                    found.setdefault(fields[5])
+        return tuple(dict.fromkeys(path for path in _mapped() if _CUDA.match(os.path.basename(path))))
     except OSError:
         return ()
-    return tuple(found)
+
+
+def _mapped() -> Iterator[str]:
+    """Yield the path of each mapping that has one."""
+    with open("/proc/self/maps", encoding="utf-8", errors="backslashreplace") as maps:
+        for line in maps:
+            fields = line.rstrip("\n").split(maxsplit=5)
+            if len(fields) == 6:
+                yield fields[5]
 
 
 def mapped_release(path: Known[str] | Missing) -> Known[str] | Missing:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cudadoctor.facts.base import Known, Missing
+from cudadoctor.facts.base import Known, Missing, converted
 from cudadoctor.facts.nvml import GpuProcess
 
 Ask = Callable[..., Any]
@@ -37,8 +37,8 @@ _SLOWDOWN, _GPU_MAX, _ACOUSTIC_CURR = 1, 3, 5  # nvmlTemperatureThresholds_t
 def of_system(ask: Ask) -> dict[str, Any]:
     """Return the facts about confidential computing, which NVML tells of the system as a whole."""
     return {
-        "confidential_compute": _map(ask("nvmlSystemGetConfComputeState"), lambda state: bool(state.ccFeature)),
-        "confidential_compute_ready": _map(ask("nvmlSystemGetConfComputeGpusReadyState"), bool),
+        "confidential_compute": converted(ask("nvmlSystemGetConfComputeState"), lambda state: bool(state.ccFeature)),
+        "confidential_compute_ready": converted(ask("nvmlSystemGetConfComputeGpusReadyState"), bool),
     }
 
 
@@ -49,26 +49,24 @@ def of_device(ask: Ask, handle: Any, mig_enabled: bool) -> dict[str, Any]:
     return {
         "ecc_uncorrectable_volatile": ask("nvmlDeviceGetTotalEccErrors", handle, _UNCORRECTED, _VOLATILE),
         "ecc_uncorrectable_aggregate": ask("nvmlDeviceGetTotalEccErrors", handle, _UNCORRECTED, _AGGREGATE),
-        "remapped_rows_correctable": _map(rows, lambda row: int(row[0])),
-        "remapped_rows_uncorrectable": _map(rows, lambda row: int(row[1])),
-        "remap_pending": _map(rows, lambda row: bool(row[2])),
-        "remap_failed": _map(rows, lambda row: bool(row[3])),
+        "remapped_rows_correctable": converted(rows, lambda row: int(row[0])),
+        "remapped_rows_uncorrectable": converted(rows, lambda row: int(row[1])),
+        "remap_pending": converted(rows, lambda row: bool(row[2])),
+        "remap_failed": converted(rows, lambda row: bool(row[3])),
         "recovery_action": _recovery_action(ask("nvmlDeviceGetFieldValues", handle, [_FIELD_RECOVERY_ACTION])),
         "mig_instances": _mig_instances(ask, handle) if mig_enabled else Missing("MIG is off"),
         "virtualization": _named(ask("nvmlDeviceGetVirtualizationMode", handle), _VIRTUALIZATION),
         "vgpu_licence": _licence(ask("nvmlDeviceGetGridLicensableFeatures_v4", handle)),
         "fabric_state": _fabric(ask, handle),
-        "driver_model": _named(_map(model, lambda pair: pair[0]), _DRIVER_MODEL),
+        "driver_model": _named(converted(model, lambda pair: pair[0]), _DRIVER_MODEL),
         "processes": _processes(ask, handle),
-        "power_limit_default_w": _map(ask("nvmlDeviceGetPowerManagementDefaultLimit", handle), lambda mw: mw / 1000),
+        "power_limit_default_w": converted(
+            ask("nvmlDeviceGetPowerManagementDefaultLimit", handle), lambda mw: mw / 1000
+        ),
         "slowdown_temperature_c": ask("nvmlDeviceGetTemperatureThreshold", handle, _SLOWDOWN),
         "maximum_temperature_c": ask("nvmlDeviceGetTemperatureThreshold", handle, _GPU_MAX),
         "target_temperature_c": ask("nvmlDeviceGetTemperatureThreshold", handle, _ACOUSTIC_CURR),
     }
-
-
-def _map(fact: Any, convert: Callable[[Any], Any]) -> Any:
-    return Known(convert(fact.value), fact.source) if isinstance(fact, Known) else fact
 
 
 def _named(fact: Any, names: tuple[str, ...]) -> Any:
@@ -116,7 +114,9 @@ def _fabric(ask: Ask, handle: Any) -> Any:
     if not hasattr(pynvml, "c_nvmlGpuFabricInfo_t"):
         return Missing("this nvidia-ml-py does not know nvmlDeviceGetGpuFabricInfo")
     info = pynvml.c_nvmlGpuFabricInfo_t()
-    return _named(_map(ask("nvmlDeviceGetGpuFabricInfo", handle, pynvml.byref(info)), lambda _: info.state), _FABRIC)
+    return _named(
+        converted(ask("nvmlDeviceGetGpuFabricInfo", handle, pynvml.byref(info)), lambda _: info.state), _FABRIC
+    )
 
 
 def _processes(ask: Ask, handle: Any) -> Any:

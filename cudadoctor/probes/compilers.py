@@ -17,6 +17,7 @@ from cudadoctor.facts.compilers import Compilers, HostCompiler
 from cudadoctor.facts.toolkits import Toolkit, Toolkits
 from cudadoctor.probes.guard import never_raises
 from cudadoctor.probes.root import Root, shown
+from cudadoctor.probes.toolkit_folders import started_by
 from cudadoctor.tables.reader import numbers
 
 _PROGRAM_LIMIT_S = 2.0
@@ -91,7 +92,7 @@ class _Look:
             for match in reversed(re.findall(_CCBIN, self.variables.get(variable, ""))):
                 yield from self._named(match, variable)
         yield from self._named(self.variables.get("NVCC_CCBIN", ""), "NVCC_CCBIN")
-        nvcc_folder = os.path.dirname(self._started_by(nvcc))
+        nvcc_folder = os.path.dirname(started_by(self.root, nvcc))
         yield from self._named(self._of_profile(nvcc_folder), "nvcc.profile")
         # Debian lays links to a compiler that fits beside its nvcc.
         if nvcc_folder not in self.path:
@@ -144,13 +145,6 @@ class _Look:
             if self.root.is_file(path) and os.path.basename(self.root.resolve(path)) not in _WRAPPERS:
                 yield path, found_via
                 return
-
-    def _started_by(self, nvcc: str) -> str:
-        """Return the nvcc behind a script that starts it."""
-        real_path = self.root.resolve(nvcc)
-        head = self.root.read(real_path, 4096)
-        match = re.search(r"^\s*exec\s+[\"']?(/[^\s\"'$]{1,500}/nvcc)\b", head, re.M) if isinstance(head, str) else None
-        return self.root.resolve(match[1]) if match is not None else real_path
 
     def _of_profile(self, folder: str) -> str:
         text = self.root.read(os.path.join(folder, "nvcc.profile"), 1 << 14)

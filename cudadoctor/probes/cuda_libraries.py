@@ -19,7 +19,8 @@ from cudadoctor.probes.distributions import installed
 from cudadoctor.probes.guard import never_raises
 from cudadoctor.probes.loader import DEFAULT_FOLDERS, Cache, is_loadable, variable_folders
 from cudadoctor.probes.root import Root, shown
-from cudadoctor.probes.toolkits import LIBRARY_FOLDERS, python_site_folders
+from cudadoctor.probes.toolkit_folders import own_conda, python_site_folders
+from cudadoctor.probes.toolkits import LIBRARY_FOLDERS
 
 WHEELS = "CUDA wheels"
 
@@ -91,7 +92,7 @@ def _all(search: _Search, variables: Mapping[str, str], sites: Sequence[str]) ->
     for site in sites:
         yield from _of_wheels(search, site)
         yield from search.folder(os.path.join(site, "torch", "lib"), "torch")
-    for prefix in _unique([variables.get("CONDA_PREFIX", ""), *_own_conda(root)]):
+    for prefix in _unique([variables.get("CONDA_PREFIX", ""), own_conda(root) or ""]):
         folder = os.path.join(prefix, "Library", "bin") if root.system == "Windows" else os.path.join(prefix, "lib")
         yield from search.folder(folder, "CONDA_PREFIX")
     for toolkit in search.toolkits:
@@ -236,7 +237,3 @@ class _Search:
 
 def _unique(folders: Iterable[str]) -> list[str]:
     return [folder for folder in dict.fromkeys(folders) if folder][:_FOLDERS_OF_A_VARIABLE]
-
-
-def _own_conda(root: Root) -> list[str]:
-    return [sys.prefix] if root.is_live and root.is_dir(os.path.join(sys.prefix, "conda-meta")) else []

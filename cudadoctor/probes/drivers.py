@@ -14,6 +14,7 @@ from cudadoctor.facts.ladder import KERNEL_STEPS, Step
 from cudadoctor.facts.nvml import HEALTH_FACTS, Nvml, NvmlDevice
 from cudadoctor.gpu.ask_compute import environment_forbids
 from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S, Ending, Worker
+from cudadoctor.probes.endings import cut_short
 
 Steps = dict[str, Step]
 
@@ -107,7 +108,7 @@ class DriverContact:
         if ending.state != "finished":
             order = [name for name in ("libcuda", "cu-init", "device-count", "context") if name not in steps]
             if order:
-                steps[order[0]] = _step(order[0], None, ending, self._limit_s, passed="")
+                steps[order[0]] = cut_short(order[0], ending, self._limit_s, call=order[0])
         library, version, count = (_first(messages, kind) for kind in ("library", "version", "count"))
         last = next((step for step in reversed(list(steps.values())) if step.state != "passed"), None)
         reason = f"driver API: {last.detail}" if last is not None else "driver API: it was not asked"
@@ -181,6 +182,10 @@ def run_kernels(worker: Worker | None, devices: Sequence[int], *, limit_s: float
     A GPU that takes the child along does not take the others: a new child goes on behind it. One that hangs does, since
     each that hangs as well would cost its whole time limit.
 
+    Args:
+        worker: What `start_kernels` returned.
+        devices: Indices of the driver API; a context was made on the first.
+        limit_s: Longest that one driver call may take.
     """
     if worker is None:
         forbidden = environment_forbids() or "no kernel was tried"
@@ -226,22 +231,13 @@ def _ended_badly(found: Sequence[Step], device: int, *, first: int, ending: Endi
     names = KERNEL_STEPS if device == first else ("context", *KERNEL_STEPS)
     there = {step.name for step in found if step.device == device}
     name = next((name for name in names if name not in there), names[-1])
-    return msgspec.structs.replace(_step(name, None, ending, limit_s, passed=""), device=device)
+    return msgspec.structs.replace(cut_short(name, ending, limit_s, call=name), device=device)
 
 
 def _step(name: str, failed: dict[str, Any] | None, ending: Ending, limit_s: float, *, passed: str) -> Step:
     """Make a step of how a child ended, or of the call that it said had failed."""
-    call = ending.step or name
-    if ending.state == "timed out":
-        stuck = ", stuck in the kernel (state D)" if ending.process_state == "D" else ""
-        detail = f"{call} gave no answer within {limit_s:g} s{stuck}"
-        return Step(name=name, state="timed out", call=call, detail=detail, seconds=ending.seconds)
-    if ending.state == "crashed":
-        how = ending.signal or f"exit code {ending.exit_code}"
-        detail = f"the process died in {call} ({how})"
-        return Step(name=name, state="crashed", call=call, detail=detail, signal=ending.signal, seconds=ending.seconds)
-    if ending.state == "failed":
-        return Step(name=name, state="failed", call=call, detail=ending.detail)
+    if ending.state != "finished":
+        return cut_short(name, ending, limit_s, call=name)
     if failed is not None:
         return Step(
             name=name,

@@ -12,7 +12,8 @@ import msgspec
 from cudadoctor.facts.base import Known, Missing
 from cudadoctor.facts.frameworks import Framework, Frameworks, MappedLibrary
 from cudadoctor.facts.ladder import Ladder, Step
-from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S, Ending, Worker
+from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S, Worker
+from cudadoctor.probes.endings import cut_short
 from cudadoctor.probes.guard import never_raises
 
 NAMES = ("torch", "jax", "tensorflow", "cupy")
@@ -60,11 +61,12 @@ def _ask(name: str, device: int, limit_s: float) -> Framework:
         ending, words = worker.ending, worker.last_words()
     steps = [msgspec.convert(m["step"], Step) for m in messages if m["kind"] == "step-result"]
     if ending.state != "finished" and len(steps) < len(_STEPS) and all(step.state == "passed" for step in steps):
-        steps.append(_cut_short(_STEPS[len(steps)], name, ending, limit_s))
+        step = _STEPS[len(steps)]
+        steps.append(cut_short(step, ending, limit_s, call=f"{name}: {step}"))
     stopped = next((step for step in steps if step.state != "passed"), None)
-    for step in _STEPS[len(steps) :]:
+    for left in _STEPS[len(steps) :]:
         reason = f"{stopped.name} {_PAST[stopped.state]}" if stopped is not None else "it was not tried"
-        steps.append(Step(name=step, state="not reached", call="", detail=reason))
+        steps.append(Step(name=left, state="not reached", call="", detail=reason))
     facts = {m["name"]: m["fact"] for m in messages if m["kind"] == "fact"}
     reason = f"{stopped.call}: {stopped.detail}" if stopped is not None else "it was not told"
     libraries = [item for m in messages if m["kind"] == "libraries" for item in m["libraries"]]
@@ -84,20 +86,6 @@ def _ask(name: str, device: int, limit_s: float) -> Framework:
 
 
 _PAST = {"failed": "failed", "timed out": "hung", "crashed": "crashed"}
-
-
-def _cut_short(name: str, framework: str, ending: Ending, limit_s: float) -> Step:
-    """Make a step of a child that hung, died, or failed outside of a step."""
-    call = ending.step or f"{framework}: {name}"
-    if ending.state == "timed out":
-        stuck = ", stuck in the kernel (state D)" if ending.process_state == "D" else ""
-        detail = f"{call} gave no answer within {limit_s:g} s{stuck}"
-        return Step(name=name, state="timed out", call=call, detail=detail, seconds=ending.seconds)
-    if ending.state == "crashed":
-        how = ending.signal or f"exit code {ending.exit_code}"
-        detail = f"the process died in {call} ({how})"
-        return Step(name=name, state="crashed", call=call, detail=detail, signal=ending.signal, seconds=ending.seconds)
-    return Step(name=name, state="failed", call=call, detail=ending.detail)
 
 
 def _fact(facts: Mapping[str, Any], name: str, kind: Any, reason: str) -> Any:

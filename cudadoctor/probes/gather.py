@@ -88,7 +88,7 @@ def machine(
     contact: DriverContact | None = None
     if asks:
         # A library that only another machine's files lack is none that this machine lacks.
-        absent = _nowhere(found_libraries) if sysroot is None else frozenset[str]()
+        absent = _absent(found_libraries) if sysroot is None else frozenset[str]()
         if root.system == "Darwin":
             # NVML was never made for macOS, and CUDA only for some.
             absent = frozenset({NVML_LIBRARY} if macos.may_have_driver(root) else {NVML_LIBRARY, CUDA_LIBRARY})
@@ -192,7 +192,7 @@ def machine(
     return msgspec.structs.replace(found, frameworks=told)
 
 
-def _nowhere(found: Libraries | Missing) -> frozenset[str]:
+def _absent(found: Libraries | Missing) -> frozenset[str]:
     """Return the driver libraries of which no file was found, on the loader's search path or off it.
 
     Only where the loader's cache was there to be read: another C library than glibc may look elsewhere.

@@ -33,7 +33,7 @@ _XID = re.compile(
 )
 _BEGINS_WITH_CARD = re.compile(rf"(?:nvidia|pci|vfio-pci|nouveau) {_ADDRESS}: ")
 _ANY_ADDRESS = re.compile(rf"(?:(?<=PCI:)|(?<![\w:])){_ADDRESS}(?![\w:])")
-# In this order: the first that fits names the kind. All but the last begin with what only NVIDIA's module says.
+# In this order: the first that fits names the kind. All but `module-rejected` and `resumed` name NVIDIA.
 _KINDS = tuple(
     (kind, re.compile(pattern))
     for kind, pattern in (

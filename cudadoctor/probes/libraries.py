@@ -7,12 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 
 from cudadoctor.facts.base import Fact, Known, Missing
-from cudadoctor.facts.libraries import Libraries, LibraryFile, NamedLibrary, NamedState
+from cudadoctor.facts.libraries import EMPTY_FILE, NOT_ON_SEARCH_PATH, Libraries, LibraryFile, NamedLibrary, NamedState
 from cudadoctor.probes.guard import never_raises
 from cudadoctor.probes.loader import Cache, candidates, is_loadable
 from cudadoctor.probes.root import Root, shown
-
-NOT_ON_SEARCH_PATH = "not on the search path"
 
 _SONAMES = ("libcuda.so.1", "libnvidia-ml.so.1")
 # numba-cuda asks for "libcuda.so" before "libcuda.so.1", so a toolkit's stub of that name on the path is loaded.
@@ -119,6 +117,6 @@ def _folders_off_the_path(root: Root) -> list[str]:
 def _release(root: Root, real_path: str) -> Fact[str]:
     found = root.stat(real_path)
     if not isinstance(found, Missing) and found.st_size == 0:
-        return Missing("the file is empty")
+        return Missing(EMPTY_FILE)
     match = _RELEASE.search(real_path.rpartition("/")[2])
     return Known(match[1], "the file's name") if match else Missing("the file's name has no release in it")

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from cudadoctor.facts.base import Fact, Known, Missing, known
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Step, StepState
-from cudadoctor.facts.macos import MacCard, MacOS
+from cudadoctor.facts.macos import LAST_WITH_CUDA, MacCard, MacOS
 from cudadoctor.facts.pci import Pci, PciDevice
 from cudadoctor.probes.guard import never_raises
 from cudadoctor.probes.pci import of_card
@@ -27,9 +27,6 @@ LIBCUDA = ("/usr/local/cuda/lib/libcuda.dylib", f"{FRAMEWORK}/CUDA", f"{FRAMEWOR
 _INFO = (f"{FRAMEWORK}/Versions/A/Resources/Info.plist", f"{FRAMEWORK}/Resources/Info.plist")
 _KEXTS = ("/Library/Extensions/CUDA.kext", "/System/Library/Extensions/CUDA.kext")
 _WEB_DRIVER = "/Library/Extensions/NVDAStartupWeb.kext"
-LAST = (10, 13)
-"""NVIDIA's installer of the last CUDA for macOS refuses any later one: github.com/openmm/openmm/issues/2486."""
-
 NO_NUMBA = "numba has no CUDA on macOS any more, so no kernel was tried"
 
 _PROGRAMS = {
@@ -53,7 +50,8 @@ def version(root: Root) -> Fact[str]:
 def has_cuda(number: str, architecture: str) -> bool:
     """Say whether there has ever been a CUDA for this macOS."""
     parts = [int(part) for part in re.findall(r"\d{1,4}", number)[:2]]
-    return bool(parts) and tuple(parts) < (LAST[0], LAST[1] + 1) and not architecture.startswith("arm")
+    major, minor = LAST_WITH_CUDA
+    return bool(parts) and tuple(parts) < (major, minor + 1) and not architecture.startswith("arm")
 
 
 def may_have_driver(root: Root) -> bool:

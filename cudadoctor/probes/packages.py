@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 from cudadoctor.facts.base import Missing
-from cudadoctor.facts.packages import Clash, Package, Packages
+from cudadoctor.facts.packages import NUMBA_STACK, Clash, Package, Packages
 from cudadoctor.probes.builds import builds, legacy_modules
 from cudadoctor.probes.distributions import Distribution, installed, normalized
 from cudadoctor.probes.guard import never_raises
@@ -19,19 +19,7 @@ from cudadoctor.probes.requirements import applies, meets
 from cudadoctor.probes.root import Root
 from cudadoctor.tables.reader import numbers
 
-_NUMBA = (
-    "numpy",
-    "numba",
-    "numba-cuda",
-    "llvmlite",
-    "cuda-bindings",
-    "cuda-core",
-    "cuda-pathfinder",
-    "cuda-python",
-    "cuda-toolkit",
-    "nvidia-ml-py",
-    "pynvml",
-)
+_NUMBA = (*NUMBA_STACK, "pynvml")
 _FRAMEWORKS = ("torch", "jax", "jaxlib", "tensorflow")
 _OF_INTEREST = re.compile(
     r"nvidia-[a-z0-9-]+|torch|jax|jaxlib|jax-(cuda|rocm)\d+-(plugin|pjrt)|cupy(-(cuda|rocm).*)?"

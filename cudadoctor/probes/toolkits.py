@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import site
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,21 +11,18 @@ import msgspec
 
 from cudadoctor.facts.base import Fact, Known, Missing
 from cudadoctor.facts.toolkits import Toolkit, Toolkits
+from cudadoctor.probes.architectures import architectures
 from cudadoctor.probes.distributions import installed
 from cudadoctor.probes.guard import never_raises
 from cudadoctor.probes.host_limits import host_limits
 from cudadoctor.probes.numba_choice import choose
 from cudadoctor.probes.root import Root, shown
-from cudadoctor.tables import TABLE_DATE, architectures_of
+from cudadoctor.probes.toolkit_folders import TOOLKIT_VARIABLES, python_site_folders, toolkit_folders
 from cudadoctor.tables.reader import major_minor
-from cudadoctor.tables.support import dotted
 
-NO_FOLDER = "the folder does not exist"
+_NO_FOLDER = "the folder does not exist"
 """The reason in every fact of a toolkit that a variable names but that is not there."""
 
-_VARIABLES = ("CUDA_PATH", "CUDA_HOME")
-_ALL_VARIABLES = (*_VARIABLES, "CUDA_ROOT", "XLA_FLAGS", "NUMBAPRO_NVVM", "NUMBAPRO_LIBDEVICE")
-_MAC_TOOLKITS = "/Developer/NVIDIA"  # /usr/local/cuda holds links to the newest of them
 _HEADER_BYTES = 1 << 18  # CUDA_VERSION stands in the first 20 kB of cuda.h
 LIBRARY_FOLDERS = ("lib64", "lib", "targets/x86_64-linux/lib", "targets/sbsa-linux/lib", "targets/aarch64-linux/lib")
 
@@ -83,7 +78,7 @@ def gather(
     variables = root.variables(environ)
     sites = list(site_folders) if site_folders is not None else python_site_folders() if root.is_live else []
     by_real_path: dict[str, Toolkit] = {}
-    for path, found_via in _folders(root, variables):
+    for path, found_via in toolkit_folders(root, variables):
         real_path = root.resolve(path)
         seen = by_real_path.get(real_path)
         via = found_via if found_via == path or real_path == path else f"{found_via} ({shown(path)})"
@@ -92,7 +87,7 @@ def gather(
         elif via not in seen.found_via.split(", "):
             by_real_path[real_path] = msgspec.structs.replace(seen, found_via=f"{seen.found_via}, {via}")
     # A variable that names no folder is a fact; a folder that was only tried and is no toolkit is not.
-    found = [kit for kit in by_real_path.values() if _has_parts(kit) or kit.found_via.startswith(_ALL_VARIABLES)]
+    found = [kit for kit in by_real_path.values() if _has_parts(kit) or kit.found_via.startswith(TOOLKIT_VARIABLES)]
     found += _of_wheels(root, sites)
     if not root.is_live and environ is None and site_folders is None:
         reason = "--sysroot: the variables and packages that decide it are not those of that machine"
@@ -116,81 +111,6 @@ def as_mapped(section: Toolkits | Missing, mapped: Fact[tuple[str, ...]]) -> Too
             selected = Known(max(above, key=len), f"{path} in {mapped.source}")
             return msgspec.structs.replace(section, selected_root=selected)
     return section
-
-
-def _folders(root: Root, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield (folder, how it was found) of everything that may be a toolkit's root."""
-    for name in _VARIABLES:
-        if environ.get(name):
-            yield os.path.normpath(environ[name]), name
-    nvcc = "nvcc.exe" if root.system == "Windows" else "nvcc"
-    for folder in environ.get("PATH", "").split(os.pathsep)[:512]:
-        toolkit = _toolkit_of(root, os.path.join(folder, nvcc)) if os.path.isabs(folder) else None
-        if toolkit is not None:
-            yield toolkit, "PATH"
-    if environ.get("CONDA_PREFIX"):
-        yield _conda_root(root, environ["CONDA_PREFIX"]), "CONDA_PREFIX"
-    if root.is_live and root.is_dir(os.path.join(sys.prefix, "conda-meta")):
-        yield _conda_root(root, sys.prefix), "the conda environment of this Python"
-    for name, folder in _other_variables(environ):
-        yield os.path.normpath(folder), name
-    if root.system == "Windows":
-        base = os.path.join(environ.get("ProgramFiles", "C:\\Program Files"), "NVIDIA GPU Computing Toolkit", "CUDA")
-        names = root.listdir(base)
-        yield from ((os.path.join(base, name), base) for name in names) if isinstance(names, list) else ()
-        return
-    if root.system == "Darwin":
-        names = root.listdir(_MAC_TOOLKITS)
-        for name in names if isinstance(names, list) else ():
-            if name.startswith("CUDA-"):
-                yield f"{_MAC_TOOLKITS}/{name}", _MAC_TOOLKITS
-    names = root.listdir("/usr/local")
-    kits = [f"/usr/local/{name}" for name in names if name.startswith("cuda")] if isinstance(names, list) else []
-    for path in (*kits[:64], "/opt/cuda", "/usr/lib/cuda"):
-        if root.is_dir(path):
-            yield path, path
-
-
-def _other_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield (variable, folder) of toolkits that only some programs are told of."""
-    if environ.get("CUDA_ROOT"):
-        yield "CUDA_ROOT", environ["CUDA_ROOT"]
-    match = re.search(r"--xla_gpu_cuda_data_dir=(\S+)", environ.get("XLA_FLAGS", ""))
-    if match is not None and os.path.isabs(match[1]):
-        yield "XLA_FLAGS", match[1]
-    for name in ("NUMBAPRO_NVVM", "NUMBAPRO_LIBDEVICE"):  # a file or folder of the toolkit, for old numba
-        match = re.match(r"(.+?)[/\\]nvvm(?:[/\\]|$)", environ.get(name, ""))
-        if match is not None and os.path.isabs(match[1]):
-            yield name, match[1]
-
-
-def _toolkit_of(root: Root, nvcc: str) -> str | None:
-    """Return the root of the toolkit of an nvcc on PATH; distributions put a small script there that starts it."""
-    if not root.is_file(nvcc):
-        return None
-    real_path = root.resolve(nvcc)
-    head = root.read(real_path, 4096)
-    if isinstance(head, str) and head.startswith("#!"):
-        match = re.search(r"^\s*exec\s+[\"']?(/[^\s\"'$]{1,500}/nvcc)\b", head, re.MULTILINE)
-        if match and root.is_file(match[1]):
-            real_path = root.resolve(match[1])
-    folder, name = os.path.split(real_path)
-    if not name.startswith("nvcc"):
-        return None  # ccache under another name
-    # Debian: the compiler is in /usr/lib/nvidia-cuda-toolkit, its libraries and headers are in /usr.
-    return re.sub(r"/lib/nvidia-cuda-toolkit$", "", os.path.dirname(folder)) or "/"
-
-
-def _conda_root(root: Root, prefix: str) -> str:
-    return os.path.join(prefix, "Library") if root.system == "Windows" else os.path.normpath(prefix)
-
-
-def python_site_folders() -> list[str]:
-    """Return the folders in cuda.pathfinder's order: in a virtual environment the user's own folder comes second."""
-    folders = site.getsitepackages()
-    if site.ENABLE_USER_SITE:
-        folders.insert(1 if sys.prefix != sys.base_prefix else 0, site.getusersitepackages())
-    return folders
 
 
 def _of_wheels(root: Root, sites: Sequence[str]) -> Iterator[Toolkit]:
@@ -224,13 +144,17 @@ def _wheel(versions: Mapping[str, str], names: Sequence[str]) -> Fact[str]:
 
 def _describe(root: Root, folder: str, found_via: str, parts: Parts, version: Fact[str] | None = None) -> Toolkit:
     if not root.is_dir(folder):
-        missing = Missing(NO_FOLDER)
+        missing = Missing(_NO_FOLDER)
         facts: dict[str, Any] = dict.fromkeys(parts, missing)
         return Toolkit(root=shown(folder), found_via=found_via, version=missing, architectures=missing, **facts)
     facts = {name: _part(root, folder, places, pattern) for name, (places, pattern) in parts.items()}
     version = version if version is not None else _version(root, folder, facts)
     kit = Toolkit(
-        root=shown(folder), found_via=found_via, version=version, architectures=_architectures(version), **facts
+        root=shown(folder),
+        found_via=found_via,
+        version=version,
+        architectures=architectures(root, folder, version),
+        **facts,
     )
     return host_limits(root, folder, kit)
 
@@ -282,33 +206,3 @@ def _version(root: Root, folder: str, parts: Mapping[str, Fact[str]]) -> Fact[st
             return Known(match[1], shown(real_name))
     match = re.fullmatch(r"(?:cuda-|CUDA-|v)(\d+\.\d+)", os.path.basename(folder))
     return Known(match[1], "the folder's name") if match else Missing("no file of the toolkit tells it")
-
-
-def _architectures(version: Fact[str]) -> Fact[tuple[str, ...]]:
-    if isinstance(version, Missing):
-        return version
-    row = architectures_of(version.value)
-    if row is None:
-        return Missing(f"the table of {TABLE_DATE} does not have toolkit {version.value}")
-    return Known(row.capabilities, f"table of {TABLE_DATE} ({row.source})")
-
-
-def architectures_from_ptxas(path: str, limit_s: float = 5.0) -> Fact[tuple[str, ...]]:
-    """Ask a toolkit's own ptxas which compute capabilities it compiles for.
-
-    Args:
-        path: The ptxas to run; it is started with `--help` and nothing else.
-        limit_s: After so many seconds it is killed.
-    """
-    import subprocess
-
-    try:
-        result = subprocess.run(
-            [path, "--help"], stdin=subprocess.DEVNULL, capture_output=True, timeout=limit_s, check=False
-        )
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
-        return Missing(f"{shown(path)} --help failed: {error}")
-    numbers = {int(number) for number in re.findall(rb"'sm_(\d{2,4})'", result.stdout[: 1 << 20])}
-    if not numbers:
-        return Missing(f"{shown(path)} --help names no architecture")
-    return Known(tuple(dotted(number) for number in sorted(numbers)), f"{shown(path)} --help")

@@ -11,7 +11,7 @@ from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.nvml import Nvml
-from cudadoctor.findings import SAID_BY_TEXT, Diagnosis, Finding
+from cudadoctor.findings import SAID_BY_TEXT, Diagnosis, Finding, by_reason
 from cudadoctor.report.frameworks import TITLE as FRAMEWORKS_TITLE
 from cudadoctor.report.frameworks import rows as framework_rows
 from cudadoctor.report.plan import plan_for_markdown
@@ -70,10 +70,7 @@ def _parts(diagnosis: Diagnosis, lines: Sequence[str]) -> Iterator[tuple[str, li
         listed = "\n".join(f"{name:24} {state:10} {text}".rstrip() for name, state, text in told)
         yield "the frameworks", _folded(FRAMEWORKS_TITLE, _block(listed))
     if diagnosis.skipped:
-        reasons: dict[str, list[str]] = {}
-        for item in diagnosis.skipped:
-            reasons.setdefault(item.reason, []).append(item.rule)
-        skipped = "\n".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
+        skipped = "\n".join(f"{', '.join(names)}: {reason}" for reason, names in by_reason(diagnosis.skipped).items())
         yield "what was not judged", _folded("Not judged", _block(skipped))
 
 

@@ -14,7 +14,7 @@ from cudadoctor.facts.base import Missing
 from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
-from cudadoctor.findings import Diagnosis, Finding
+from cudadoctor.findings import Diagnosis, Finding, by_reason
 from cudadoctor.text import printable
 
 _MARK = {
@@ -38,9 +38,7 @@ def diagnosis_html(diagnosis: Diagnosis, sentence: str) -> str:
     parts += [_finding(finding) for finding in diagnosis.findings]
     parts += [_folded(title, f"<pre>{_block(lines)}</pre>") for title, lines in _measured(diagnosis.facts)]
     if diagnosis.skipped:
-        reasons: dict[str, list[str]] = {}
-        for item in diagnosis.skipped:
-            reasons.setdefault(item.reason, []).append(item.rule)
+        reasons = by_reason(diagnosis.skipped)
         rows = [(_text(reason), f"<code>{_text(', '.join(rules))}</code>") for reason, rules in reasons.items()]
         parts.append(_folded(f"{len(diagnosis.skipped)} rules were not judged", _table(rows)))
     return f"<div>{''.join(parts)}</div>"

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cudadoctor.facts.ladder import Ladder
-from cudadoctor.findings import SAID_BY_TEXT, Diagnosis, Finding, Severity
+from cudadoctor.findings import SAID_BY_TEXT, Diagnosis, Finding, Severity, by_reason
 from cudadoctor.report.frameworks import TITLE as FRAMEWORKS_TITLE
 from cudadoctor.report.frameworks import rows as framework_rows
 from cudadoctor.report.plan import plan_for_terminal
@@ -55,10 +55,7 @@ def render_terminal(
         parts += [Text(), _frameworks(told)] if told else []
     if verbose and diagnosis.skipped:
         parts += [Text(), _plain("Not judged", style="bold")]
-        reasons: dict[str, list[str]] = {}
-        for skipped in diagnosis.skipped:
-            reasons.setdefault(skipped.reason, []).append(skipped.rule)
-        for reason, rules in reasons.items():
+        for reason, rules in by_reason(diagnosis.skipped).items():
             parts.append(Padding(_plain(f"{', '.join(rules)}: {reason}"), (0, 0, 0, 2)))
     return parts
 

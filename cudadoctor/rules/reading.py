@@ -12,7 +12,7 @@ from cudadoctor.facts.devices import Devices, join
 from cudadoctor.facts.driver import Driver, DriverDevice
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import KERNEL_STEPS, Ladder, Step
-from cudadoctor.facts.libraries import Libraries, LibraryFile
+from cudadoctor.facts.libraries import EMPTY_FILE, NOT_ON_SEARCH_PATH, Libraries, LibraryFile
 from cudadoctor.facts.nvml import Nvml, NvmlDevice
 from cudadoctor.facts.pci import Pci, PciDevice
 from cudadoctor.findings import Evidence
@@ -23,10 +23,6 @@ CUDA_STEPS = ("libcuda", "cu-init", "device-count", "context", *KERNEL_STEPS)
 # not found", and CUDA's "stub library" and "no device". Every other code was given by a driver.
 _NVML_WITHOUT_DRIVER = frozenset({9, 12, 13})
 _CUDA_WITHOUT_DRIVER = frozenset({34, 100})
-
-# What probes/libraries.py writes of a file that the loader would not try, and of one without content.
-_OFF_THE_PATH = "not on the search path"
-_EMPTY = "the file is empty"
 
 _VERSION = re.compile(r"\d{1,6}(?:\.\d{1,6}){0,5}", re.ASCII)
 _LONGEST_VERSION = 42  # what the pattern can match, and one more
@@ -199,7 +195,7 @@ def driver_files(libraries: Libraries | Missing, soname: str = "") -> tuple[Libr
         if file.soname.startswith(soname)
         and not is_stub(file.path, file.real_path)
         and not is_compat(file.path, file.real_path)
-        and not (isinstance(file.release, Missing) and file.release.reason == _EMPTY)
+        and not (isinstance(file.release, Missing) and file.release.reason == EMPTY_FILE)
     )
 
 
@@ -207,7 +203,7 @@ def on_search_path(libraries: Libraries | Missing, soname: str) -> tuple[Library
     """Return the files that the loader would try for a library, in its order; those off its path are left out."""
     if not isinstance(libraries, Libraries):
         return ()
-    return tuple(f for f in libraries.files if f.soname.startswith(soname) and f.found_via != _OFF_THE_PATH)
+    return tuple(f for f in libraries.files if f.soname.startswith(soname) and f.found_via != NOT_ON_SEARCH_PATH)
 
 
 def is_stub(*paths: str | None) -> bool:

@@ -16,7 +16,7 @@ from cudadoctor.facts.race import Race
 from cudadoctor.findings import Finding, Severity, Status
 from cudadoctor.rules.bandwidth.hops import PINNED, largest
 from cudadoctor.rules.reading import system_of, tried_device
-from cudadoctor.text import printable
+from cudadoctor.text import listed, printable
 
 # Facts that were saved by older releases end with these.
 _ALWAYS = ("context", "kernel-compile", "kernel-result", "copy")
@@ -171,8 +171,7 @@ def _others(machine: Machine, ladder: Ladder) -> str:
 def _frameworks(machine: Machine) -> str:
     """Name the frameworks that used the GPU, "" for none."""
     asked = machine.frameworks.asked if isinstance(machine.frameworks, Frameworks) else ()
-    names = [printable(framework.name) for framework in asked if framework.works]
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return listed([printable(framework.name) for framework in asked if framework.works])
 
 
 def _measured(machine: Machine) -> str:

@@ -1,7 +1,7 @@
 """Tables that probes and rules look up: cards, compute capabilities, driver releases. Each row knows its source.
 
-They are a last resort for what the user's own toolkit can say (its ptxas knows its architectures), and grow old:
-print `TABLE_DATE` beside whatever comes from them.
+They hold what a program of the machine would say if it were started (which architectures a toolkit's ptxas knows), and
+grow old: print `TABLE_DATE` beside whatever comes from them.
 """
 
 from cudadoctor.tables.cards import Card, pci_card

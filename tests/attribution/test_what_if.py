@@ -143,18 +143,3 @@ def test_the_mean_error_counts_what_was_measured_and_no_bounds() -> None:
     assert [each.measured_us for each in beside] == [100, 50, None, 16]
     assert what_if.mean_absolute_error(beside) == pytest.approx(0.1)
     assert what_if.mean_absolute_error(told) is None
-
-
-def test_a_persistent_kernel_takes_at_least_its_barriers_and_the_slower_of_arithmetic_and_memory() -> None:
-    found = what_if.persistent_bound(
-        "R6",
-        "R7",
-        barriers=1,
-        barrier_us=1.45,
-        flop=61.4e6,
-        gflop_per_s=66_900,
-        moved_bytes=50_000,
-        gb_per_s=3350,
-    )
-    assert found.bound
-    assert found.predicted_us == pytest.approx(1.45 + 0.918, abs=1e-3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cudadoctor.bandwidth.expected import expected_link, greatest_link
+from cudadoctor.bandwidth.expected import expected_link
 from cudadoctor.facts.bandwidth import ExpectedLink, LinkUnderLoad
 from cudadoctor.facts.base import Known, Missing
 from cudadoctor.facts.pci import Hop, PciDevice
@@ -154,19 +154,3 @@ def test_a_coherent_link_is_not_judged_by_pcie() -> None:
 
 def test_a_generation_that_does_not_exist_is_no_link() -> None:
     assert isinstance(expected_link(None, loaded(9, 16)), Missing)
-
-
-def test_the_greatest_link_takes_every_hop_at_its_best() -> None:
-    device = gpu(
-        hop("0000:53:00.0", (1, 8), (5, 16)),
-        hop("0000:52:00.0", (1, 8), (5, 16)),
-        hop("0000:51:00.0", (3, 8), (4, 16)),
-        hop("0000:50:01.0", (3, 8), (5, 16)),
-    )
-    assert seen(greatest_link(device, None)) == (31.5, "0000:51:00.0", 4, 16)
-
-
-def test_the_greatest_link_of_the_gpu_itself_is_nvmls() -> None:
-    device = gpu(hop("0000:01:00.0", (1, 16), (5, 16)))
-    assert seen(greatest_link(device, loaded(3, 16, (4, 16)))) == (31.5, "0000:01:00.0", 4, 16)
-    assert isinstance(greatest_link(None, None), Missing)

@@ -22,7 +22,7 @@ from cudadoctor.dbn.cpu import CpuFast
 from cudadoctor.dbn.cpu_reference import CpuReference
 from cudadoctor.dbn.digits import procedural
 from cudadoctor.dbn.network import Network, first_weights, minibatches
-from cudadoctor.dbn.sparse import usable_cores
+from cudadoctor.dbn.threads import usable_cores
 
 GFLOP = 732 * 2 * 64 * (784 * 300 * 2 + 300 * 10 * 3) / 1e9
 """Of the five dense products of an epoch: x A1, h A2, d2 A2^T, x^T d1, h^T d2."""

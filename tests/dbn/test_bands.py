@@ -3,10 +3,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from cudadoctor.dbn import bands
 from cudadoctor.dbn.events import Options
 from cudadoctor.facts.race import Epoch, Race
 from cudadoctor.tables.curves import PROCEDURAL, PROCEDURAL_TEST_ACCURACY
+from tests.dbn import bands
 
 MEANS = tuple(
     Epoch(epoch=number, loss=band.loss, err=band.err, seconds=1.0) for number, band in enumerate(PROCEDURAL, start=1)

@@ -36,7 +36,7 @@ def test_it_follows_the_reference_on_any_number_of_threads(
     layers: tuple[int, ...], threads: tuple[int, ...], share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pixels that few images have are caught up after many steps; widths change with the number of threads."""
-    monkeypatch.setattr(sparse, "usable_cores", lambda: 3)
+    monkeypatch.setattr(sparse, "most_workers", lambda: 3)
     monkeypatch.setattr(sparse, "_WIDTHS", (5, 2))
     network = Network(layers=layers, batch_size=3, weight_scale=0.3, l2=1e-3, learn_rate=0.05)
     pixels, labels = ink(layers[0], share)
@@ -90,7 +90,7 @@ def test_strips_suit_the_number_of_workers() -> None:
 
 def test_a_worker_that_cannot_start_fails_the_run_and_leaves_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """The others wait at the gate for it; they must be sent home, or the run would never end."""
-    monkeypatch.setattr(sparse, "usable_cores", lambda: 3)
+    monkeypatch.setattr(sparse, "most_workers", lambda: 3)
     network = Network(layers=(30, 96, 5), batch_size=3)
     trainer = trainer_of(network)
     before, _ = trainer.state()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
 import pytest
 
 from cudadoctor.dbn import threads
@@ -53,6 +54,7 @@ def test_more_threads_must_win_clearly() -> None:
 
 
 def test_a_limit_on_blas_threads_holds_and_ends() -> None:
+    assert np.ones(2) @ np.ones(2) == 2  # NumPy's BLAS must be loaded, also where this test runs alone
     blas = BlasThreads()
     before = blas.description
     assert "threads" in before

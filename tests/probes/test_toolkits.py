@@ -10,6 +10,7 @@ import pytest
 from cudadoctor.facts.base import Known, Missing, known
 from cudadoctor.facts.toolkits import Toolkits
 from cudadoctor.probes import toolkits
+from cudadoctor.probes.architectures import architectures
 from cudadoctor.probes.root import Root
 from tests.probes.machine_tree import MachineTree
 
@@ -44,7 +45,7 @@ def test_one_folder_under_three_names_is_one_toolkit(tree: MachineTree) -> None:
 def test_a_variable_that_names_no_folder_is_kept_with_that_reason(tree: MachineTree) -> None:
     (kit,) = gather(tree, CUDA_HOME="/usr/local/cuda-11.8").found
     assert (kit.root, kit.found_via) == ("/usr/local/cuda-11.8", "CUDA_HOME")
-    assert kit.version == Missing(toolkits.NO_FOLDER)
+    assert kit.version == Missing("the folder does not exist")
 
 
 @pytest.mark.parametrize(
@@ -165,16 +166,34 @@ def test_folders_that_other_variables_name_are_looked_at_after_the_rest(tree: Ma
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for ptxas is a shell script")
 @pytest.mark.parametrize(
-    ("script", "architectures"),
+    ("script", "told"),
     [
         ("echo \"Allowed values:  'compute_75','sm_120a','sm_75','sm_90',\n'sm_100'\"", ("7.5", "9.0", "10.0")),
         ("echo nothing", None),
         ("exec sleep 30", None),
     ],
 )
-def test_ptxas_is_asked_with_a_limit(tmp_path: Path, script: str, architectures: tuple[str, ...] | None) -> None:
-    ptxas = tmp_path / "ptxas"
+def test_ptxas_of_a_toolkit_newer_than_the_table_is_asked_with_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, told: tuple[str, ...] | None
+) -> None:
+    monkeypatch.setattr("cudadoctor.probes.architectures._PTXAS_LIMIT_S", 0.5)
+    ptxas = tmp_path / "bin" / "ptxas"
+    ptxas.parent.mkdir()
     ptxas.write_text(f"#!/bin/sh\n{script}\n")
     ptxas.chmod(0o755)
-    assert known(toolkits.architectures_from_ptxas(str(ptxas), 0.5)) == architectures
-    assert isinstance(toolkits.architectures_from_ptxas(str(tmp_path / "none")), Missing)
+    (tmp_path / "bin" / "nvcc").write_text("")
+    (tmp_path / "version.json").write_text('{"cuda": {"version": "99.0.1"}}')
+    section = toolkits.gather(Root(), {"CUDA_HOME": str(tmp_path)}, [])
+    assert isinstance(section, Toolkits)
+    assert known(section.found[0].architectures) == told
+
+
+def test_ptxas_is_not_asked_where_the_table_tells_or_the_files_are_another_machines(tmp_path: Path) -> None:
+    ptxas = tmp_path / "bin" / "ptxas"
+    ptxas.parent.mkdir()
+    ptxas.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\n")
+    ptxas.chmod(0o755)
+    assert isinstance(architectures(Root(), str(tmp_path), Known("12.4", "here")), Known)
+    assert isinstance(architectures(Root(str(tmp_path)), "/", Known("99.0", "here")), Missing)
+    assert isinstance(architectures(Root(), str(tmp_path / "bin"), Known("99.0", "here")), Missing)
+    assert not (tmp_path / "asked").exists()

@@ -14,12 +14,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cudadoctor.attribution.profile.trace import Control, DeviceUse, Peaks, Trace
+    from cudadoctor.attribution.profile.trace import Control, Peaks, Trace
     from cudadoctor.facts.profile import Analysis
 
 
-def analyse(trace: Trace, control: Control, peaks: Peaks, use: DeviceUse | None = None) -> Analysis:
+def analyse(trace: Trace, control: Control, peaks: Peaks) -> Analysis:
     """Return what a trace says; see `analysis.analyse`."""
     from cudadoctor.attribution.profile.analysis import analyse as made
 
-    return made(trace, control, peaks, use)
+    return made(trace, control, peaks)

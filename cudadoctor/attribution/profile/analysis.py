@@ -17,7 +17,7 @@ from cudadoctor.attribution.profile.host import Host
 from cudadoctor.attribution.profile.host_speed import host_speeds, scaled
 from cudadoctor.attribution.profile.model import Model, build, tidy
 from cudadoctor.attribution.profile.steps import Found
-from cudadoctor.attribution.profile.trace import Control, DeviceUse, Peaks, Trace
+from cudadoctor.attribution.profile.trace import Control, Peaks, Trace
 from cudadoctor.attribution.profile.window import Window
 from cudadoctor.attribution.statistics import bootstrap_median
 from cudadoctor.facts.profile import Analysis, Replayed, Steps, WhatIf
@@ -26,14 +26,13 @@ _MOST_SAMPLED = 200
 _FEW_STEPS_CHECKED = 0.25
 
 
-def analyse(trace: Trace, control: Control, peaks: Peaks, use: DeviceUse | None = None) -> Analysis:
+def analyse(trace: Trace, control: Control, peaks: Peaks) -> Analysis:
     """Take a traced run apart and predict what it would take without each cause.
 
     Args:
         trace: What was recorded.
         control: The untraced runs.
         peaks: What this machine was measured to reach.
-        use: How the GPU's units were used in an untraced run, where NVML tells.
 
     Returns:
         The facts; where records are missing, what the others say, and notes of what is missing.
@@ -58,7 +57,7 @@ def analyse(trace: Trace, control: Control, peaks: Peaks, use: DeviceUse | None 
     if excerpt is not None and replayed.error is not None and (may_predict or checked.differs):
         window = Window(excerpt, steady[0], peaks)
         predicted += once.warm_up(model, host, found, busies[0], wall=checked.wall, error=replayed.error)
-        predicted += what_ifs.predict(window, replayed, steps=found.steady + found.warm_up, use=use)
+        predicted += what_ifs.predict(window, replayed, steps=found.steady + found.warm_up)
         predicted += once.ramp(model, wall=checked.wall, error=replayed.error)
     told = _told(found, excerpt, model)
     return Analysis(

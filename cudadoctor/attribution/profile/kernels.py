@@ -1,10 +1,9 @@
 """What a trace says of kernels that could be faster themselves, and of kernels that were slower at first.
 
 A trace holds a kernel's grid, name and time. So a grid that leaves most of the GPU empty is seen at once. Double
-precision is read off names and types, off the code where it is known, or off the use of the units where NVML counts
-it. Memory that is read in a slow order is seen in code whose neighbouring threads reach far apart: where that code
-does not loop, a thread moves a known number of bytes, and the time tells how slowly. Of other kernels, NVML's counters
-can say that the memory is busy with far more bytes than there are threads for.
+precision is read off names and types, or off the code where it is known. Memory that is read in a slow order is seen in
+code whose neighbouring threads reach far apart: where that code does not loop, a thread moves a known number of bytes,
+and the time tells how slowly.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from cudadoctor.attribution.profile import edits
 from cudadoctor.attribution.profile.excerpt import Excerpt
 from cudadoctor.attribution.profile.grouping import grouped
 from cudadoctor.attribution.profile.model import Floats, Model
-from cudadoctor.attribution.profile.trace import DeviceKind, DeviceUse
+from cudadoctor.attribution.profile.trace import DeviceKind
 from cudadoctor.attribution.profile.window import Candidate, Window
 
 FEW_BLOCKS = 2
@@ -31,8 +30,6 @@ _LONG_KERNEL = 20_000.0
 _KERNEL_BOUND = 0.5
 _CONSUMER = 16.0
 """Consumer cards do 1:16 and less of their float32 in float64, those of data centres 1:2."""
-_FP64_USE = 0.1
-_MEMORY_USE = 0.5
 _SLOW_READS = 0.25
 """Part of the device's bandwidth: a kernel that only moves bytes reaches 0.7 and more in order."""
 _RAMP = 1.2
@@ -55,13 +52,12 @@ class Ramp(NamedTuple):
     cost: float
 
 
-def candidates(window: Window, use: DeviceUse | None = None) -> Iterator[Candidate]:
+def candidates(window: Window) -> Iterator[Candidate]:
     """Yield what may make the kernels slow."""
     excerpt = window.excerpt
     kernels = excerpt.ops["kind"] == DeviceKind.KERNEL
     if kernels.any():
-        memory = _far_apart(window, kernels) or _memory(window, kernels, use)
-        for found in (_few_blocks(window, kernels), memory, _double(window, kernels, use)):
+        for found in (_few_blocks(window, kernels), _far_apart(window, kernels), _double(window, kernels)):
             if found is not None:
                 yield found
 
@@ -92,7 +88,7 @@ def _few_blocks(window: Window, kernels: NDArray[np.bool_]) -> Candidate | None:
     )
 
 
-def _double(window: Window, kernels: NDArray[np.bool_], use: DeviceUse | None) -> Candidate | None:
+def _double(window: Window, kernels: NDArray[np.bool_]) -> Candidate | None:
     excerpt, ratio = window.excerpt, window.peaks.fp32_per_fp64
     if not ratio or ratio <= 1:
         return None
@@ -103,28 +99,21 @@ def _double(window: Window, kernels: NDArray[np.bool_], use: DeviceUse | None) -
         if 0 <= name < len(names):
             double[name] = code.float64 > code.float32
     mine = kernels & double[index]
-    counted = use.fp64 if use is not None else None
-    if not mine.any() and counted is not None and use is not None and counted >= _FP64_USE * max(use.busy or 1.0, 0.01):
-        mine = kernels
     if not mine.any():
         return None
     total = float(excerpt.base.duration[kernels].sum())
     share = float(excerpt.base.duration[mine].sum()) / total if total > 0 else 0.0
-    seen = [
-        window.sign("share of kernel time in double precision", share, "names or code of kernels"),
-        window.sign("single over double precision on this device", ratio, "architecture"),
-        window.sign("share of the time in kernels", window.parts.share("kernels"), "decomposition"),
-    ]
-    if counted is not None:
-        seen.append(window.sign("part of the time in which the FP64 units worked", counted, "NVML"))
-    # Twice the bytes at least; more only where the FP64 units are what is waited for.
-    bound = ratio if counted is not None and use is not None and counted >= 0.3 * max(use.busy or 1.0, 0.01) else 2.0
-    factor = np.where(mine, 1.0 / (ratio if ratio >= _CONSUMER and counted is None else min(bound, ratio)), 1.0)
+    # Half the bytes at least; more only where the FP64 units are so few that they are what is waited for.
+    factor = np.where(mine, 1.0 / (ratio if ratio >= _CONSUMER else min(2.0, ratio)), 1.0)
     return Candidate(
         "fp64-on-consumer-gpu",
         edits.with_faster_kernels(excerpt, factor),
         "float32 throughout, if that is precise enough",
-        tuple(seen),
+        (
+            window.sign("share of kernel time in double precision", share, "names or code of kernels"),
+            window.sign("single over double precision on this device", ratio, "architecture"),
+            window.sign("share of the time in kernels", window.parts.share("kernels"), "decomposition"),
+        ),
         fits=ratio >= _CONSUMER and share >= _MOST_TIME and window.parts.share("kernels") >= _KERNEL_BOUND,
         bound=True,
         kernels=_names(excerpt, mine),
@@ -161,38 +150,6 @@ def _far_apart(window: Window, kernels: NDArray[np.bool_]) -> Candidate | None:
             ),
         ),
         fits=float(duration[slow].sum()) >= _MOST_TIME * total,
-        bound=True,
-        kernels=_names(excerpt, slow),
-    )
-
-
-def _memory(window: Window, kernels: NDArray[np.bool_], use: DeviceUse | None) -> Candidate | None:
-    """Judge by the bytes that can be of use: a kernel's threads times 16 bytes are more than most kernels need."""
-    excerpt, peak = window.excerpt, window.peaks.device_memory
-    if not peak or use is None or use.device_memory is None:
-        return None
-    ops, duration = excerpt.ops, excerpt.base.duration
-    useful = ops["blocks"].astype(np.float64) * ops["threads"] * 16.0
-    wide = kernels & (ops["blocks"] >= FEW_BLOCKS * (window.peaks.multiprocessors or 1)) & (duration >= _LONG_KERNEL)
-    slow = wide & (useful / np.maximum(duration, 1.0) * 1e9 <= 0.1 * peak)
-    total = float(duration[kernels].sum())
-    busy = use.device_memory / max(use.busy or 1.0, 0.01)
-    if not slow.any() or float(duration[slow].sum()) < _MOST_TIME * total or busy < _MEMORY_USE:
-        return None
-    factor = np.where(slow, np.maximum(useful / peak * 1e9 / np.maximum(duration, 1.0), 1 / 32), 1.0)
-    return Candidate(
-        "uncoalesced-access",
-        edits.with_faster_kernels(excerpt, np.minimum(factor, 1.0)),
-        "neighbouring threads read neighbouring elements",
-        (
-            window.sign("share of kernel time in such kernels", float(duration[slow].sum()) / total),
-            window.sign("part of that time in which device memory was busy", busy, "NVML"),
-            window.sign(
-                "16 bytes a thread over kernel time, part of this device's bandwidth",
-                float(useful[slow].sum() / duration[slow].sum() * 1e9 / peak),
-            ),
-        ),
-        fits=False,  # other reasons for moving bytes again and again look the same
         bound=True,
         kernels=_names(excerpt, slow),
     )

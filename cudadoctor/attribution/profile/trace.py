@@ -241,21 +241,6 @@ class Peaks(NamedTuple):
     """How many times faster this device is in single than in double precision, by its architecture."""
 
 
-class DeviceUse(NamedTuple):
-    """How a GPU's units were used while the program ran untraced, each a fraction of the time (NVML's GPM).
-
-    None where NVML does not tell. Means over the run, so they are low where the GPU was idle for the most part.
-    """
-
-    device_memory: float | None = None
-    fp64: float | None = None
-    fp32: float | None = None
-    tensor: float | None = None
-    occupancy: float | None = None
-    busy: float | None = None
-    """Time in which any kernel ran, over the same time."""
-
-
 class Control(NamedTuple):
     """The program untraced: wall nanoseconds from its first line to its end, one a run.
 

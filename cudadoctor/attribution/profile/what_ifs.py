@@ -22,7 +22,6 @@ from cudadoctor.attribution.profile.decomposition import name_of
 from cudadoctor.attribution.profile.excerpt import Excerpt
 from cudadoctor.attribution.profile.model import Floats
 from cudadoctor.attribution.profile.replay import Script, fronts, play
-from cudadoctor.attribution.profile.trace import DeviceUse
 from cudadoctor.attribution.profile.window import Candidate, Window
 from cudadoctor.facts.profile import Replayed, WhatIf
 
@@ -32,14 +31,13 @@ _ALIKE = 0.85
 _TRACER_KNOWN = 0.5
 
 
-def predict(window: Window, replayed: Replayed, *, steps: int, use: DeviceUse | None = None) -> tuple[WhatIf, ...]:
+def predict(window: Window, replayed: Replayed, *, steps: int) -> tuple[WhatIf, ...]:
     """Predict what a step would take without each cause that a pattern names.
 
     Args:
         window: What is played.
         replayed: How the replay compares with the untraced runs.
         steps: How many steps the run has.
-        use: How the GPU's units were used.
 
     Returns:
         Those that save 1 % and more, in the order in which they should be tackled.
@@ -53,7 +51,7 @@ def predict(window: Window, replayed: Replayed, *, steps: int, use: DeviceUse | 
     else:
         off = min(off, _TRACER_KNOWN * _tracer_share(excerpt))
     error = math.hypot(excerpt.error, off)
-    left = [*patterns.candidates(window), *kernels.candidates(window, use)]
+    left = [*patterns.candidates(window), *kernels.candidates(window)]
     alone = {each.cause: _lengths(excerpt, each.edit(excerpt.base)) for each in left}
     script, now = excerpt.base, excerpt.lengths
     made: list[WhatIf] = []

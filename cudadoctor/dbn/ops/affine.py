@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cudadoctor.dbn.ops.device import cuda, gpu_kernel
-from cudadoctor.dbn.ops.grid import FLOAT_BYTES, TILE, Cost, tiles
+from cudadoctor.dbn.ops.grid import TILE, tiles
 from cudadoctor.dbn.ops.products import row_by_column
 
 
@@ -30,10 +30,3 @@ def kernel(x: Any, weights: Any, biases: Any, out: Any) -> None:
 def launch(x: Any, weights: Any, biases: Any, out: Any, *, stream: Any = 0) -> None:
     """Compute n into `out`."""
     kernel[tiles(*out.shape), (TILE, TILE), stream](x, weights, biases, out)
-
-
-def cost(m: int, inputs: int, outputs: int) -> Cost:
-    """Return bytes and flops for m samples."""
-    return Cost(
-        FLOAT_BYTES * (m * inputs + inputs * outputs + outputs + m * outputs), 2 * m * inputs * outputs + m * outputs
-    )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cudadoctor.dbn.ops.device import cuda, gpu_kernel
-from cudadoctor.dbn.ops.grid import BLOCK, FLOAT_BYTES, Cost, blocks
+from cudadoctor.dbn.ops.grid import BLOCK, blocks
 
 
 def reference(d: Any) -> Any:
@@ -32,8 +32,3 @@ def kernel(d: Any, out: Any) -> None:
 def launch(d: Any, out: Any, *, block: int = BLOCK, stream: Any = 0) -> None:
     """Compute q into `out`."""
     kernel[blocks(out.size, block), block, stream](d, out)
-
-
-def cost(m: int, outputs: int) -> Cost:
-    """Return bytes and flops for m samples."""
-    return Cost(FLOAT_BYTES * (m * outputs + outputs), m * outputs)

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from cudadoctor.dbn.ops.device import cuda, gpu_kernel
-from cudadoctor.dbn.ops.grid import DEPTH, FLOAT_BYTES, TILE, Cost, tiles
+from cudadoctor.dbn.ops.grid import DEPTH, TILE, tiles
 
 # The tile of x is read down its columns by neighbouring threads of a warp: one column more avoids bank conflicts.
 _PADDED = DEPTH + 1
@@ -58,11 +58,3 @@ def launch(
 ) -> None:
     """Compute h into `out`."""
     kernel[tiles(*out.shape), (TILE, TILE), stream](x, rows, step, scale, weights, biases, out)
-
-
-def cost(m: int, inputs: int, outputs: int, input_bytes: int = 1) -> Cost:
-    """Return bytes and flops for m samples."""
-    return Cost(
-        m * inputs * input_bytes + FLOAT_BYTES * (m + inputs * outputs + outputs + m * outputs),
-        2 * m * inputs * outputs + 3 * m * outputs,
-    )

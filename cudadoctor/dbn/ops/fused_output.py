@@ -14,7 +14,7 @@ import numba
 import numpy as np
 
 from cudadoctor.dbn.ops.device import cuda, gpu_kernel
-from cudadoctor.dbn.ops.grid import BLOCK, FLOAT_BYTES, Cost
+from cudadoctor.dbn.ops.grid import BLOCK
 
 
 def reference(h: Any, weights: Any, biases: Any, t: Any) -> tuple[Any, Any, Any]:
@@ -78,11 +78,3 @@ def launch(
 ) -> None:
     """Compute d, and row `step` of the totals."""
     kernel[d.shape[0], BLOCK, stream](h, weights, biases, labels, rows, step, d, totals)
-
-
-def cost(m: int, units: int, classes: int) -> Cost:
-    """Return bytes and flops (an exponential or logarithm counted as one) for m samples."""
-    return Cost(
-        FLOAT_BYTES * (m * units + units * classes + classes + m * classes + 3 * m) + m,
-        2 * m * units * classes + m * (5 * classes + 4),
-    )

@@ -15,7 +15,7 @@ import numba
 import numpy as np
 
 from cudadoctor.dbn.ops.device import cuda, gpu_kernel
-from cudadoctor.dbn.ops.grid import DEPTH, FLOAT_BYTES, TILE, Cost, tiles
+from cudadoctor.dbn.ops.grid import DEPTH, TILE, tiles
 
 
 def reference(
@@ -87,11 +87,3 @@ def launch(
     """Update A, v, c and vc."""
     grid = tiles(*weights.shape)
     kernel[grid, (TILE, TILE), stream](x, rows, step, scale, d, weights, velocity, biases, pace, numbers)
-
-
-def cost(m: int, inputs: int, outputs: int, input_bytes: int = 1) -> Cost:
-    """Return bytes and flops for m samples."""
-    return Cost(
-        m * inputs * input_bytes + FLOAT_BYTES * (m * outputs + 4 * (inputs + 1) * outputs),
-        2 * m * inputs * outputs + m * outputs + 7 * (inputs + 1) * outputs,
-    )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cudadoctor.dbn.ops.device import cuda, gpu_kernel
-from cudadoctor.dbn.ops.grid import BLOCK, FLOAT_BYTES, Cost, blocks
+from cudadoctor.dbn.ops.grid import BLOCK, blocks
 
 _PER_PIXEL = np.float32(1 / 255)
 
@@ -39,8 +39,3 @@ def launch(
     """Gather minibatch `step` of the epoch into x and t."""
     samples, inputs = x.shape
     kernel[(blocks(inputs, block), samples), block, stream](pixels, labels, rows, step, x, t)
-
-
-def cost(m: int, inputs: int) -> Cost:
-    """Return bytes and flops for m samples."""
-    return Cost(m * (4 + 2 + inputs * (1 + FLOAT_BYTES)), m * inputs)

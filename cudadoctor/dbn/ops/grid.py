@@ -1,8 +1,6 @@
-"""Grid arithmetic, and the cost of an operation."""
+"""Grid arithmetic."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 TILE = 16
 """Side of the square tiles of the matrix products: 256 threads a block, and 2 KiB of shared memory."""
@@ -15,15 +13,6 @@ BLOCK = 128
 
 ROWS_BLOCK = 64
 """Threads of the one block that sums over a minibatch: a row each for 64 rows, in turns for more."""
-
-FLOAT_BYTES = 4
-
-
-class Cost(NamedTuple):
-    """What an operation must move and compute at least: device memory read and written once, and flops."""
-
-    bytes: int
-    flops: int
 
 
 def blocks(items: int, block: int) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cudadoctor.dbn.ops.device import cuda, gpu_kernel
-from cudadoctor.dbn.ops.grid import FLOAT_BYTES, TILE, Cost, tiles
+from cudadoctor.dbn.ops.grid import TILE, tiles
 from cudadoctor.dbn.ops.products import row_by_row
 
 
@@ -32,8 +32,3 @@ def kernel(d: Any, weights: Any, h: Any, out: Any) -> None:
 def launch(d: Any, weights: Any, h: Any, out: Any, *, stream: Any = 0) -> None:
     """Compute e into `out`."""
     kernel[tiles(*out.shape), (TILE, TILE), stream](d, weights, h, out)
-
-
-def cost(m: int, units: int, outputs: int) -> Cost:
-    """Return bytes and flops for m samples."""
-    return Cost(FLOAT_BYTES * (m * outputs + units * outputs + 2 * m * units), 2 * m * units * outputs)

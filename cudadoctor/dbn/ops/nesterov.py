@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cudadoctor.dbn.ops.device import cuda, gpu_kernel
-from cudadoctor.dbn.ops.grid import BLOCK, FLOAT_BYTES, Cost, blocks
+from cudadoctor.dbn.ops.grid import BLOCK, blocks
 
 
 def reference(ahead: Any, velocity: Any, gradient: Any, mu: Any, rate: Any, shrink: Any) -> tuple[Any, Any]:
@@ -46,8 +46,3 @@ def launch(
 ) -> None:
     """Update A and v."""
     kernel[blocks(ahead.size, block), block, stream](ahead, velocity, gradient, mu, rate, shrink)
-
-
-def cost(parameters: int) -> Cost:
-    """Return bytes and flops."""
-    return Cost(5 * FLOAT_BYTES * parameters, 7 * parameters)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cudadoctor.dbn.ops.device import cuda, gpu_kernel
-from cudadoctor.dbn.ops.grid import BLOCK, FLOAT_BYTES, Cost, blocks
+from cudadoctor.dbn.ops.grid import BLOCK, blocks
 
 
 def reference(p: Any, t: Any) -> Any:
@@ -32,8 +32,3 @@ def kernel(p: Any, t: Any) -> None:
 def launch(p: Any, t: Any, *, block: int = BLOCK, stream: Any = 0) -> None:
     """Turn the probabilities p into deltas."""
     kernel[blocks(p.size, block), block, stream](p, t)
-
-
-def cost(m: int, classes: int) -> Cost:
-    """Return bytes and flops for m samples."""
-    return Cost(2 * FLOAT_BYTES * m * classes + m, m * classes)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cudadoctor.dbn.ops.device import cuda, gpu_kernel
-from cudadoctor.dbn.ops.grid import BLOCK, FLOAT_BYTES, Cost, blocks
+from cudadoctor.dbn.ops.grid import BLOCK, blocks
 
 
 def reference(n: Any) -> Any:
@@ -29,8 +29,3 @@ def kernel(h: Any) -> None:
 def launch(h: Any, *, block: int = BLOCK, stream: Any = 0) -> None:
     """Rectify the flat array h."""
     kernel[blocks(h.size, block), block, stream](h)
-
-
-def cost(m: int, units: int) -> Cost:
-    """Return bytes and flops for m samples."""
-    return Cost(2 * FLOAT_BYTES * m * units, m * units)

@@ -14,7 +14,7 @@ import numba
 import numpy as np
 
 from cudadoctor.dbn.ops.device import cuda, gpu_kernel
-from cudadoctor.dbn.ops.grid import FLOAT_BYTES, ROWS_BLOCK, Cost
+from cudadoctor.dbn.ops.grid import ROWS_BLOCK
 
 
 def reference(z: Any, t: Any) -> tuple[Any, float, int]:
@@ -62,8 +62,3 @@ def kernel(z: Any, t: Any, step: int, totals: Any) -> None:
 def launch(z: Any, t: Any, step: int, totals: Any, *, stream: Any = 0) -> None:
     """Turn the outputs z into p, and write the totals of this minibatch."""
     kernel[1, ROWS_BLOCK, stream](z, t, step, totals)
-
-
-def cost(m: int, classes: int) -> Cost:
-    """Return bytes and flops (an exponential or logarithm counted as one) for m samples."""
-    return Cost(2 * FLOAT_BYTES * m * classes + m + 2 * FLOAT_BYTES, m * (4 * classes + 4))

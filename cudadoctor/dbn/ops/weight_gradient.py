@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 from cudadoctor.dbn.ops.device import cuda, gpu_kernel
-from cudadoctor.dbn.ops.grid import FLOAT_BYTES, TILE, Cost, tiles
+from cudadoctor.dbn.ops.grid import TILE, tiles
 
 
 def reference(x: Any, d: Any) -> Any:
@@ -47,8 +47,3 @@ def kernel(x: Any, d: Any, out: Any) -> None:
 def launch(x: Any, d: Any, out: Any, *, stream: Any = 0) -> None:
     """Compute G into `out`."""
     kernel[tiles(*out.shape), (TILE, TILE), stream](x, d, out)
-
-
-def cost(m: int, inputs: int, outputs: int) -> Cost:
-    """Return bytes and flops for m samples."""
-    return Cost(FLOAT_BYTES * (m * inputs + m * outputs + inputs * outputs), 2 * m * inputs * outputs)

@@ -6,24 +6,12 @@ its first eight bytes and the code behind them.
 
 from __future__ import annotations
 
-from cudadoctor.gpu.cupti import pool
+from cudadoctor.gpu.cupti import call_source, pool
 
 ALIGNMENT = 1 << 16
 
 TRIPLES = {"x86_64": "x86_64-unknown-linux-gnu", "aarch64": "aarch64-unknown-linux-gnu"}
 _HERE = {"x86_64": "leaq 0(%rip), $0", "aarch64": "adr $0, ."}
-
-# gettid() by its number: older C libraries have no function for it. Source: the kernel's system call tables.
-_GETTID = {
-    "x86_64": ("syscall", "={rax},{rax},~{rcx},~{r11},~{memory}", 186),
-    "aarch64": ("svc #0", "={x0},{x8},~{memory}", 178),
-}
-
-_CLOCK_MONOTONIC = 1
-
-# CUpti_CallbackData of cupti_callbacks.h, 11 to 13: the call's arguments, where it puts its result, a word that is kept
-# from its begin to its end, and its correlation.
-_ARGUMENTS_AT, _RESULT_AT, _WORD_AT, _CORRELATION_AT = 16, 24, 56, 64
 
 _KERNEL_NAME_AT, _MARKER_NAME_AT = 104, 40
 """Where a record of a kernel and one of an NVTX marker keep the pointer to their names (cupti_activity.h, 11 to 13)."""
@@ -35,13 +23,9 @@ def source(layout: pool.Layout, machine: str) -> str:
     `requested(uint8_t **buffer, size_t *size, size_t *records)` hands out the next slot, or none when all are taken.
     `completed(ctx, stream, uint8_t *buffer, size_t size, size_t valid)` walks the records with
     cuptiActivityGetNextRecord, notes the size of each kind and copies names that are new, and then notes `valid`.
-    `delay(user, domain, id, data)` spins for the delay in the pool before a call begins (its site is 0), and counts.
-    `mark(user, domain, id, data)` notes the moment in which a call begins.
-    `call(user, domain, id, data)` keeps the moment in which a call begins in the word that CUPTI keeps for it, and
-    writes a record of the call when it ends.
+    The callbacks of calls (`delay`, `mark`, `call`) follow from call_source.
     """
     last = pool.HASH_ENTRIES - 1
-    gettid, registers, gettid_number = _GETTID[machine]
     return f"""
 target triple = "{TRIPLES[machine]}"
 
@@ -246,144 +230,4 @@ leave:
   ret void
 }}
 
-define void @delay(ptr %user, i32 %domain, i32 %id, ptr %data) {{
-entry:
-  %time = alloca [2 x i64]
-  %site = load i32, ptr %data
-  %enters = icmp eq i32 %site, 0
-  br i1 %enters, label %begin, label %leave
-begin:
-  %pool = call i64 @pool()
-  %delay_address = add i64 %pool, {pool.DELAY_NS_AT}
-  %delay_at = inttoptr i64 %delay_address to ptr
-  %wanted = load i64, ptr %delay_at
-  %first = call i64 @now(i64 %pool, ptr %time)
-  br label %spin
-spin:
-  %moment = call i64 @now(i64 %pool, ptr %time)
-  %passed = sub i64 %moment, %first
-  %enough = icmp uge i64 %passed, %wanted
-  br i1 %enough, label %count, label %spin
-count:
-  %count_address = add i64 %pool, {pool.DELAYED_AT}
-  %count_at = inttoptr i64 %count_address to ptr
-  %ignored = atomicrmw add ptr %count_at, i64 1 seq_cst
-  br label %leave
-leave:
-  ret void
-}}
-
-define void @mark(ptr %user, i32 %domain, i32 %id, ptr %data) {{
-entry:
-  %time = alloca [2 x i64]
-  %site = load i32, ptr %data
-  %enters = icmp eq i32 %site, 0
-  br i1 %enters, label %begin, label %leave
-begin:
-  %pool = call i64 @pool()
-  %moment = call i64 @now(i64 %pool, ptr %time)
-  %count_address = add i64 %pool, {pool.MARKED_AT}
-  %count_at = inttoptr i64 %count_address to ptr
-  %number = atomicrmw add ptr %count_at, i64 1 seq_cst
-  %fits = icmp ult i64 %number, {layout.marks}
-  br i1 %fits, label %note, label %leave
-note:
-  %offset = mul i64 %number, {pool.MARK_BYTES}
-  %in_pool = add i64 %offset, {layout.slots_at}
-  %address = add i64 %pool, %in_pool
-  %at = inttoptr i64 %address to ptr
-  store i64 %moment, ptr %at
-  br label %leave
-leave:
-  ret void
-}}
-
-define void @call(ptr %user, i32 %domain, i32 %id, ptr %data) {{
-entry:
-  %time = alloca i64
-  %pool = call i64 @pool()
-  %site = load i32, ptr %data
-  %enters = icmp eq i32 %site, 0
-  %word_at = getelementptr i8, ptr %data, i64 {_WORD_AT}
-  %word = load ptr, ptr %word_at
-  br i1 %enters, label %begin, label %end
-begin:
-  %begins = call i64 @stamp(i64 %pool, ptr %time)
-  store i64 %begins, ptr %word
-  ret void
-end:
-  %ends = call i64 @stamp(i64 %pool, ptr %time)
-  %began = load i64, ptr %word
-  %count_address = add i64 %pool, {pool.CALLED_AT}
-  %count_at = inttoptr i64 %count_address to ptr
-  %number = atomicrmw add ptr %count_at, i64 1 seq_cst
-  %fits = icmp ult i64 %number, {layout.calls}
-  br i1 %fits, label %note, label %leave
-note:
-  %offset = mul i64 %number, {pool.CALL_BYTES}
-  %in_pool = add i64 %offset, {layout.calls_at}
-  %address = add i64 %pool, %in_pool
-  %id_address = add i64 %address, 16
-  %id_at = inttoptr i64 %id_address to ptr
-  store i32 %id, ptr %id_at
-  %thread = call i64 asm sideeffect "{gettid}", "{registers}"(i64 {gettid_number})
-  %short_thread = trunc i64 %thread to i32
-  %thread_address = add i64 %address, 20
-  %thread_at = inttoptr i64 %thread_address to ptr
-  store i32 %short_thread, ptr %thread_at
-  %correlation_from = getelementptr i8, ptr %data, i64 {_CORRELATION_AT}
-  %correlation = load i32, ptr %correlation_from
-  %correlation_address = add i64 %address, 24
-  %correlation_at = inttoptr i64 %correlation_address to ptr
-  store i32 %correlation, ptr %correlation_at
-  %result_from = getelementptr i8, ptr %data, i64 {_RESULT_AT}
-  %result_at = load ptr, ptr %result_from
-  %result = load i32, ptr %result_at
-  %kept_address = add i64 %address, 28
-  %kept_at = inttoptr i64 %kept_address to ptr
-  store i32 %result, ptr %kept_at
-  %arguments_from = getelementptr i8, ptr %data, i64 {_ARGUMENTS_AT}
-  %arguments = load ptr, ptr %arguments_from
-  %has_arguments = icmp ne ptr %arguments, null
-  br i1 %has_arguments, label %argue, label %close
-argue:
-  %argument = load i64, ptr %arguments
-  %argument_address = add i64 %address, 32
-  %argument_at = inttoptr i64 %argument_address to ptr
-  store i64 %argument, ptr %argument_at
-  br label %close
-close:
-  %start_at = inttoptr i64 %address to ptr
-  store i64 %began, ptr %start_at
-  %end_address = add i64 %address, 8
-  %end_at = inttoptr i64 %end_address to ptr
-  store atomic i64 %ends, ptr %end_at release, align 8
-  br label %leave
-leave:
-  ret void
-}}
-
-define internal i64 @stamp(i64 %pool, ptr %time) {{
-  %stamp_address = add i64 %pool, {pool.STAMP_AT}
-  %stamp_at = inttoptr i64 %stamp_address to ptr
-  %stamp_number = load i64, ptr %stamp_at
-  %stamp = inttoptr i64 %stamp_number to ptr
-  %ignored = call i32 %stamp(ptr %time)
-  %now = load i64, ptr %time
-  ret i64 %now
-}}
-
-define internal i64 @now(i64 %pool, ptr %time) {{
-  %clock_address = add i64 %pool, {pool.CLOCK_AT}
-  %clock_at = inttoptr i64 %clock_address to ptr
-  %clock_number = load i64, ptr %clock_at
-  %clock = inttoptr i64 %clock_number to ptr
-  %ignored = call i32 %clock(i32 {_CLOCK_MONOTONIC}, ptr %time)
-  %nanoseconds_at = getelementptr [2 x i64], ptr %time, i64 0, i64 1
-  %seconds = load i64, ptr %time
-  %nanoseconds = load i64, ptr %nanoseconds_at
-  %scaled = mul i64 %seconds, 1000000000
-  %now = add i64 %scaled, %nanoseconds
-  ret i64 %now
-}}
-"""
+{call_source.source(layout, machine)}"""

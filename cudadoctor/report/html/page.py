@@ -19,7 +19,7 @@ from cudadoctor.facts.frameworks import Frameworks
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
-from cudadoctor.findings import SAID_BY_TEXT, Diagnosis, Finding
+from cudadoctor.findings import SAID_BY_TEXT, Diagnosis, Finding, by_reason
 from cudadoctor.report.html.bandwidth import bandwidth_parts
 from cudadoctor.report.html.devices import devices_parts
 from cudadoctor.report.html.explanation import explanation
@@ -78,7 +78,7 @@ def render_html(
         plan=diagnosis.plan,
         wants_check=wants_check,
         parts=_parts(diagnosis, only_device, everything),
-        skipped=_by_reason(diagnosis),
+        skipped=by_reason(diagnosis.skipped),
         # Of a fleet, the parts show what there is; thousands of nodes in full are for JSON.
         sections=[] if diagnosis.command in FLEET_COMMANDS else fact_sections(diagnosis.facts),
         SAID_BY_TEXT=SAID_BY_TEXT,
@@ -166,10 +166,3 @@ def _parts(diagnosis: Diagnosis, only_device: int | None, everything: bool) -> l
         only = facts.devices.devices[only_device] if only_device is not None else None
         parts += devices_parts(facts.devices, only=only, everything=everything, folded=command == "check")
     return parts
-
-
-def _by_reason(diagnosis: Diagnosis) -> dict[str, list[str]]:
-    reasons: dict[str, list[str]] = {}
-    for skipped in diagnosis.skipped:
-        reasons.setdefault(skipped.reason, []).append(skipped.rule)
-    return reasons

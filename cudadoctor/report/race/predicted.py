@@ -10,7 +10,7 @@ from cudadoctor.attribution.circumstances import cpu_lane
 from cudadoctor.facts.race import Lane, PredictedCard, Race
 from cudadoctor.report.bandwidth.names import duration
 from cudadoctor.report.race.words import WIDTH, us, wrapped
-from cudadoctor.text import printable
+from cudadoctor.text import listed, printable
 
 TITLE = "what a GPU would do (predicted from data sheets; no GPU was measured here)"
 
@@ -72,7 +72,9 @@ def notes(race: Race) -> list[str]:
     told.append("The ranges hold the hosts that were measured, and what is assumed of cards that were not.")
     own = sorted({each.card for each in race.predicted if each.reproduced})
     if own:
-        told.append(f"Reproduced and not predicted: {_listed(own)}, on which the model's constants were measured.")
+        told.append(
+            f"Reproduced and not predicted: {listed(own, len(own))}, on which the model's constants were measured."
+        )
     return told
 
 
@@ -117,14 +119,10 @@ def _who(cards: Sequence[PredictedCard | None], cpu: Measured) -> str:
         return f"{cpu.lane} beats each of these GPUs"
     if len(open_) == len(told):
         return f"it is open whether {cpu.lane} or the GPU wins"
-    parts = [f"{_listed(faster)} {'beats' if len(faster) == 1 else 'beat'} {cpu.lane}"] if faster else []
-    parts += [f"{cpu.lane} beats {_listed(slower)}"] if slower else []
-    parts += [f"for {_listed(open_)} it is open"] if open_ else []
+    parts = [f"{listed(faster, len(faster))} {'beats' if len(faster) == 1 else 'beat'} {cpu.lane}"] if faster else []
+    parts += [f"{cpu.lane} beats {listed(slower, len(slower))}"] if slower else []
+    parts += [f"for {listed(open_, len(open_))} it is open"] if open_ else []
     return ", ".join(parts)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def range_of(time: PredictedCard | Measured | None) -> str:

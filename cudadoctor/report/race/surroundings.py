@@ -7,22 +7,14 @@ from cudadoctor.attribution.circumstances import VIOLATION_SHARE, is_want_of_wor
 from cudadoctor.facts.explanation import BreakEven, BreakEvenPoint, ClockReading, CpuEffort, Explanation, Line
 from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
+from cudadoctor.report.device_words import clock_reasons
 from cudadoctor.report.race.words import WIDTH, us, wrapped
 
 UNITS = {"batch_size": "rows", "hidden_units": "hidden units"}
 """What the sizes of a break-even are counted in."""
 
-_REASONS = {
-    0x2: "application clocks",
-    0x4: "power cap",
-    0x8: "hardware slowdown",
-    0x10: "sync boost",
-    0x20: "software thermal slowdown",
-    0x40: "hardware thermal slowdown",
-    0x80: "power brake",
-    0x100: "display clocks",
-}
-"""NVML's clock-event bits without 0x1, idle, which is no fault."""
+_IDLE = 1
+"""NVML's clock-event bit for having nothing to do, which is no fault."""
 
 
 def break_even_lines(found: BreakEven) -> list[str]:
@@ -129,7 +121,6 @@ def _limits(explanation: Explanation | Profile, readings: tuple[ClockReading, ..
     bits = 0
     for reading in readings:
         bits |= max(reading.reasons or 0, 0)
-    named = [name for bit, name in _REASONS.items() if bits & bit]
-    if named:
-        return "reasons that NVML named at times: " + ", ".join(named)
+    if bits & ~_IDLE:
+        return f"reasons that NVML named at times: {clock_reasons(bits & ~_IDLE)}"
     return "nothing held them down" if explanation.violations or bits == 0 else "no reason was named"

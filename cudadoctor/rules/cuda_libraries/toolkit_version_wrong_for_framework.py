@@ -111,7 +111,7 @@ def toolkit_version_wrong_for_framework(
     wanted = wanted_by_tensorflow(packages, host, environment)
     if wanted is None or not capabilities(driver, nvml, pci):
         return
-    lacking = [name for name in wanted.names if where_it_is(cuda_libraries, wanted, name) != "found"]
+    lacking = [name for name in wanted.names if where_it_is(cuda_libraries, name) != "found"]
     others = [file for file in cuda_libraries.files if file.base_name in ("libcudart", "libcudnn")]
     if not lacking or (wanted.windows and not _of_other_version(cuda_libraries, wanted)):
         return  # a DLL that is nowhere, or only off the path, is for the rule about DLLs

@@ -64,7 +64,7 @@ def wanted_by_tensorflow(packages: Packages, host: Host | Missing, environment: 
     )
 
 
-def where_it_is(libraries: CudaLibraries, wanted: Wanted, name: str) -> Place:
+def where_it_is(libraries: CudaLibraries, name: str) -> Place:
     """Say whether TensorFlow would find a library: on the search path, in the wheels beside it or in conda."""
     copies = [file for file in libraries.files if file.name.lower() == name.lower()]
     if any(file.by_name or file.found_via in ("CUDA wheels", "CONDA_PREFIX") for file in copies):

@@ -83,7 +83,7 @@ def windows_dll_not_found(
         return
     wanted = wanted_by_tensorflow(packages, host, environment)
     if wanted is not None:
-        lacking = [name for name in wanted.names if where_it_is(cuda_libraries, wanted, name) != "found"]
+        lacking = [name for name in wanted.names if where_it_is(cuda_libraries, name) != "found"]
         runtimes = cuda_libraries.copies("libcudart")
         if lacking and (not runtimes or any(file.name in wanted.names for file in runtimes)):
             needs = f"CUDA {wanted.cuda} and cuDNN {wanted.cudnn}"

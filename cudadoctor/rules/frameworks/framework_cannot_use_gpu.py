@@ -41,8 +41,15 @@ from cudadoctor.facts.packages import Packages
 from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.frameworks.jax_plugin_load_failure import sees_none
-from cudadoctor.rules.frameworks.subject import TITLES, Subject, driver_cuda, lacks_code, needs_newer_driver, subjects
+from cudadoctor.rules.frameworks.subject import (
+    TITLES,
+    Subject,
+    driver_cuda,
+    lacks_code,
+    needs_newer_driver,
+    sees_none,
+    subjects,
+)
 from cudadoctor.rules.reading import capabilities, passed, version_of
 
 _LINES = 4

@@ -44,7 +44,14 @@ from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.frameworks.installing import install_jax
-from cudadoctor.rules.frameworks.subject import Subject, driver_cuda, lacks_code, needs_newer_driver, subjects
+from cudadoctor.rules.frameworks.subject import (
+    Subject,
+    driver_cuda,
+    lacks_code,
+    needs_newer_driver,
+    sees_none,
+    subjects,
+)
 from cudadoctor.rules.reading import capabilities, passed, version_of
 from cudadoctor.rules.toolkits.choice import fitting_extra
 from cudadoctor.tables.reader import numbers
@@ -126,12 +133,6 @@ def jax_plugin_load_failure(
             install_jax(fitting_extra(driver, nvml, pci)),
         ),
     )
-
-
-def sees_none(subject: Subject) -> bool:
-    """Say whether a framework was asked, could be imported, and saw no GPU."""
-    step = subject.asked.step("device-count") if subject.asked is not None else None
-    return step is not None and step.state == "failed"
 
 
 def _told_elsewhere(

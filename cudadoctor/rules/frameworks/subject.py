@@ -88,6 +88,12 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
         return failure is not None and pattern.search(f"{failure.detail} {failure.code_name or ''}") is not None
 
 
+def sees_none(subject: Subject) -> bool:
+    """Say whether a framework was asked, could be imported, and saw no GPU."""
+    step = subject.asked.step("device-count") if subject.asked is not None else None
+    return step is not None and step.state == "failed"
+
+
 def subjects(packages: Packages | Missing, frameworks: Frameworks | Missing) -> tuple[Subject, ...]:
     """Return the frameworks that are installed or were asked; builds for another kind of device are left out."""
     builds: tuple[Build, ...] = ()

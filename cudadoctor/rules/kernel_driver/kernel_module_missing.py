@@ -43,7 +43,7 @@ from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import CannotJudgeError, finding, rule
 from cudadoctor.rules.commands import rebuild_module
-from cudadoctor.rules.kernel_driver.half import driver_is_installed, module_for_running_kernel
+from cudadoctor.rules.kernel_driver.on_disk import driver_is_installed, module_for_running_kernel
 from cudadoctor.rules.reading import (
     card_evidence,
     driver_files,

@@ -42,7 +42,7 @@ from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG
-from cudadoctor.rules.kernel_driver.half import module_for_running_kernel
+from cudadoctor.rules.kernel_driver.on_disk import module_for_running_kernel
 from cudadoctor.rules.reading import card_evidence, kernel_of, names_of, owns_its_driver, seen, sign_of_driver
 
 

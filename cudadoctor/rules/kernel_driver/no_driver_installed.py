@@ -59,7 +59,7 @@ from cudadoctor.facts.windows import Windows
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import driver_source, install_driver, update_driver
-from cudadoctor.rules.kernel_driver.half import driver_is_installed
+from cudadoctor.rules.kernel_driver.on_disk import driver_is_installed
 from cudadoctor.rules.reading import (
     card_evidence,
     cards,

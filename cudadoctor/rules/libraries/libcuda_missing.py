@@ -127,7 +127,7 @@ def libcuda_missing(
     elif system_of(host) == "Windows":
         text, commands = "Install the driver from nvidia.com/drivers again: nvcuda.dll is part of it.", ()
     elif files:
-        text, commands = "Read the loader's message, and install the driver's libraries again.", commands
+        text = "Read the loader's message, and install the driver's libraries again."
     library, why = "libcuda", "a display or server package alone, or a vGPU host package"
     if system_of(host) == "Windows":
         library, why = "nvcuda.dll", "an installation that was broken off, or a program that removed it"

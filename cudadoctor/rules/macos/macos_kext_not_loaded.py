@@ -35,11 +35,11 @@ from collections.abc import Iterator
 from cudadoctor.facts.base import Known, Missing, known
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
-from cudadoctor.facts.macos import MacOS
+from cudadoctor.facts.macos import LAST_WITH_CUDA, MacOS
 from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.macos.road import LAST, card_of, road_of, version_of_macos
+from cudadoctor.rules.macos.road import card_of, road_of, version_of_macos
 from cudadoctor.rules.reading import passed, seen, version_of
 
 
@@ -61,7 +61,7 @@ def macos_kext_not_loaded(
     if known(mac.kernel_extension_loaded) is not False or not isinstance(mac.cuda_driver, Known):
         return
     path = known(mac.kernel_extension)
-    allowed = (version_of(version_of_macos(host, macos)) or ())[:2] == LAST
+    allowed = (version_of(version_of_macos(host, macos)) or ())[:2] == LAST_WITH_CUDA
     ask = ' In System Preferences, Security & Privacy, press "Allow" beside NVIDIA Corporation.' if allowed else ""
     yield finding(
         macos_kext_not_loaded,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.host import Host
-from cudadoctor.facts.macos import MacOS
+from cudadoctor.facts.macos import LAST_WITH_CUDA, MacOS
 from cudadoctor.facts.pci import Pci
 from cudadoctor.rules.base import CannotJudgeError
 from cudadoctor.rules.reading import cards, names_of, system_of, version_of
 
 ARCHIVE = "https://www.nvidia.com/en-us/drivers/cuda/mac-driver-archive/"
 GUIDES = "https://docs.nvidia.com/cuda/archive/"
-LAST = (10, 13)
 _FIRST_DARWIN_WITHOUT = 18
 """Darwin 17 is macOS 10.13, Darwin 18 is 10.14 (en.wikipedia.org/wiki/Darwin_(operating_system))."""
 
@@ -33,9 +32,9 @@ def lost_cuda(host: Host | Missing, macos: MacOS | Missing) -> bool | None:
         return True
     version = version_of(version_of_macos(host, macos))
     if version is not None and len(version) >= 2:
-        return version[:2] > LAST
+        return version[:2] > LAST_WITH_CUDA
     if version is not None:
-        return version[0] > LAST[0]
+        return version[0] > LAST_WITH_CUDA[0]
     darwin = version_of(known(host.kernel_release))
     return None if darwin is None else darwin[0] >= _FIRST_DARWIN_WITHOUT
 
@@ -62,6 +61,6 @@ def card_of(pci: Pci | Missing) -> str:
 
 def fitting_toolkit(version: str) -> str:
     """Return which toolkit to take, for a sentence: what is known here for 10.13, else where it stands written."""
-    if (version_of(version) or ())[:2] == LAST:
+    if (version_of(version) or ())[:2] == LAST_WITH_CUDA:
         return "CUDA 10.2, the last for macOS"
     return f"one whose installation guide names macOS {version or 'of this Mac'} ({GUIDES})"

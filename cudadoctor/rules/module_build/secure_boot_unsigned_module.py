@@ -52,7 +52,7 @@ from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Confidence, Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import REBOOT, family_of
-from cudadoctor.rules.kernel_driver.half import module_for_running_kernel
+from cudadoctor.rules.kernel_driver.on_disk import module_for_running_kernel
 from cudadoctor.rules.kernel_log.events import of_kind, shown
 from cudadoctor.rules.reading import card_evidence, names_of, owns_its_driver, seen, sign_of_driver, text_of
 

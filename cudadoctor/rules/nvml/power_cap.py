@@ -40,8 +40,8 @@ from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import CannotJudgeError, finding, rule
-from cudadoctor.rules.profile.explained import NOT_PROFILED, program_held_down
-from cudadoctor.rules.race.explained import clocks_held_down
+from cudadoctor.rules.nvml.held_down import held_down_meanwhile
+from cudadoctor.rules.profile.explained import NOT_PROFILED
 from cudadoctor.rules.reading import seen, text_of
 
 _POWER_CAP, _POWER_BRAKE = 0x4, 0x80
@@ -67,11 +67,19 @@ def power_cap(
 ) -> Iterator[Finding]:
     """Note a lowered limit, or a race that power held down; warn where power holds the clocks down now."""
     found = tuple(_now(nvml)) if isinstance(nvml, Nvml) else ()
-    if not found and isinstance(race, Race):
-        found = tuple(_in_race(race))
-    if not found and isinstance(profile, Profile):
-        found = tuple(_in_program(profile))
-    yield from found
+    yield from found or held_down_meanwhile(
+        power_cap,
+        race,
+        profile,
+        by="power",
+        told="Power",
+        severity=Severity.NOTE,
+        cause="The card is at its power limit, which is normal in heavy work at the default limit.",
+        fix=Fix(
+            "See whether the limit is the default; if so, this is what the card can do.",
+            ("nvidia-smi --query-gpu=index,enforced.power.limit,power.default_limit,power.draw --format=csv",),
+        ),
+    )
     if isinstance(nvml, Missing) and isinstance(race, Missing) and isinstance(profile, Missing):
         raise CannotJudgeError(f"the section nvml is missing: {nvml.reason}")
 
@@ -113,36 +121,6 @@ def _now(nvml: Nvml) -> Iterator[Finding]:
         confidence="proven",
         evidence=evidence,
         fix=fix,
-    )
-
-
-def _in_race(race: Race) -> Iterator[Finding]:
-    yield from clocks_held_down(
-        power_cap,
-        race,
-        by="power",
-        told="Power",
-        severity=Severity.NOTE,
-        cause="The card is at its power limit, which is normal in heavy work at the default limit.",
-        fix=Fix(
-            "See whether the limit is the default; if so, this is what the card can do.",
-            ("nvidia-smi --query-gpu=index,enforced.power.limit,power.default_limit,power.draw --format=csv",),
-        ),
-    )
-
-
-def _in_program(profile: Profile) -> Iterator[Finding]:
-    yield from program_held_down(
-        power_cap,
-        profile,
-        by="power",
-        told="Power",
-        severity=Severity.NOTE,
-        cause="The card is at its power limit, which is normal in heavy work at the default limit.",
-        fix=Fix(
-            "See whether the limit is the default; if so, this is what the card can do.",
-            ("nvidia-smi --query-gpu=index,enforced.power.limit,power.default_limit,power.draw --format=csv",),
-        ),
     )
 
 

@@ -37,8 +37,8 @@ from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import CannotJudgeError, finding, rule
-from cudadoctor.rules.profile.explained import NOT_PROFILED, program_held_down
-from cudadoctor.rules.race.explained import clocks_held_down
+from cudadoctor.rules.nvml.held_down import held_down_meanwhile
+from cudadoctor.rules.profile.explained import NOT_PROFILED
 from cudadoctor.rules.reading import seen, text_of
 
 _REASONS = {0x8: "hardware slowdown", 0x20: "software thermal slowdown", 0x40: "hardware thermal slowdown"}
@@ -62,11 +62,19 @@ def thermal_throttle(
 ) -> Iterator[Finding]:
     """Fire where a thermal reason is active and the temperature is at a threshold, or heat held a race down."""
     found = tuple(_now(nvml)) if isinstance(nvml, Nvml) else ()
-    if not found and isinstance(race, Race):
-        found = tuple(_in_race(race))
-    if not found and isinstance(profile, Profile):
-        found = tuple(_in_program(profile))
-    yield from found
+    yield from found or held_down_meanwhile(
+        thermal_throttle,
+        race,
+        profile,
+        by="thermal",
+        told="Heat",
+        severity=Severity.WARNING,
+        cause="The card makes more heat than is carried away.",
+        fix=Fix(
+            "Improve the cooling, and run again when the card is cool.",
+            ("nvidia-smi --query-gpu=temperature.gpu,clocks.sm,power.draw,fan.speed --format=csv -l 5",),
+        ),
+    )
     if isinstance(nvml, Missing) and isinstance(race, Missing) and isinstance(profile, Missing):
         raise CannotJudgeError(f"the section nvml is missing: {nvml.reason}")
 
@@ -95,36 +103,6 @@ def _now(nvml: Nvml) -> Iterator[Finding]:
         evidence=evidence,
         fix=Fix(
             "Improve the cooling, and watch temperature and clocks while a program runs.",
-            ("nvidia-smi --query-gpu=temperature.gpu,clocks.sm,power.draw,fan.speed --format=csv -l 5",),
-        ),
-    )
-
-
-def _in_race(race: Race) -> Iterator[Finding]:
-    yield from clocks_held_down(
-        thermal_throttle,
-        race,
-        by="thermal",
-        told="Heat",
-        severity=Severity.WARNING,
-        cause="The card makes more heat than is carried away.",
-        fix=Fix(
-            "Improve the cooling, and race again when the card is cool.",
-            ("nvidia-smi --query-gpu=temperature.gpu,clocks.sm,power.draw,fan.speed --format=csv -l 5",),
-        ),
-    )
-
-
-def _in_program(profile: Profile) -> Iterator[Finding]:
-    yield from program_held_down(
-        thermal_throttle,
-        profile,
-        by="thermal",
-        told="Heat",
-        severity=Severity.WARNING,
-        cause="The card makes more heat than is carried away.",
-        fix=Fix(
-            "Improve the cooling, and run again when the card is cool.",
             ("nvidia-smi --query-gpu=temperature.gpu,clocks.sm,power.draw,fan.speed --format=csv -l 5",),
         ),
     )

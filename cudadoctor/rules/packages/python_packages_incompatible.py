@@ -36,7 +36,7 @@ from cudadoctor.facts.driver import Driver
 from cudadoctor.facts.frameworks import Frameworks
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
-from cudadoctor.facts.packages import Clash, Packages
+from cudadoctor.facts.packages import NUMBA_STACK, Clash, Packages
 from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
@@ -44,18 +44,6 @@ from cudadoctor.rules.commands import NUMBA, NUMBA_CUDA, NUMPY
 from cudadoctor.rules.reading import capabilities, passed, said, step_of
 from cudadoctor.rules.toolkits.choice import fitting_extra
 
-_NUMBA = (
-    "numpy",
-    "numba",
-    "numba-cuda",
-    "llvmlite",
-    "cuda-bindings",
-    "cuda-core",
-    "cuda-pathfinder",
-    "cuda-python",
-    "cuda-toolkit",
-    "nvidia-ml-py",
-)
 _FRAMEWORKS = {"torch": ("torch",), "jax": ("jax", "jaxlib"), "tensorflow": ("tensorflow",)}
 _PYTHON_REASON = re.compile(r"(ImportError|ModuleNotFoundError|AttributeError)\b")
 _ABOUT_CUDA = re.compile(r"nvvm|nvrtc|libdevice|nvjitlink|libcuda|libcudart|shared object|driver", re.IGNORECASE)
@@ -129,7 +117,7 @@ def _evidence(clashes: Sequence[Clash]) -> tuple[Evidence, ...]:
 def _about_numba(
     packages: Packages, ladder: Ladder | Missing, driver: Driver | Missing, nvml: Nvml | Missing, pci: Pci | Missing
 ) -> Iterator[Finding]:
-    unmet = [clash for clash in packages.clashes if clash.package in _NUMBA]
+    unmet = [clash for clash in packages.clashes if clash.package in NUMBA_STACK]
     step = step_of(ladder, "kernel-compile")
     broke = step if step is not None and step.state == "failed" and _PYTHON_REASON.match(step.detail) else None
     if broke is not None and _ABOUT_CUDA.search(broke.detail):

@@ -47,7 +47,7 @@ from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import REBOOT, install_driver, rebuild_initramfs
-from cudadoctor.rules.kernel_driver.half import driver_is_installed, module_for_running_kernel
+from cudadoctor.rules.kernel_driver.on_disk import driver_is_installed, module_for_running_kernel
 from cudadoctor.rules.kernel_log.events import of_kind, shown
 from cudadoctor.rules.reading import (
     card_evidence,

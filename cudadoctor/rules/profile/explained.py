@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import msgspec
 
-from cudadoctor.attribution.circumstances import held_down
 from cudadoctor.attribution.profile.causes import Cause, Judgement, cause_of, judge
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.profile import LineRow, Profile
@@ -19,7 +18,6 @@ from cudadoctor.rules.base import CannotJudgeError, RuleFunction, finding
 from cudadoctor.text import printable
 
 NOT_PROFILED = Missing("no program was profiled")
-_VIOLATIONS = "nvmlDeviceGetViolationStatus"
 _ON_HOST = ("host-bound-not-gpu", "dataloader-bound", "storage-bound", "compile-every-step")
 
 
@@ -114,32 +112,6 @@ def _replayed(profile: Profile) -> Iterator[Evidence]:
     replay = profile.analysis.replay if profile.analysis is not None else None
     if replay is not None and replay.error is not None:
         yield Evidence("replay over untraced run", f"{round(replay.error, 3) + 0.0:+.1%}", "replay")
-
-
-def program_held_down(
-    about: RuleFunction, profile: Profile, *, by: str, told: str, severity: Severity, cause: str, fix: Fix
-) -> Iterator[Finding]:
-    """Yield the finding of a limit that held the clocks down for 5 % of a profiled run or more, by NVML's counters."""
-    held = held_down(profile, by)
-    if held is None:
-        return
-    policy, share = held
-    yield finding(
-        about,
-        severity=severity,
-        summary=f"{told} held the clocks of the GPU down for {share:.0%} of the program's run.",
-        cause=cause,
-        confidence="proven",
-        evidence=(
-            Evidence(
-                f"time held down by {printable(policy)}, share of the run",
-                round(share, 3),
-                "nvmlDeviceGetViolationStatus",
-            ),
-            Evidence("length of the run, s", round(profile.window_s or 0.0, 2), "profile"),
-        ),
-        fix=fix,
-    )
 
 
 def _scaled(saved: float, error: float, now: float) -> tuple[str, str, str, str]:

@@ -1,9 +1,8 @@
 """# The kernels compute in double precision
 
 ## What it checks
-Whether the kernels of a profiled program take float64, by their names and the types in them, compute in it by
-their PTX where that is known, or keep the FP64 units at
-work where NVML counts that, and what float32 would save on this device.
+Whether the kernels of a profiled program take float64, by their names and the types in them, or compute in it, by
+their PTX where that is known, and what float32 would save on this device.
 
 ## Why it matters
 Consumer cards compute float64 at 1/32 to 1/64 of their rate in float32; those of data centres at 1/2.
@@ -21,7 +20,7 @@ python -c "import train; train.kernel.inspect_types()"
 Whether float32 is precise enough, only the program's author knows; so this is said with the least confidence where a
 card is good at float64.
 Names do not show everything: a kernel that takes float32 arrays and computes in float64 is seen only where its PTX is
-known or NVML counts the use of the units.
+known.
 The saving is an upper bound.
 What does not save 5 % of the time and twice its own error is not reported, and nothing is judged if the replay misses
 the untimed run by more than 5 %.

@@ -4,8 +4,6 @@
 Whether neighbouring threads of a kernel reach far apart in memory, by its PTX where that is known (32 bytes and more,
 or a factor that is known at run time only), and whether kernels of such code that does not loop move their bytes at a
 quarter of this device's bandwidth and less.
-Of other kernels: whether they keep the device's memory busy (by NVML's counters, Hopper and newer) while the bytes that
-their threads can use, taken at 16 a thread, are a tenth of what it could carry and less.
 
 ## Why it matters
 A warp of 32 threads gets its memory in pieces of 32 bytes and more.
@@ -21,16 +19,15 @@ ncu --section MemoryWorkloadAnalysis --launch-count 1 python train.py
 ```
 
 ## Limits
-A kernel whose code loops moves a number of bytes that nobody knows, and is judged by the counters alone; there, reading
-the same data again and again looks the same, so that it is possible at most.
-Without the code or NVML's counters nothing is said.
+A kernel whose code loops moves a number of bytes that nobody knows, and is not judged; neither is one whose code is not
+known (numba keeps its PTX, other libraries do not).
 The saving is an upper bound.
 What does not save 5 % of the time and twice its own error is not reported, and nothing is judged if the replay misses
 the untimed run by more than 5 %.
 
 ## Sources
 CUDA C++ Best Practices Guide, coalesced access to global memory.
-nvmlGpmMetricsGet, NVML_GPM_METRIC_DRAM_BW_UTIL (nvml.h).
+PTX ISA.
 """
 
 from __future__ import annotations
@@ -54,7 +51,7 @@ def uncoalesced_access(profile: Profile) -> Iterator[Finding]:
     yield from program_finding(
         uncoalesced_access,
         profile,
-        seen="keeps the device's memory busy with far more bytes than its threads can use",
-        cause="Neighbouring threads may read elements that lie far apart: most of what is fetched is thrown away.",
+        seen="moves bytes far below this device's bandwidth, with neighbouring threads far apart in memory",
+        cause="Neighbouring threads read elements that lie far apart, so most of what is fetched is thrown away.",
         fix=Fix("Let neighbouring threads read neighbouring elements."),
     )

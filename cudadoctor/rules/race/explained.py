@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudadoctor.attribution.causes import Cause, Judgement, cause_of
-from cudadoctor.attribution.circumstances import held_down
 from cudadoctor.facts.race import Race
 from cudadoctor.findings import Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import RuleFunction, finding
@@ -36,38 +35,6 @@ def cause_finding(about: RuleFunction, race: Race, *, seen: str, cause: str, fix
         cause=cause,
         confidence=cause_found.confidence,
         evidence=evidence_of(judgement, cause_found),
-        fix=fix,
-    )
-
-
-def clocks_held_down(
-    about: RuleFunction, race: Race, *, by: str, told: str, severity: Severity, cause: str, fix: Fix
-) -> Iterator[Finding]:
-    """Yield the finding of a limit that held the clocks down for 5 % of a race or more, by NVML's counters.
-
-    Args:
-        about: The rule.
-        race: The race.
-        by: A word of the limit's name: `power`, `thermal`.
-        told: The limit as the sentence begins: `Heat`.
-        severity: How bad that is.
-        cause: Where it comes from.
-        fix: What to do.
-    """
-    held = held_down(race.explanation, by) if race.explanation is not None else None
-    if held is None or race.explanation is None:
-        return
-    policy, share = held
-    yield finding(
-        about,
-        severity=severity,
-        summary=f"{told} held the clocks of the GPU down for {share:.0%} of the race.",
-        cause=cause,
-        confidence="proven",
-        evidence=(
-            Evidence(f"time held down by {policy}, share of the race", round(share, 3), "nvmlDeviceGetViolationStatus"),
-            Evidence("length of the race, s", round(race.explanation.window_s or 0.0, 2), "race"),
-        ),
         fix=fix,
     )
 

@@ -1,4 +1,4 @@
-"""Kernels that could be faster themselves: by their grid, their code, NVML's counters, and their first launches."""
+"""Kernels that could be faster themselves: by their grid, their code, and their first launches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from cudadoctor.attribution.profile import analyse
 from cudadoctor.attribution.profile.causes import judge
 from cudadoctor.attribution.profile.code import KernelCode, read_ptx
-from cudadoctor.attribution.profile.trace import DeviceUse, Peaks, Trace
+from cudadoctor.attribution.profile.trace import Peaks, Trace
 from cudadoctor.facts.profile import Analysis, Profile, Program, Tracer, WhatIf
 from tests.attribution.profile.build import PEAKS, Machine, control, loop, traced
 from tests.attribution.profile.build import Program as Made
@@ -51,8 +51,8 @@ def test_no_text_is_too_odd_for_the_reader(text: str) -> None:
     assert all(told.bytes == 0 for told in read_ptx(text).values())
 
 
-def analysed(program: Made, trace: Trace | None = None, use: DeviceUse | None = None, peaks: Peaks = PEAKS) -> Analysis:
-    return analyse(trace or traced(program), control(program), peaks, use)
+def analysed(program: Made, trace: Trace | None = None, peaks: Peaks = PEAKS) -> Analysis:
+    return analyse(trace or traced(program), control(program), peaks)
 
 
 def what_if(found: Analysis, cause: str) -> WhatIf | None:
@@ -87,15 +87,6 @@ def test_a_kernel_that_moves_its_bytes_fast_is_not_accused() -> None:
     assert what_if(analysed(fast, with_code(fast, standardise=code("standardise"))), "uncoalesced-access") is None
 
 
-def test_counters_of_the_memory_make_it_possible_and_their_want_makes_it_nothing() -> None:
-    program = loop(lambda m, _: m.launch("k", 2000, blocks=20_000), 100)
-    told = what_if(analysed(program, use=DeviceUse(device_memory=0.6, busy=0.9)), "uncoalesced-access")
-    assert told is not None
-    assert not told.fits
-    for use in (None, DeviceUse(device_memory=0.1, busy=0.9)):
-        assert what_if(analysed(program, use=use), "uncoalesced-access") is None
-
-
 CONSUMER = PEAKS._replace(fp32_per_fp64=64.0)
 
 
@@ -118,12 +109,11 @@ def test_other_names_are_not_double_precision(name: str) -> None:
     assert what_if(analysed(program, peaks=CONSUMER), "fp64-on-consumer-gpu") is None
 
 
-def test_double_precision_inside_is_read_off_the_code_and_off_counters() -> None:
+def test_double_precision_inside_is_read_off_the_code() -> None:
     program = loop(lambda m, _: m.launch("polynomial", 500), 100)
     assert what_if(
         analysed(program, with_code(program, polynomial=code("polynomial")), peaks=CONSUMER), "fp64-on-consumer-gpu"
     )
-    assert what_if(analysed(program, use=DeviceUse(fp64=0.5, busy=0.9), peaks=CONSUMER), "fp64-on-consumer-gpu")
     assert not what_if(analysed(program, peaks=CONSUMER), "fp64-on-consumer-gpu")
 
 

@@ -1,4 +1,4 @@
-"""The kernel half of the driver: what of it is on the disk."""
+"""What of a driver is on the disk, and whether a module is there for the kernel that runs."""
 
 from __future__ import annotations
 
