@@ -27,13 +27,17 @@ if TYPE_CHECKING:
 
 
 def dbn_race(
-    epochs: Annotated[int, typer.Option("--epochs", min=1, max=1000, help="Epochs to train.")] = 10,
-    seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Draws weights and minibatches.")] = 0,
+    epochs: Annotated[int, typer.Option("--epochs", metavar="N", min=1, max=1000, help="Epochs to train.")] = 10,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", min=0, max=2**32 - 1, help="Draws weights and minibatches.")
+    ] = 0,
     layers: Annotated[
         str, typer.Option("--layers", metavar="N-N-N", help="Units of the layers, inputs first.")
     ] = "784-300-10",
     hidden: Annotated[Hidden, typer.Option("--hidden", help="Kind of hidden units.")] = Hidden.RELU,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=46_900, help="Samples a minibatch.")] = 64,
+    batch_size: Annotated[
+        int, typer.Option("--batch-size", metavar="N", min=1, max=46_900, help="Samples a minibatch.")
+    ] = 64,
     data: Annotated[
         str,
         typer.Option(
@@ -43,10 +47,13 @@ def dbn_race(
         ),
     ] = "procedural",
     pretrain_epochs: Annotated[
-        int, typer.Option("--pretrain-epochs", min=0, max=1000, help="Epochs of CD-1 a layer before the training.")
+        int,
+        typer.Option(
+            "--pretrain-epochs", metavar="N", min=0, max=1000, help="Epochs of CD-1 a layer before the training."
+        ),
     ] = 0,
     pretrain_rate: Annotated[
-        float, typer.Option("--pretrain-rate", min=1e-9, max=10.0, help="Learning rate of CD-1.")
+        float, typer.Option("--pretrain-rate", metavar="RATE", min=1e-9, max=10.0, help="Learning rate of CD-1.")
     ] = 0.001,
     lanes: Annotated[
         str | None,
@@ -63,7 +70,7 @@ def dbn_race(
             show_default=False,
         ),
     ] = None,
-    repeat: Annotated[int, typer.Option("--repeat", min=3, max=100, help="Rounds of the ladder.")] = 7,
+    repeat: Annotated[int, typer.Option("--repeat", metavar="N", min=3, max=100, help="Rounds of the ladder.")] = 7,
     replay: Annotated[
         bool, typer.Option("--replay", help="Show the race again, all lanes side by side; with --facts, a saved one.")
     ] = False,
@@ -126,7 +133,7 @@ def dbn_race(
         asked = race_on(wanted, machine, index, explain)
         stream = sys.stdout if on_screen else sys.stderr
         with nullcontext(_silent) if quiet else watching(stream, asked) as tell:
-            raced = _race(machine, asked, tell)
+            raced = _race(machine, asked, _while_read(tell) if save is not None else tell)
         if index is None and isinstance(raced.race, Race):
             raced = msgspec.structs.replace(raced, race=race_without_gpu(raced.race, wanted, machine))
         machine = raced
@@ -168,6 +175,22 @@ def _race(machine: Machine, options: Options, tell: Callable[[Event], None]) -> 
             # Ctrl-C while a line was printed: the race must hear of it too, to keep what was measured.
             struck = error
     return msgspec.structs.replace(machine, race=result)
+
+
+def _while_read(tell: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Tell events until the reader has gone (`| head`): the race goes on, since its facts are to be saved."""
+    gone = False
+
+    def told(event: Event) -> None:
+        nonlocal gone
+        if gone:
+            return
+        try:
+            tell(event)
+        except BrokenPipeError:
+            gone = True
+
+    return told
 
 
 def _what_is_missing(race: Race, require_gpu: bool) -> str | None:

@@ -17,6 +17,7 @@ from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
 
 MAX_BYTES = 8_000_000
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+|[a-z]{3,40}")
+_FILE = re.compile(r"(?:[A-Za-z]:)?[^\s:()'\"=]+\.(?:log|txt|out|err|stdout|stderr|trace)", re.IGNORECASE)
 
 
 def why(
@@ -87,6 +88,8 @@ def _text(words: list[str]) -> str:
         text = " ".join(words)
         if len(words) == 1 and _ID.fullmatch(words[0]) and not _a_message(words[0]):
             raise RefusedError(_no_such(words[0]))
+        if len(words) == 1 and _FILE.fullmatch(words[0]):
+            raise RefusedError(f"cannot read {words[0]}: there is no such file")
     if not text.strip():
         raise RefusedError("the text is empty")
     return text
