@@ -14,7 +14,7 @@ from cudadoctor.cli import options as opt
 from cudadoctor.cli.delivery import check_writable, deliver
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
 from cudadoctor.cli.race_options import Hidden, Style, race_options
-from cudadoctor.cli.source import choose_device, examination, load_or_examine
+from cudadoctor.cli.source import choose_device, examination, load_or_examine, not_in_file
 from cudadoctor.doctor import AREAS, diagnose, race_on, race_without_gpu, refusal, usable_gpu
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.machine import Machine
@@ -141,7 +141,11 @@ def dbn_race(
         streamed = on_screen and not quiet and not stream.isatty()
     race = machine.race
     if isinstance(race, Missing):
-        why = f"{facts} holds no race: {race.reason}" if facts is not None else f"The race did not start: {race.reason}"
+        why = (
+            not_in_file(facts, "race", race, "dbn-race")
+            if facts is not None
+            else f"The race did not start: {race.reason}"
+        )
         return deliver(refusal(machine, "dbn-race", why), report)
     if replay:
         show_again(sys.stdout if format is Format.TEXT and output is None else sys.stderr, race)

@@ -51,7 +51,7 @@ def render_terminal(
         parts += [_title(finding)] if quiet else _finding(finding)
     if not quiet and isinstance(diagnosis.facts.ladder, Ladder) and diagnosis.command == "check":
         parts += [Text(), _road(diagnosis.facts.ladder, verbose)]
-        told = framework_rows(diagnosis.facts.frameworks)
+        told = framework_rows(diagnosis.facts.frameworks, brief=not verbose)
         parts += [Text(), _frameworks(told)] if told else []
     if verbose and diagnosis.skipped:
         parts += [Text(), _plain("Not judged", style="bold")]
@@ -69,7 +69,7 @@ def _finding(finding: Finding) -> list[RenderableType]:
     table = _labelled(finding)
     table.add_row("Cause", _plain(f"{finding.cause} ({finding.confidence})"))
     for number, item in enumerate(finding.evidence):
-        value = "-" if item.value is None else str(item.value)
+        value = item.text
         seen = f"{item.source}: {value}" if item.name == SAID_BY_TEXT else f"{item.name}: {value}  [{item.source}]"
         table.add_row("Seen" if number == 0 else "", _plain(seen))
     if finding.confirm is not None:
