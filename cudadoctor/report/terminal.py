@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
@@ -163,5 +164,14 @@ def to_text(report: Sequence[RenderableType], *, colour: bool, width: int | None
     )
     with console.capture() as capture:
         for part in report:
-            console.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
+            whole = isinstance(part, Text) and bool(part.no_wrap)
+            if isinstance(part, Text) and not whole and max(map(len, part.plain.split()), default=0) > console.width:
+                part, whole = _unbroken(part, console.width), True
+            console.print(part, soft_wrap=whole)
     return "".join(line.rstrip() + "\n" for line in capture.get().split("\n")[:-1])
+
+
+def _unbroken(text: Text, width: int) -> Text:
+    """Return a paragraph with a word that is longer than a line, such as a path, whole on a line of its own."""
+    lines = textwrap.wrap(text.plain, width, break_long_words=False, break_on_hyphens=False)
+    return Text("\n".join(lines), style=text.style)
