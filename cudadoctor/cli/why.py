@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 import sys
+import textwrap
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
 from cudadoctor import __version__
 from cudadoctor.cli import options as opt
-from cudadoctor.cli.delivery import RefusedError, check_writable, deliver, write_report
+from cudadoctor.cli.delivery import RefusedError, check_writable, deliver, report_columns, write_report
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
 from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
 
@@ -163,9 +165,32 @@ def _page(rule: Any, format: Format) -> bytes:
         from cudadoctor.report.html.page import render_page
 
         return render_page(rule.id, rule.severity.value, page, __version__).encode()
-    lines = [line for line in page.splitlines() if not line.startswith("```")]
-    plain = [re.sub(r"^#+ ", "", line) for line in lines]
-    return ("\n".join(plain) + f"\n\n{rule.id}, {rule.severity.value}\n").encode()
+    return ("\n".join(_plain_lines(page)).rstrip("\n") + f"\n\n{rule.id}, {rule.severity.value}\n").encode()
+
+
+def _plain_lines(page: str) -> Iterator[str]:
+    """Yield a page as plain lines: paragraphs as wide as the screen, commands whole."""
+    width = report_columns(Format.TEXT)
+    paragraph: list[str] = []
+    hang = ""
+    code = False
+    for line in [*page.splitlines(), ""]:
+        begins = line.startswith(("#", "```", "- ", "|")) or not line.strip()
+        if paragraph and (begins or code or paragraph[-1].endswith((".", ":"))):
+            text = " ".join(paragraph)
+            yield from textwrap.wrap(
+                text, width, subsequent_indent=hang, break_long_words=False, break_on_hyphens=False
+            )
+            paragraph = []
+        if line.startswith("```"):
+            code = not code
+        elif code:
+            yield f"      {line}"
+        elif line.startswith(("#", "|")) or not line.strip():
+            yield re.sub(r"^#+ ", "", line)
+        else:
+            hang = "  " if line.startswith("- ") else hang if paragraph or line.startswith("  ") else ""
+            paragraph.append(line.strip() if paragraph else line)
 
 
 def _document(**more: Any) -> bytes:

@@ -17,7 +17,7 @@ def plan_sentence(plan: Plan) -> str:
     if plan.done:
         return "Nothing is left to do: this machine's GPU computes."
     left = [step for step in plan.steps if step.state != "done"]
-    first = next((step for step in left if step.state == "to do"), left[0])
+    first = left[0]
     if plan.hopeless:
         return f"{first.title} is missing, and no command can add one. The rest waits for it."
     if all(step.state in ("done", "not known") for step in plan.steps):
@@ -28,8 +28,11 @@ def plan_sentence(plan: Plan) -> str:
             else (f"{count} steps cannot be seen from here: their checks tell")
         )
         return f"Nothing is known to be left to do; {told}. Nothing below was run."
-    told = f"{len(left)} of {len(plan.steps)} steps are" if len(left) > 1 else "One step is"
-    return f"{told} left; {'the next' if len(left) > 1 else 'it is'}: {first.title}. Nothing below was run."
+    if len(left) == 1:
+        return f"1 of {len(plan.steps)} steps is left: {first.title}. Nothing below was run."
+    known = all(step.state != "not known" for step in left)
+    told = f"{len(left)} of {len(plan.steps)} steps are {'left' if known else 'left or not known'}"
+    return f"{told}; the next: {first.title}. Nothing below was run."
 
 
 def plan_for_terminal(plan: Plan) -> list[RenderableType]:

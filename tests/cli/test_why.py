@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,19 @@ def test_check_asks_for_a_command_only_where_a_cause_is_not_proven(doctor: Docto
     assert run.document["findings"]
     for found in run.document["findings"]:
         assert ("confirm" in found) == (found["confidence"] != "proven")
+
+
+def test_a_page_fits_the_screen_and_loses_no_word_and_no_command(doctor: Doctor) -> None:
+    for id in ("arch-not-in-binary", "macos-dyld-path", "launch-bound-small-work"):
+        told = doctor("why", id).out
+        page = doctor("why", id, "--format", "markdown").out
+        prose = [line for line in told.splitlines() if not line.startswith("      ")]
+        assert max(map(len, prose)) <= 80
+        assert not told.endswith("\n\n")
+        assert "\n\n\n" not in told
+        commands = re.findall(r"```\w+\n(.*?)\n```", page, re.DOTALL)
+        assert all(
+            line in told.splitlines() for block in commands for line in (f"      {c}" for c in block.split("\n"))
+        )
+        plain = re.sub(r"(?m)^(#+ |```.*)", "", page).split()
+        assert told.split()[: len(plain)] == plain
