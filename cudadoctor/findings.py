@@ -40,6 +40,13 @@ class Evidence(msgspec.Struct, frozen=True):
     value: str | int | float | bool | None
     source: str
 
+    @property
+    def text(self) -> str:
+        """The value as a reader sees it."""
+        if isinstance(self.value, bool):
+            return "yes" if self.value else "no"
+        return "-" if self.value is None else str(self.value)
+
 
 def together(seen: Iterable[tuple[str, str, str]], most: int = 12) -> tuple[Evidence, ...]:
     """Return what was seen of many as evidence, where those that show the same share one piece.

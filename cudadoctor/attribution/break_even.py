@@ -162,4 +162,4 @@ def _parallel(points: Sequence[BreakEvenPoint]) -> str:
     """Say what the points themselves show where the slopes cannot be told apart."""
     faster = {"GPU" if p.gpu_us < p.cpu_us else "CPU" for p in points}
     who = f"the {faster.pop()} was faster at every size measured" if len(faster) == 1 else "neither was always faster"
-    return f"the times grow alike with the size, so the lines have no crossing that can be told; {who}"
+    return f"the slopes of the two lines differ by less than their error, so no crossing can be told; {who}"

@@ -51,8 +51,8 @@ def not_told(points: Sequence[BreakEvenPoint]) -> str:
     first, *_, last = sorted(points, key=lambda point: point.value)
     return (
         f"no crossing can be told: with {first.value} the CPU took {first.cpu_us:.0f} µs and the GPU "
-        f"{first.gpu_us:.0f}, with {last.value} {last.cpu_us:.0f} and {last.gpu_us:.0f}, and what lies between differs "
-        "too little or too irregularly"
+        f"{first.gpu_us:.0f}, with {last.value} they took {last.cpu_us:.0f} and {last.gpu_us:.0f}, and what lies "
+        "between differs too little or too irregularly"
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import sys
 from typing import Annotated, Any
 
@@ -10,7 +12,8 @@ import typer
 
 from cudadoctor import __version__
 from cudadoctor.cli import bandwidth, check, devices, fleet, profile, race, setup, why
-from cudadoctor.cli.delivery import RefusedError, refuse
+from cudadoctor.cli.delivery import RefusedError, leave_stdout, refuse
+from cudadoctor.cli.ending import as_ctrl_c
 
 app = typer.Typer(
     name="cudadoctor",
@@ -53,7 +56,8 @@ def _common(
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     try:
-        result: Any = typer.main.get_command(app).main(arguments, prog_name="cudadoctor", standalone_mode=False)
+        with as_ctrl_c():
+            result: Any = typer.main.get_command(app).main(arguments, prog_name="cudadoctor", standalone_mode=False)
         if result == 130:  # typer makes this of Ctrl-C, and says nothing
             return refuse(arguments, "interrupted", 130)
         if sys.stdout is not None:
@@ -61,9 +65,13 @@ def run(arguments: list[str]) -> int:
         return result if isinstance(result, int) else 0
     except RefusedError as refusal:
         return refuse(arguments, str(refusal), refusal.exit_code)
-    except BrokenPipeError:
-        # The reader has gone (`| head`). Python would complain once more when it closes standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader has gone (`| head`)
+        leave_stdout()
+        return 0
+    except SystemExit as end:
+        if not isinstance(end.__context__, BrokenPipeError):  # which typer turns into exit code 1
+            raise
+        leave_stdout()
         return 0
     except KeyboardInterrupt:
         return refuse(arguments, "interrupted", 130)
@@ -84,10 +92,13 @@ def _explain(arguments: list[str], error: Exception) -> int:
     if message is not None:
         context = getattr(error, "ctx", None)
         help_command = f"{context.command_path} --help" if context is not None else "cudadoctor --help"
-        text = " ".join(str(message()).split())
-        return refuse(arguments, text if not text else f"{text.rstrip('.')}. See `{help_command}`", 2) if text else 2
+        text = _plain(" ".join(str(message()).split()))
+        return refuse(arguments, f"{text} See `{help_command}`", 2) if text else 2
     if os.environ.get("CUDADOCTOR_TRACEBACK"):
         raise error
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+        leave_stdout()
+        return refuse(arguments, f"cannot write standard output: {error.strerror}", 2)
     if isinstance(error, OSError) and arguments[:1] == ["--install-completion"]:
         return refuse(arguments, f"completion was not installed: {error.filename}: {error.strerror}", 2)
     if isinstance(error, ModuleNotFoundError) and (error.name or "cudadoctor").partition(".")[0] != "cudadoctor":
@@ -101,3 +112,12 @@ def _explain(arguments: list[str], error: Exception) -> int:
         "Run again with CUDADOCTOR_TRACEBACK=1 and report what it prints",
         3,
     )
+
+
+def _plain(text: str) -> str:
+    """Return a usage error in words: typer names its own types and writes ranges as formulas."""
+    text = text.replace("a valid float range", "a number").replace("a valid int range", "a whole number")
+    text = re.sub(r"not in the range (\S+?)<=x<=(\S+?)\.?$", r"not between \1 and \2", text)
+    text = re.sub(r"not in the range x>=(\S+?)\.?$", r"less than \1", text)
+    text = text.rstrip(".")
+    return text if text.endswith("?") else f"{text}."

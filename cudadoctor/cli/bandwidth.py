@@ -15,7 +15,7 @@ from cudadoctor.cli import options as opt
 from cudadoctor.cli.delivery import RefusedError, check_writable, deliver, report_columns
 from cudadoctor.cli.interruptible import hear_out
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
-from cudadoctor.cli.source import choose_device, examination, load_or_examine, read_facts
+from cudadoctor.cli.source import choose_device, examination, load_or_examine, not_in_file, read_facts
 from cudadoctor.cli.status_line import status_line
 from cudadoctor.doctor import AREAS, diagnose, refusal, usable_gpu
 from cudadoctor.facts.bandwidth import Bandwidth
@@ -125,14 +125,14 @@ def _saved_run(path: str) -> Bandwidth:
     """
     section = read_facts(path).bandwidth
     if isinstance(section, Missing):
-        raise RefusedError(f"{path} holds no bandwidth measurement to compare with: {section.reason}")
+        raise RefusedError(not_in_file(path, "measurement of bandwidth to compare with", section, "bandwidth"))
     return section
 
 
 def _why_nothing(machine: Machine, facts: str | None) -> str:
     reason = machine.bandwidth.reason if isinstance(machine.bandwidth, Missing) else ""
     if facts is not None:
-        return f"{facts} holds no bandwidth measurement: {reason}"
+        return not_in_file(facts, "measurement of bandwidth", Missing(reason), "bandwidth")
     if usable_gpu(machine):
         return f"Nothing was measured: {reason}"
     return "Nothing was measured: there is no GPU here that a CUDA program can use"

@@ -19,8 +19,10 @@ _AREAS = ", ".join(AREAS)
 
 def check(
     quick: Annotated[bool, typer.Option("--quick", help="Judge without compiling or running a kernel.")] = False,
-    only: Annotated[list[str] | None, typer.Option("--only", metavar="AREA", help=f"Look only at: {_AREAS}.")] = None,
-    skip: Annotated[list[str] | None, typer.Option("--skip", metavar="AREA", help="Leave an area out.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="AREA,AREA", help=f"Look only at: {_AREAS}.")
+    ] = None,
+    skip: Annotated[list[str] | None, typer.Option("--skip", metavar="AREA,AREA", help="Leave areas out.")] = None,
     frameworks: Annotated[
         bool,
         typer.Option(
@@ -48,7 +50,7 @@ def check(
     from cudadoctor.rules.verdict import summary_sentence
 
     check_writable(output, save)
-    areas, left_out = _areas(quick, only or [], skip or [])
+    areas, left_out = _areas(quick, _words(only), _words(skip))
     if frameworks and facts is not None:
         raise RefusedError("--frameworks asks this machine, and --facts is a saved one: name one of them")
     if frameworks and sysroot is not None and not live:
@@ -67,6 +69,11 @@ def check(
         quiet=quiet,
     )
     return deliver(diagnosis, report, summary_sentence(machine, diagnosis.findings))
+
+
+def _words(options: list[str] | None) -> list[str]:
+    """Return the areas of an option that may be repeated, and may name several with commas between them."""
+    return [word.strip() for option in options or [] for word in option.split(",")]
 
 
 def _areas(quick: bool, only: list[str], skip: list[str]) -> tuple[frozenset[str], str]:

@@ -42,7 +42,7 @@ def refuse(arguments: list[str], message: str, exit_code: int) -> int:
             command = f"fleet {arguments[1]}"
         error = Refusal(message, exit_code)
         diagnosis = Diagnosis(command=command, version=__version__, status="unknown", error=error)
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(BrokenPipeError, RefusedError):
             _write_stdout(render_json(diagnosis))
     return exit_code
 
@@ -63,9 +63,12 @@ def check_writable(*paths: str | None) -> None:
     Raises:
         RefusedError: With the reason, for the first such path.
     """
-    for path in paths:
-        if path is None:
-            continue
+    named = [path for path in paths if path is not None]
+    if len({os.path.realpath(path) for path in named}) < len(named):
+        raise RefusedError(f"{named[0]} would be written twice: give the report and the facts a file each")
+    for path in named:
+        if path in ("", "-"):
+            raise RefusedError(f"cannot write '{path}': name a file; without --output the report is on standard output")
         folder = os.path.dirname(path) or "."
         if not os.path.isdir(folder):
             raise RefusedError(f"cannot write {path}: there is no folder {folder}")
@@ -93,15 +96,7 @@ def deliver(diagnosis: Diagnosis, options: ReportOptions, sentence: str = "", li
         sentence, lines = _redacted_text(sentence), [_redacted_text(line) for line in lines or []]
     data = _render(shared, options, sentence, lines or [])
     unwritten: list[str] = []
-    if options.output is not None:
-        try:
-            write_file(options.output, data)
-        except OSError as error:
-            unwritten.append(f"cannot write {options.output}: {error.strerror}; the report stands on standard output")
-            _write_stdout(data)
-    else:
-        _write_stdout(data)
-    if options.save is not None:
+    if options.save is not None:  # before the report: its reader may be gone (`| head`)
         from cudadoctor.facts.document import encode_facts
 
         facts = diagnosis.facts if options.redact is False else _redacted(diagnosis).facts
@@ -110,8 +105,19 @@ def deliver(diagnosis: Diagnosis, options: ReportOptions, sentence: str = "", li
             write_file(options.save, encode_facts(facts, version=__version__, recorded_at=now))
         except OSError as error:
             unwritten.append(f"cannot write {options.save}: {error.strerror}; the facts were not saved")
-    for message in unwritten:
-        print(f"cudadoctor: {message}", file=sys.stderr)
+    try:
+        if options.output is None:
+            _write_stdout(data)
+        else:
+            try:
+                write_file(options.output, data)
+            except OSError as error:
+                reason = f"cannot write {options.output}: {error.strerror}"
+                unwritten.append(f"{reason}; the report stands on standard output")
+                _write_stdout(data)
+    finally:
+        for message in unwritten:
+            print(f"cudadoctor: {message}", file=sys.stderr)
     return 2 if unwritten else code
 
 
@@ -223,10 +229,22 @@ def _redacted_text(text: str) -> str:
 def _write_stdout(data: bytes) -> None:
     if sys.stdout is None:  # the caller closed it (`>&-`)
         return
-    sys.stdout.flush()
-    buffer = getattr(sys.stdout, "buffer", None)
-    if buffer is None:  # replaced by a test or a notebook
-        sys.stdout.write(data.decode())
-    else:
-        buffer.write(data)
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+        buffer = getattr(sys.stdout, "buffer", None)
+        if buffer is None:  # replaced by a test or a notebook
+            sys.stdout.write(data.decode())
+        else:
+            buffer.write(data)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        leave_stdout()
+        raise RefusedError(f"cannot write standard output: {error.strerror}") from None
+
+
+def leave_stdout() -> None:
+    """Send what is still to be written nowhere: Python would complain once more when it closes standard output."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

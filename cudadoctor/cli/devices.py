@@ -10,7 +10,14 @@ import typer
 from cudadoctor.cli import options as opt
 from cudadoctor.cli.delivery import RefusedError, check_writable, deliver, report_columns
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
-from cudadoctor.cli.source import check_device_word, examination, is_device_word, load_or_examine, read_facts
+from cudadoctor.cli.source import (
+    check_device_word,
+    examination,
+    is_device_word,
+    load_or_examine,
+    not_in_file,
+    read_facts,
+)
 from cudadoctor.doctor import AREAS, diagnose, refusal
 from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.devices import Device, Devices, DriverView
@@ -101,7 +108,7 @@ def _machine(facts: str | None, limit_s: float) -> Machine:
 
 def _why_none(section: Missing, facts: str | None) -> str:
     if facts is not None:
-        return f"{facts} does not say what its GPUs are like: {section.reason}"
+        return not_in_file(facts, "table of GPUs", section, "devices")
     return f"There is no GPU here to show: {section.reason}"
 
 

@@ -102,7 +102,14 @@ def run(
     ] = None,
     deadline: Annotated[
         float,
-        typer.Option("--deadline", min=_SHORTEST_S, max=_LONGEST_S, help="Seconds for all nodes together."),
+        typer.Option(
+            "--deadline",
+            metavar="SECONDS",
+            min=_SHORTEST_S,
+            max=_LONGEST_S,
+            callback=opt.a_number,
+            help="For all nodes together.",
+        ),
     ] = 60.0,
     skip: Annotated[
         list[str] | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from typing import Annotated
 
@@ -46,6 +47,17 @@ def _can_be_written(format: Format) -> str:
     return format.value  # typer makes the member of it once more
 
 
+def a_number(param: typer.CallbackParam, value: float | None) -> float | None:
+    """Refuse `nan`, which lies in every range.
+
+    Raises:
+        RefusedError: With the option's name.
+    """
+    if value is not None and math.isnan(value):
+        raise RefusedError(f"{param.opts[0]} nan: give a number")
+    return value
+
+
 FormatOption = Annotated[
     Format, typer.Option("--format", callback=_can_be_written, help="How to write the report; html is one file.")
 ]
@@ -68,7 +80,7 @@ RedactOption = Annotated[
 ]
 VerboseOption = Annotated[
     int,
-    typer.Option("-v", "--verbose", count=True, help="Show all steps and what was not judged."),
+    typer.Option("-v", "--verbose", count=True, show_default=False, help="Show all steps and what was not judged."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Only the answer and the titles of findings.")]
 FactsOption = Annotated[
@@ -100,7 +112,14 @@ OnlyDeviceOption = Annotated[
 ]
 TimeoutOption = Annotated[
     float,
-    typer.Option("--timeout", min=0.5, max=600, help="Seconds that one driver call may take."),
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        min=0.5,
+        max=600,
+        callback=a_number,
+        help="What one driver call may take.",
+    ),
 ]
 
 

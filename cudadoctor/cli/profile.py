@@ -50,7 +50,13 @@ def profile(
     ] = False,
     time_limit: Annotated[
         float | None,
-        typer.Option("--time-limit", metavar="SECONDS", min=0.1, help="End each run of the program after this time."),
+        typer.Option(
+            "--time-limit",
+            metavar="SECONDS",
+            min=0.1,
+            callback=opt.a_number,
+            help="End each run of the program after this time.",
+        ),
     ] = None,
     pool: Annotated[
         int, typer.Option("--pool", metavar="MIB", min=16, max=16384, help="Memory for the records of a run.")

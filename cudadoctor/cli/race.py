@@ -15,7 +15,7 @@ from cudadoctor.cli.delivery import check_writable, deliver
 from cudadoctor.cli.interruptible import hear_out
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
 from cudadoctor.cli.race_options import Hidden, Style, race_options
-from cudadoctor.cli.source import choose_device, examination, load_or_examine
+from cudadoctor.cli.source import choose_device, examination, load_or_examine, not_in_file
 from cudadoctor.doctor import AREAS, diagnose, race_on, race_without_gpu, refusal, usable_gpu
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.machine import Machine
@@ -28,13 +28,17 @@ if TYPE_CHECKING:
 
 
 def dbn_race(
-    epochs: Annotated[int, typer.Option("--epochs", min=1, max=1000, help="Epochs to train.")] = 10,
-    seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Draws weights and minibatches.")] = 0,
+    epochs: Annotated[int, typer.Option("--epochs", metavar="N", min=1, max=1000, help="Epochs to train.")] = 10,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", min=0, max=2**32 - 1, help="Draws weights and minibatches.")
+    ] = 0,
     layers: Annotated[
         str, typer.Option("--layers", metavar="N-N-N", help="Units of the layers, inputs first.")
     ] = "784-300-10",
     hidden: Annotated[Hidden, typer.Option("--hidden", help="Kind of hidden units.")] = Hidden.RELU,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=46_900, help="Samples a minibatch.")] = 64,
+    batch_size: Annotated[
+        int, typer.Option("--batch-size", metavar="N", min=1, max=46_900, help="Samples a minibatch.")
+    ] = 64,
     data: Annotated[
         str,
         typer.Option(
@@ -44,10 +48,13 @@ def dbn_race(
         ),
     ] = "procedural",
     pretrain_epochs: Annotated[
-        int, typer.Option("--pretrain-epochs", min=0, max=1000, help="Epochs of CD-1 a layer before the training.")
+        int,
+        typer.Option(
+            "--pretrain-epochs", metavar="N", min=0, max=1000, help="Epochs of CD-1 a layer before the training."
+        ),
     ] = 0,
     pretrain_rate: Annotated[
-        float, typer.Option("--pretrain-rate", min=1e-9, max=10.0, help="Learning rate of CD-1.")
+        float, typer.Option("--pretrain-rate", metavar="RATE", min=1e-9, max=10.0, help="Learning rate of CD-1.")
     ] = 0.001,
     lanes: Annotated[
         str | None,
@@ -64,7 +71,7 @@ def dbn_race(
             show_default=False,
         ),
     ] = None,
-    repeat: Annotated[int, typer.Option("--repeat", min=3, max=100, help="Rounds of the ladder.")] = 7,
+    repeat: Annotated[int, typer.Option("--repeat", metavar="N", min=3, max=100, help="Rounds of the ladder.")] = 7,
     replay: Annotated[
         bool, typer.Option("--replay", help="Show the race again, all lanes side by side; with --facts, a saved one.")
     ] = False,
@@ -127,7 +134,7 @@ def dbn_race(
         asked = race_on(wanted, machine, index, explain)
         stream = sys.stdout if on_screen else sys.stderr
         with nullcontext(_silent) if quiet else watching(stream, asked) as tell:
-            raced = _race(machine, asked, tell)
+            raced = _race(machine, asked, _while_read(tell) if save is not None else tell)
         if index is None and isinstance(raced.race, Race):
             raced = msgspec.structs.replace(raced, race=race_without_gpu(raced.race, wanted, machine))
         machine = raced
@@ -135,7 +142,11 @@ def dbn_race(
         streamed = on_screen and not quiet and not stream.isatty()
     race = machine.race
     if isinstance(race, Missing):
-        why = f"{facts} holds no race: {race.reason}" if facts is not None else f"The race did not start: {race.reason}"
+        why = (
+            not_in_file(facts, "race", race, "dbn-race")
+            if facts is not None
+            else f"The race did not start: {race.reason}"
+        )
         return deliver(refusal(machine, "dbn-race", why), report)
     if replay:
         show_again(sys.stdout if format is Format.TEXT and output is None else sys.stderr, race)
@@ -162,6 +173,22 @@ def _race(machine: Machine, options: Options, tell: Callable[[Event], None]) -> 
 
     hear_out(run(options), take)
     return msgspec.structs.replace(machine, race=result)
+
+
+def _while_read(tell: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Tell events until the reader has gone (`| head`): the race goes on, since its facts are to be saved."""
+    gone = False
+
+    def told(event: Event) -> None:
+        nonlocal gone
+        if gone:
+            return
+        try:
+            tell(event)
+        except BrokenPipeError:
+            gone = True
+
+    return told
 
 
 def _what_is_missing(race: Race, require_gpu: bool) -> str | None:

@@ -51,7 +51,7 @@ def race_options(
     from cudadoctor.dbn.network import Network
 
     if re.fullmatch(r"\d{1,6}(-\d{1,6})+", layers) is None:
-        raise RefusedError(f"--layers {layers}: give numbers of units with - between them, such as 784-300-10")
+        raise RefusedError(f"--layers {layers}: give 2 numbers of units or more, below a million, such as 784-300-10")
     names = STYLES[style.value]
     if lanes is not None:
         if style is not Style.DEFAULT:

@@ -78,6 +78,14 @@ def read_facts(path: str) -> Machine:
         raise RefusedError(f"{name} {error}") from None
 
 
+def not_in_file(facts: str, what: str, section: Missing, command: str) -> str:
+    """Say that a saved machine does not hold what a command shows, and which command saves it."""
+    blank = Machine()
+    never = {each.reason for each in (blank.devices, blank.bandwidth, blank.race) if isinstance(each, Missing)}
+    why = "" if section.reason in never else f" ({section.reason})"
+    return f"{facts} holds no {what}{why}; on that machine, `cudadoctor {command} --save FILE` saves it"
+
+
 def is_device_word(word: str) -> bool:
     """Say whether a word is an index or a UUID of a GPU (or else, where one may stand, a file)."""
     return _DEVICE.fullmatch(word) is not None

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import re
 import sys
+import textwrap
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
 from cudadoctor import __version__
 from cudadoctor.cli import options as opt
-from cudadoctor.cli.delivery import RefusedError, check_writable, deliver, write_report
+from cudadoctor.cli.delivery import RefusedError, check_writable, deliver, report_columns, write_report
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
 from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
 
 MAX_BYTES = 8_000_000
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+|[a-z]{3,40}")
+_FILE = re.compile(r"(?:[A-Za-z]:)?[^\s:()'\"=]+\.(?:log|txt|out|err|stdout|stderr|trace)", re.IGNORECASE)
 
 
 def why(
@@ -87,6 +90,8 @@ def _text(words: list[str]) -> str:
         text = " ".join(words)
         if len(words) == 1 and _ID.fullmatch(words[0]) and not _a_message(words[0]):
             raise RefusedError(_no_such(words[0]))
+        if len(words) == 1 and _FILE.fullmatch(words[0]):
+            raise RefusedError(f"cannot read {words[0]}: there is no such file")
     if not text.strip():
         raise RefusedError("the text is empty")
     return text
@@ -160,9 +165,32 @@ def _page(rule: Any, format: Format) -> bytes:
         from cudadoctor.report.html.page import render_page
 
         return render_page(rule.id, rule.severity.value, page, __version__).encode()
-    lines = [line for line in page.splitlines() if not line.startswith("```")]
-    plain = [re.sub(r"^#+ ", "", line) for line in lines]
-    return ("\n".join(plain) + f"\n\n{rule.id}, {rule.severity.value}\n").encode()
+    return ("\n".join(_plain_lines(page)).rstrip("\n") + f"\n\n{rule.id}, {rule.severity.value}\n").encode()
+
+
+def _plain_lines(page: str) -> Iterator[str]:
+    """Yield a page as plain lines: paragraphs as wide as the screen, commands whole."""
+    width = report_columns(Format.TEXT)
+    paragraph: list[str] = []
+    hang = ""
+    code = False
+    for line in [*page.splitlines(), ""]:
+        begins = line.startswith(("#", "```", "- ", "|")) or not line.strip()
+        if paragraph and (begins or code or paragraph[-1].endswith((".", ":"))):
+            text = " ".join(paragraph)
+            yield from textwrap.wrap(
+                text, width, subsequent_indent=hang, break_long_words=False, break_on_hyphens=False
+            )
+            paragraph = []
+        if line.startswith("```"):
+            code = not code
+        elif code:
+            yield f"      {line}"
+        elif line.startswith(("#", "|")) or not line.strip():
+            yield re.sub(r"^#+ ", "", line)
+        else:
+            hang = "  " if line.startswith("- ") else hang if paragraph or line.startswith("  ") else ""
+            paragraph.append(line.strip() if paragraph else line)
 
 
 def _document(**more: Any) -> bytes:

@@ -103,7 +103,9 @@ def decode_saved(data: bytes, *, max_bytes: int = MAX_BYTES) -> Saved:
     """
     if len(data) > max_bytes:
         raise FactsError(f"is larger than {max_bytes // 2**20} MiB, which no facts file is")
-    head = _head(data)
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):  # `cudadoctor ... > file` in Windows PowerShell writes UTF-16
+        data = data.decode("utf-16", "replace").encode("utf-8", "replace")
+    head = _head(data.removeprefix(b"\xef\xbb\xbf"))
     is_report = head.command is not msgspec.UNSET and head.findings is not msgspec.UNSET
     if isinstance(head.facts, msgspec.UnsetType) or not (_value(head.kind) == KIND or is_report):
         raise FactsError(_FOREIGN, "foreign")

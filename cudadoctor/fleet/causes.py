@@ -26,19 +26,26 @@ def causes(fleet: Fleet, details: Mapping[str, tuple[str, Finding]]) -> tuple[Fi
             if finding.id not in seen:  # a node may have one of a kind for each of its GPUs
                 seen.add(finding.id)
                 having[finding.id].append((node, finding))
-    made = [_merged(fleet, details[id][1], nodes) for id, nodes in having.items() if id in details]
+    made = [_merged(fleet, *details[id], nodes) for id, nodes in having.items() if id in details]
     return tuple(sorted(made, key=lambda finding: (finding.severity.rank, -len(having[finding.id]), finding.id)))
 
 
-def _merged(fleet: Fleet, detail: Finding, nodes: list[tuple[Node, NodeFinding]]) -> Finding:
+def _merged(fleet: Fleet, of: str, detail: Finding, nodes: list[tuple[Node, NodeFinding]]) -> Finding:
     severity = min((Severity(finding.severity) for _, finding in nodes), key=lambda each: each.rank)
-    worst, own = next((node, finding) for node, finding in nodes if finding.severity == severity.value)
-    names = [node.name for node, _ in nodes]
+    # The node whose finding is shown in full speaks for the others: its words and its fix belong together.
+    example, own = next(
+        (pair for pair in nodes if pair[0].name == of),
+        next(pair for pair in nodes if pair[1].severity == severity.value),
+    )
     answered = " that answered" if fleet.silent else ""
     many = len(fleet.nodes) > 1
     which = f"{len(nodes):,} of {len(fleet.nodes):,} nodes{answered}" if many else f"the only node{answered}"
-    summary = f"On {which}: {listed(names)}. On {worst.name}: {own.summary}"
-    text = detail.fix.text if len(nodes) == 1 else f"On each of these nodes (as for {worst.name}): {detail.fix.text}"
+    if len(nodes) == 1:
+        summary = f"On {example.name}, {which}: {own.summary}"
+        text = detail.fix.text
+    else:
+        summary = f"On {which}: {listed([node.name for node, _ in nodes])}. On {example.name}: {own.summary}"
+        text = f"On each of these nodes (as for {example.name}): {detail.fix.text}"
     return msgspec.structs.replace(
         detail,
         severity=severity,

@@ -16,6 +16,7 @@ from cudadoctor.fleet.peers import compare
 from cudadoctor.fleet.reading import Read
 from cudadoctor.fleet.traits import WEIGHTS
 
+_MOST_DETAILS = 8
 _RANK: dict[NodeStatus, int] = {"error": 0, "warning": 1, "unknown": 2, "ok": 3}
 
 
@@ -43,7 +44,7 @@ def merge(
     """
     digests: list[Digest] = []
     skipped: list[SkippedFile] = []
-    details: dict[str, tuple[str, Finding]] = {}
+    details: dict[str, list[tuple[float, str, Finding]]] = {}
     alike: dict[object, object] = {}
     for each in read:
         if isinstance(each, SkippedFile):
@@ -51,9 +52,11 @@ def merge(
             continue
         digests.append(_slim(each, alike))
         for finding in each.details:
-            there = details.get(finding.id)
-            if there is None or finding.severity.rank < there[1].severity.rank:
-                details[finding.id] = (each.node.file, finding)
+            of_kind = details.setdefault(finding.id, [])
+            of_kind.append((each.when, each.node.file, finding))
+            # A file is left out for a newer one, so the newest of the worst are those that stay.
+            of_kind.sort(key=lambda one: (one[2].severity.rank, -one[0]))
+            del of_kind[_MOST_DETAILS:]
     files = len(digests) + len(skipped)
     digests, older, shared = newest(digests)
     names = dict(zip((each.node.file for each in digests), names_of([each.node.file for each in digests]), strict=True))
@@ -78,8 +81,16 @@ def merge(
     )
     # What a file said that was left out for a newer one does not count.
     still = {finding.id for node in nodes for finding in node.findings}
-    kept = {id: (names.get(file, ""), finding) for id, (file, finding) in details.items() if id in still}
+    kept = {id: _in_full(of_kind, names) for id, of_kind in details.items() if id in still}
     return Merged(fleet=fleet, details=kept)
+
+
+def _in_full(of_kind: list[tuple[float, str, Finding]], names: Mapping[str, str]) -> tuple[str, Finding]:
+    """Return the finding of a node that is in the fleet, with the node's name; "" if each file was left out."""
+    for _, file, finding in of_kind:
+        if file in names:
+            return names[file], finding
+    return "", of_kind[0][2]
 
 
 def _slim(each: Digest, alike: dict[object, object]) -> Digest:

@@ -53,7 +53,7 @@ def gather(machine: Machine, root: Root, *, limit_s: float = DRIVER_CALL_LIMIT_S
     nvml_views = [_nvml_view(nvml, index) for index in nvml.indexes]
     driver_views = [_driver_view(driver, index) for index in driver.indexes]
     if not nvml_views and not driver_views:
-        return Missing(f"no GPU answered: NVML: {nvml.reason}; driver API: {driver.reason}")
+        return Missing(f"neither NVML ({nvml.reason}) nor the driver API ({driver.reason}) shows one")
     pairs = join(driver_views, nvml_views)
     why = (f"the driver API does not show this GPU to this process ({driver.reason})", f"NVML: {nvml.reason}")
     return Devices(

@@ -309,7 +309,7 @@ def _now(device: Device) -> Iterator[Row]:
         ("link width", "link_width", "x{}".format),
         ("temperature", "temperature_c", "{} °C".format),
         ("power draw", "power_draw_w", watts),
-        ("memory in use", "memory_used_bytes", exact_size),
+        ("memory in use", "memory_used_bytes", large_size),
         ("BAR1 in use", "bar1_used_bytes", exact_size),
         ("compute processes", "compute_processes", count),
         ("MPS processes", "mps_processes", count),

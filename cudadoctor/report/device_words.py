@@ -118,14 +118,14 @@ def on_off(value: Any) -> str:
 
 def count(value: int) -> str:
     """Return a number, with commas where it is long."""
-    return f"{value:,}" if abs(value) >= 100_000 else str(value)
+    return f"{value:,}" if abs(value) >= 10_000 else str(value)
 
 
 def exact_size(value: int) -> str:
     """Return a size exactly, in the largest unit that divides it: two GPUs that differ must not look equal."""
     for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
         if value and value % factor == 0:
-            return f"{value // factor} {unit}"
+            return f"{count(value // factor)} {unit}"
     return f"{value:,} B"
 
 
@@ -147,4 +147,4 @@ def khz_as_mhz(value: int) -> str:
 
 def watts(value: float) -> str:
     """Return a power."""
-    return f"{value:g} W"
+    return f"{round(value, 1):g} W"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 
@@ -95,7 +96,11 @@ def _table(heads: Sequence[str], columns: Sequence[Sequence[Row]], width: int) -
         rows = [found.get(key) for found in by_key]
         texts = [_text(row) for row in rows]
         sources = dict.fromkeys(short_source(source) for row in rows if row is not None for source in row.sources)
-        lines += _cells([key[1], *texts, "; ".join(sources)], widths)
+        told = "; ".join(sources)
+        if count == 1 and value < len(texts[0]) <= value + _GAP + source and " " not in texts[0]:
+            lines += _cells([key[1], texts[0]], [_LABEL, len(texts[0])])  # a UUID is copied whole
+            key, texts = ("", ""), [""]
+        lines += _cells([key[1], *texts, told], widths)
     return lines
 
 
@@ -120,13 +125,37 @@ def _cells(texts: Sequence[str], widths: Sequence[int]) -> list[str]:
     """Return one row as lines, each cell wrapped in its column."""
     cells = []
     for text, width in zip(texts, widths, strict=True):
-        cells.append(textwrap.wrap(printable(text), width) or [""])
+        cells.append(_wrapped(printable(text), width))
     height = max(len(cell) for cell in cells)
     lines = []
     for number in range(height):
         parts = [cell[number] if number < len(cell) else "" for cell in cells]
         lines.append((" " * _GAP).join(part.ljust(width) for part, width in zip(parts, widths, strict=True)).rstrip())
     return lines
+
+
+_SEAMS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[/,(-])")
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Return a cell's lines; a word that is too long is broken where a name of C or a path has a seam."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + 1 + len(word) <= width:
+            lines[-1] += f" {word}"
+            continue
+        if lines[-1]:
+            lines.append("")
+        pieces = [word] if len(word) <= width else [part for piece in _SEAMS.split(word) for part in _cut(piece, width)]
+        for piece in pieces:
+            if lines[-1] and len(lines[-1]) + len(piece) > width:
+                lines.append("")
+            lines[-1] += piece
+    return lines
+
+
+def _cut(piece: str, width: int) -> list[str]:
+    return [piece[start : start + width] for start in range(0, len(piece), width)]
 
 
 def _peer_lines(devices: Devices, width: int) -> list[str]:

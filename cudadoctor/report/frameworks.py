@@ -12,16 +12,21 @@ TITLE = "The frameworks, each in a process of its own"
 NONE = "none that can be asked (PyTorch, JAX, TensorFlow, CuPy) is installed in this Python environment"
 
 
-def rows(frameworks: Frameworks | Missing) -> list[tuple[str, str, str]]:
-    """Return (name, state, what was seen) row by row; the name of the framework stands in its first row alone."""
+def rows(frameworks: Frameworks | Missing, *, brief: bool = False) -> list[tuple[str, str, str]]:
+    """Return (name, state, what was seen) row by row; the name of the framework stands in its first row alone.
+
+    Args:
+        frameworks: The section.
+        brief: Leave out which libraries were loaded from where, by frameworks that used the GPU.
+    """
     if isinstance(frameworks, Missing):
         return [] if frameworks.reason.startswith("not asked for") else [("", "-", frameworks.reason)]
     if not frameworks.asked:
         return [("", "-", NONE)]
-    return [row for framework in frameworks.asked for row in _rows(framework)]
+    return [row for framework in frameworks.asked for row in _rows(framework, brief)]
 
 
-def _rows(framework: Framework) -> Iterator[tuple[str, str, str]]:
+def _rows(framework: Framework, brief: bool) -> Iterator[tuple[str, str, str]]:
     failure = framework.failure
     version = known(framework.version)
     title = f"{framework.name} {version}" if version else framework.name
@@ -45,7 +50,7 @@ def _rows(framework: Framework) -> Iterator[tuple[str, str, str]]:
     if isinstance(framework.architectures, Known) and framework.architectures.value:
         yield "", "", f"holds {' '.join(framework.architectures.value)}"
     folders: dict[str, list[str]] = {}
-    for library in framework.libraries:
+    for library in framework.libraries if failure is not None or not brief else ():
         folder, _, name = library.path.replace("\\", "/").rpartition("/")
         folders.setdefault(folder, []).append(name)
     for folder, names in folders.items():

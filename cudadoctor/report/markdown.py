@@ -95,7 +95,7 @@ def _finding(finding: Finding) -> list[str]:
         parts += _block("\n".join(finding.fix.commands), "sh")
     inner = [_escape(finding.cause), ""]
     for item in finding.evidence:
-        value = "-" if item.value is None else str(item.value)
+        value = item.text
         if item.name == SAID_BY_TEXT:
             inner.append(f"- {_escape(item.source)}: {_code(value)}")
             continue

@@ -57,10 +57,7 @@ def facts_html(facts: Machine) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    seen = [
-        (_text(item.name), "-" if item.value is None else _text(str(item.value)), _text(item.source))
-        for item in finding.evidence
-    ]
+    seen = [(_text(item.name), _text(item.text), _text(item.source)) for item in finding.evidence]
     commands = f"<pre>{_block(finding.fix.commands)}</pre>" if finding.fix.commands else ""
     return (
         f"<p>{_mark(finding.severity.value)} <b>{_text(finding.title)}</b> <code>{_text(finding.id)}</code><br>"

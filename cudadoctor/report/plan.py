@@ -16,7 +16,8 @@ def plan_sentence(plan: Plan) -> str:
     """Return the answer: done, or what comes next."""
     if plan.done:
         return "Nothing is left to do: this machine's GPU computes."
-    first = next(step for step in plan.steps if step.state != "done")
+    left = [step for step in plan.steps if step.state != "done"]
+    first = left[0]
     if plan.hopeless:
         return f"{first.title} is missing, and no command can add one. The rest waits for it."
     if all(step.state in ("done", "not known") for step in plan.steps):
@@ -27,8 +28,11 @@ def plan_sentence(plan: Plan) -> str:
             else (f"{count} steps cannot be seen from here: their checks tell")
         )
         return f"Nothing is known to be left to do; {told}. Nothing below was run."
-    left = sum(step.state != "done" for step in plan.steps)
-    return f"{left} of {len(plan.steps)} steps are left; the next: {first.title}. Nothing below was run."
+    if len(left) == 1:
+        return f"1 of {len(plan.steps)} steps is left: {first.title}. Nothing below was run."
+    known = all(step.state != "not known" for step in left)
+    told = f"{len(left)} of {len(plan.steps)} steps are {'left' if known else 'left or not known'}"
+    return f"{told}; the next: {first.title}. Nothing below was run."
 
 
 def plan_for_terminal(plan: Plan) -> list[RenderableType]:

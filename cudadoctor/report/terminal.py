@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
@@ -51,7 +52,7 @@ def render_terminal(
         parts += [_title(finding)] if quiet else _finding(finding)
     if not quiet and isinstance(diagnosis.facts.ladder, Ladder) and diagnosis.command == "check":
         parts += [Text(), _road(diagnosis.facts.ladder, verbose)]
-        told = framework_rows(diagnosis.facts.frameworks)
+        told = framework_rows(diagnosis.facts.frameworks, brief=not verbose)
         parts += [Text(), _frameworks(told)] if told else []
     if verbose and diagnosis.skipped:
         parts += [Text(), _plain("Not judged", style="bold")]
@@ -66,7 +67,7 @@ def _finding(finding: Finding) -> list[RenderableType]:
     table = _labelled(finding)
     table.add_row("Cause", _plain(f"{finding.cause} ({finding.confidence})"))
     for number, item in enumerate(finding.evidence):
-        value = "-" if item.value is None else str(item.value)
+        value = item.text
         seen = f"{item.source}: {value}" if item.name == SAID_BY_TEXT else f"{item.name}: {value}  [{item.source}]"
         table.add_row("Seen" if number == 0 else "", _plain(seen))
     if finding.confirm is not None:
@@ -160,5 +161,14 @@ def to_text(report: Sequence[RenderableType], *, colour: bool, width: int | None
     )
     with console.capture() as capture:
         for part in report:
-            console.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
+            whole = isinstance(part, Text) and bool(part.no_wrap)
+            if isinstance(part, Text) and not whole and max(map(len, part.plain.split()), default=0) > console.width:
+                part, whole = _unbroken(part, console.width), True
+            console.print(part, soft_wrap=whole)
     return "".join(line.rstrip() + "\n" for line in capture.get().split("\n")[:-1])
+
+
+def _unbroken(text: Text, width: int) -> Text:
+    """Return a paragraph with a word that is longer than a line, such as a path, whole on a line of its own."""
+    lines = textwrap.wrap(text.plain, width, break_long_words=False, break_on_hyphens=False)
+    return Text("\n".join(lines), style=text.style)

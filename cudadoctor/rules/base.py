@@ -76,7 +76,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
             if not found:
                 return (), None
             tell = self.how_to_tell("" if isinstance(machine.host, Missing) else known(machine.host.system) or "")
-            return tuple(msgspec.structs.replace(f, confirm=f.confirm and tell) for f in found), None
+            return tuple(
+                f if f.confirm != self.confirm else msgspec.structs.replace(f, confirm=tell) for f in found
+            ), None
         except CannotJudgeError as unable:
             return (), SkippedRule(self.id, str(unable))
 

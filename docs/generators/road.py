@@ -143,6 +143,10 @@ Skipped is not passed: a step that was not reached says why, and so does a rule 
 them).
 What only follows from an earlier trouble is not told again; the finding that is told names it as a consequence.
 
+Behind each cause stands how sure it is: *proven*, what was read leaves no other; *supported*, what was read speaks for
+it; *possible*, it fits, and so may others. A cause that is not proven comes with the command that tells, where one runs
+on this system (`To tell`).
+
 Every call into a driver is made in a child process that may be silent for 8 s (`--timeout`).
 The steps from `context` on are tried on every GPU, or on the one that `--device` names.
 `--quick` ends before `kernel-compile`; `--only` and `--skip` choose among {areas}.

@@ -19,6 +19,11 @@ ALL = ([], ["check"], ["devices"], ["bandwidth"], ["dbn-race"], ["profile"], ["s
        ["fleet", "report"], ["fleet", "run"])  # fmt: skip
 
 
+def in_this_checkout() -> dict[str, str]:
+    """Return the environment of a command that runs in another folder."""
+    return os.environ | {"PYTHONPATH": os.fspath(Path(__file__).parents[2])}
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -30,13 +35,20 @@ ALL = ([], ["check"], ["devices"], ["bandwidth"], ["dbn-race"], ["profile"], ["s
         (["check", "--facts", "/no/such/file"], "No such file"),
         (["check", "--facts", "/"], "directory"),
         (["check", "--live"], "--sysroot"),
-        (["check", "--timeout", "0"], "--timeout"),
+        (["check", "--timeout", "0"], "0.0 is not between 0.5 and 600."),
+        (["check", "--timeout", "soon"], "'soon' is not a number."),
+        (["check", "--timeout", "nan"], "--timeout nan: give a number"),
+        (["check", "--only", "pci,nonsense"], "--only nonsense: there is no such area"),
+        (["check", "--save", "-"], "name a file"),
+        (["check", "--output", ""], "name a file"),
+        (["why", "no-such.log"], "cannot read no-such.log: there is no such file"),
+        (["chekc"], "Did you mean 'check'? See"),
         (["check", "--device", "banana"], "--device banana"),
         (["check", "--device", "-1"], "--device -1"),
         (["bandwidth", "--device", "1.5"], "--device 1.5"),
         (["dbn-race", "--epochs", "-1"], "--epochs"),
         (["dbn-race", "--epochs", "0"], "--epochs"),
-        (["dbn-race", "--epochs", "many"], "--epochs"),
+        (["dbn-race", "--epochs", "many"], "'many' is not a whole number."),
         (["dbn-race", "--seed", "-3"], "--seed"),
         (["dbn-race", "--layers", "784x10"], "784-300-10"),
         (["dbn-race", "--layers", "700-10"], "784 inputs"),
@@ -110,6 +122,42 @@ def test_a_report_that_cannot_be_written_at_the_end_is_not_lost(doctor: Doctor) 
     assert "No space left" in run.err
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_a_full_disk_under_standard_output_is_no_defect_and_the_facts_are_saved(tmp_path: Path, format: str) -> None:
+    facts = MACHINES / "ubuntu24-h100-healthy" / "facts.json"
+    command = f"{sys.executable} -m cudadoctor check --facts {facts} --format {format} --save saved.json > /dev/full"
+    run = subprocess.run(
+        command, shell=True, capture_output=True, text=True, check=False, cwd=tmp_path, env=in_this_checkout()
+    )
+    assert (run.returncode, run.stderr.count("\n")) == (2, 1)
+    assert run.stderr.startswith("cudadoctor: cannot write standard output: No space left")
+    assert (tmp_path / "saved.json").stat().st_size > 1000
+
+
+def test_the_report_and_the_facts_are_not_written_into_one_file(doctor: Doctor, tmp_path: Path) -> None:
+    run = doctor("check", "--output", tmp_path / "a", "--save", tmp_path / "b" / ".." / "a")
+    assert (run.code, run.out) == (2, "")
+    run = doctor("check", "--output", tmp_path / "a", "--save", f"{tmp_path}/./a")
+    assert (run.code, run.out) == (2, "")
+    assert "written twice" in run.err
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_a_file_that_powershell_wrote_is_read(doctor: Doctor, tmp_path: Path, encoding: str) -> None:
+    saved = (MACHINES / "ubuntu24-h100-healthy" / "facts.json").read_text(encoding="utf-8")
+    (tmp_path / "facts.json").write_text(saved, encoding=encoding)
+    assert doctor("check", "--facts", tmp_path / "facts.json").out.startswith("The GPU works")
+
+
+def test_areas_may_stand_with_commas_between_them(doctor: Doctor) -> None:
+    one = doctor("check", "--only", "host,pci", "--format", "json").document
+    two = doctor("check", "--only", "host", "--only", "pci", "--format", "json").document
+    assert [each["id"] for each in one["findings"]] == [each["id"] for each in two["findings"]]
+    assert one["skipped"] == two["skipped"]
+
+
 def test_a_file_is_replaced_whole_and_keeps_its_place(doctor: Doctor, tmp_path: Path) -> None:
     file, link = tmp_path / "report.json", tmp_path / "link.json"
     file.write_text("old", encoding="utf-8")
@@ -158,6 +206,18 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     run = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert run.stdout == "{\n"
     assert run.stderr == ""
+    facts = MACHINES / "ubuntu24-h100-race" / "facts.json"  # more than a pipe holds
+    check = f"{sys.executable} -m cudadoctor check --fail-on never --facts {facts} --format json --save saved.json"
+    run = subprocess.run(
+        ["bash", "-c", f"{check} | true; echo ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=in_this_checkout(),
+    )
+    assert (run.stdout, run.stderr) == ("0\n", "")
+    assert json.loads((tmp_path / "saved.json").read_text(encoding="utf-8"))["kind"] == "cudadoctor-facts"
 
 
 def test_help_of_every_command_fits_80_columns(doctor: Doctor) -> None:

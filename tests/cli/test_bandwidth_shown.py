@@ -76,7 +76,7 @@ def test_a_file_that_cannot_be_compared_with_is_one_line_before_anything_is_meas
         (tmp_path / "none.json", "No such file"),
         (foreign, "not a facts file"),
         (damaged, "is damaged"),
-        (without, "holds no bandwidth measurement to compare with"),
+        (without, "holds no measurement of bandwidth to compare with"),
     ):
         run = doctor("bandwidth", "--compare", file)
         assert (run.code, run.out, run.err.count("\n")) == (2, "", 1), file

@@ -116,7 +116,7 @@ def test_facts_that_do_not_describe_a_gpu_cannot_be_shown(doctor: Doctor, tmp_pa
     doctor("check", "--only", "host", "--save", file, "--fail-on", "never")
     run = doctor("devices", "--facts", file)
     assert run.code == 3
-    assert "only `cudadoctor devices` asks for it" in " ".join(run.out.split())
+    assert "`cudadoctor devices --save FILE` saves it" in " ".join(run.out.split())
     assert doctor("devices", "--diff", file, file).code == 2
 
 

@@ -30,6 +30,7 @@ def test_frameworks_are_asked_only_with_the_option(doctor: Doctor, environment: 
 def test_frameworks_that_work_are_shown_and_saved(doctor: Doctor, environment: dict[str, str], tmp_path: Path) -> None:
     saved = tmp_path / "facts.json"
     run = doctor("check", "--quick", "--frameworks", "--save", saved, env=environment)
+    assert "loaded " not in run.out  # which file came from where is for -v, and for what failed
     assert run.code == 0, run.out
     assert "torch 2.6.0+cu124" in run.out
     assert "1024 elements of a matrix product were right" in " ".join(run.out.split())

@@ -103,7 +103,7 @@ def test_the_text_fits_its_terminal(profile: Any, columns: str) -> None:
         (["nowhere.py"], "nowhere.py: there is no such script"),
         (["--facts", "x.json", "launches.py"], "--facts shows a saved profile"),
         (["--probe", "--no-tracer", "launches.py"], "--probe needs the tracer"),
-        (["--pool", "1", "launches.py"], "1 is not in the range"),
+        (["--pool", "1", "launches.py"], "1 is not between 16 and 16384"),
     ],
 )
 def test_bad_input_is_one_line(profile: Any, arguments: list[str], words: str) -> None:

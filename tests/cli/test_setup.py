@@ -203,3 +203,25 @@ def test_a_card_older_than_any_driver_gets_its_last_versions_and_no_command(doct
         first, *others = run.document["plan"]["steps"]
         assert all(word in first["why"] for word in words), machine
         assert not any(step["commands"] for step in (first, *others))
+
+
+def test_what_a_race_measured_is_no_step_of_a_set_up(doctor: Doctor) -> None:
+    facts = MACHINES / "ubuntu24-h100-race" / "facts.json"
+    run = doctor("setup", "--facts", facts, "--format", "json")
+    assert [finding["id"] for finding in run.document["findings"]] == ["launch-bound-small-work"]
+    steps = run.document["plan"]["steps"]
+    assert all(step["findings"] == [] for step in steps)
+    assert [step["state"] for step in steps] == ["done", "done", "done", "not known", "done", "to do"]
+    told = " ".join(doctor("setup", "--facts", facts).out.split())
+    assert told.startswith("2 of 6 steps are left or not known; the next: A compiler for this card")
+
+
+def test_a_module_that_could_not_be_built_stands_in_the_way_of_the_driver() -> None:
+    from cudadoctor.facts.machine import Machine
+    from cudadoctor.rules.catalogue import RULES
+    from cudadoctor.rules.setup.plan import make_plan
+    from tests.fleet.build import detail
+
+    for id in ("dkms-build-failed", "secure-boot-unsigned-module", "gsp-timeout", "container-toolkit-missing"):
+        plan = make_plan(Machine(), [detail(id)], RULES)
+        assert {step.title: step.findings for step in plan.steps if step.findings} == {TITLES[1]: (id,)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -126,7 +127,7 @@ def test_each_cause_comes_with_the_command_that_tells(doctor: Doctor) -> None:
         run = doctor("why", text, "--no-machine", env={"COLUMNS": "80"})
         assert f"\n      {command}\n" in run.out
         assert f"```sh\n{command}\n```" in doctor("why", text, "--no-machine", "--format", "markdown").out
-        assert f"\n{command}\n" in doctor("why", found["id"]).out
+        assert f"\n      {command}\n" in doctor("why", found["id"]).out
     page = doctor("why", "mig-without-instance", "--format", "json").document["causes"][0]
     assert page["confirm"]["command"].startswith("nvidia-smi")
 
@@ -136,3 +137,17 @@ def test_check_asks_for_a_command_only_where_a_cause_is_not_proven(doctor: Docto
     assert run.document["findings"]
     for found in run.document["findings"]:
         assert ("confirm" in found) == (found["confidence"] != "proven")
+
+
+def test_a_page_fits_the_screen_and_loses_no_word_and_no_command(doctor: Doctor) -> None:
+    for id in ("arch-not-in-binary", "macos-dyld-path", "launch-bound-small-work"):
+        told = doctor("why", id).out
+        page = doctor("why", id, "--format", "markdown").out
+        prose = [line for line in told.splitlines() if not line.startswith("      ")]
+        assert max(map(len, prose)) <= 80
+        assert not told.endswith("\n\n")
+        assert "\n\n\n" not in told
+        commands = re.findall(r"```\w+\n(.*?)\n```", page, re.DOTALL)
+        assert {f"      {line}" for block in commands for line in block.split("\n")} <= set(told.splitlines())
+        plain = re.sub(r"(?m)^(#+ |```.*)", "", page).split()
+        assert told.split()[: len(plain)] == plain

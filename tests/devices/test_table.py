@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from cudadoctor.facts.base import Known, Missing
 from cudadoctor.facts.devices import Device
-from cudadoctor.report.device_words import clock_reasons, short_source
+from cudadoctor.report.device_words import clock_reasons, count, short_source
 from cudadoctor.report.devices import compare, comparison_sentence, device_lines, devices_sentence
 from tests.devices.build import device, devices, driver_view, nvml_view
 
@@ -20,6 +21,21 @@ def section(count: int) -> tuple[Device, ...]:
 def test_no_line_is_wider_than_it_may_be(count: int, width: int) -> None:
     lines = device_lines(devices(*section(count)), width=width, everything=True)
     assert max(map(len, lines)) <= width
+
+
+def test_a_uuid_stands_whole_on_its_line_and_names_of_c_break_at_their_seams() -> None:
+    uuid = "GPU-00000000-1111-2222-3333-444444444444"
+    power = Known(133.6, "nvmlDeviceGetPowerManagementDefaultLimit")
+    views = driver_view(uuid=Known(uuid, "cuDeviceGetUuid")), nvml_view(uuid=Known(uuid, "nvmlDeviceGetUUID"))
+    one = device(views[0], msgspec.structs.replace(views[1], power_limit_default_w=power))
+    lines = device_lines(devices(one), width=80)
+    assert [line.split() for line in lines if line.startswith("UUID")] == [["UUID", uuid]]
+    place = next(place for place, line in enumerate(lines) if line.startswith("power limit by default"))
+    assert [line.split()[-1] for line in lines[place : place + 3]] == ["NVML", "PowerManagementDefault", "Limit"]
+
+
+def test_large_numbers_of_one_row_are_written_alike() -> None:
+    assert [count(number) for number in (2048, 65536, 131072)] == ["2048", "65,536", "131,072"]
 
 
 def test_two_gpus_stand_side_by_side_where_they_fit() -> None:

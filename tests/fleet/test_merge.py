@@ -13,7 +13,8 @@ from cudadoctor.doctor import diagnose, diagnose_fleet
 from cudadoctor.facts.document import Saved
 from cudadoctor.facts.fleet import Run, SilentNode, SkippedFile
 from cudadoctor.facts.machine import Machine
-from cudadoctor.fleet.digest import digest
+from cudadoctor.findings import Fix
+from cudadoctor.fleet.digest import Digest, digest
 from cudadoctor.fleet.pseudonyms import without_names
 from cudadoctor.report.document import render_json
 from cudadoctor.report.fleet import fleet_lines, fleet_sentence
@@ -49,6 +50,24 @@ def test_a_cause_of_many_nodes_is_one_finding_that_names_them() -> None:
     assert "30 of 31 nodes" in finding.summary
     assert "n00" in finding.evidence[0].name
     assert diagnosis.status == "error"
+
+
+def with_fix(digest: Digest, text: str) -> Digest:
+    details = tuple(msgspec.structs.replace(each, fix=Fix(text)) for each in digest.details)
+    return msgspec.structs.replace(digest, details=details)
+
+
+def test_words_and_fix_of_a_cause_are_those_of_one_node_that_is_in_the_fleet() -> None:
+    bad = [("gpu-too-old-for-driver", "error")]
+    older = with_fix(b.digest("a-older", gpu_uuids=("GPU-same",), when=1.0, status="error", found=bad), "Of the older.")
+    newer = b.digest("a-newer", gpu_uuids=("GPU-same",), when=2.0)
+    others = [with_fix(b.digest(name, status="error", found=bad), f"Of {name}.") for name in ("b", "c")]
+    found = diagnose_fleet(b.merged(older, newer, *others), "fleet report").findings
+    (finding,) = (each for each in found if each.id == "gpu-too-old-for-driver")
+    assert "On b: " in finding.summary
+    assert finding.fix.text == "On each of these nodes (as for b): Of b."
+    (alone,) = diagnose_fleet(b.merged(others[1], b.digest("well")), "fleet report").findings
+    assert alone.summary == "On c, 1 of 2 nodes: It is broken."
 
 
 def test_the_most_frequent_of_equal_causes_comes_first() -> None:

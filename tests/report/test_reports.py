@@ -87,6 +87,12 @@ def test_other_lines_keep_to_the_width(width: int) -> None:
     assert max(len(line) for line in shown.splitlines()) <= width
 
 
+def test_a_path_that_is_longer_than_a_line_is_not_cut_in_the_answer() -> None:
+    path = "/home/" + "folder-with-a-name/" * 5 + "facts.json"
+    shown = to_text(render_terminal(diagnosis(), f"The file {path} holds no race."), colour=False, width=80)
+    assert path in shown.splitlines()
+
+
 def test_colour_only_for_a_terminal_and_never_against_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")

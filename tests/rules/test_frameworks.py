@@ -108,6 +108,8 @@ def test_any_build_of_cuda_13_has_nothing_below_7_5(framework: str, package: str
     assert finding.id == "arch-not-in-binary"
     assert any("7.5 and above" in str(item.value) for item in finding.evidence)
     assert any("12" in command for command in finding.fix.commands)
+    assert finding.confirm is not None
+    assert finding.confirm.command == "cudadoctor check --frameworks"  # and not PyTorch, which is not meant
     assert b.ids(on_card("Tesla T4", "7.5", packages)) == []
 
 
@@ -117,6 +119,7 @@ def test_several_frameworks_without_code_are_one_finding() -> None:
     )
     finding = b.only(on_card("Tesla V100", "7.0", packages))
     assert finding.summary.startswith("PyTorch 2.11.0+cu130 and CuPy 14.2.0 hold no code for Tesla V100")
+    assert finding.confirm is None or "import torch" in finding.confirm.command
     assert {"whl/cu126", "cupy-cuda12x"} <= set(re.findall(r"whl/cu126|cupy-cuda12x", " ".join(finding.fix.commands)))
 
 

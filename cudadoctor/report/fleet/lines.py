@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from cudadoctor.facts.fleet import Fleet
 from cudadoctor.report.fleet.words import (
     SILENT,
@@ -28,12 +30,13 @@ def fleet_lines(fleet: Fleet, width: int, *, everything: bool = False) -> list[s
         width: Columns.
         everything: All nodes, traits and files, however many.
     """
-    return [
+    lines = [
         *_nodes(fleet, width, everything),
         *_spreads(fleet, width, everything),
         *_traits(fleet, width, everything),
         *_skipped(fleet, everything),
     ]
+    return lines[:-1]  # without the blank line behind the last part
 
 
 def _nodes(fleet: Fleet, width: int, everything: bool) -> list[str]:
@@ -103,7 +106,18 @@ def _skipped(fleet: Fleet, everything: bool) -> list[str]:
     if not fleet.skipped:
         return []
     shown = fleet.skipped if everything else fleet.skipped[:_MOST_OTHERS]
-    lines = [f"  {printable(item.file)} ({item.kind}): {printable(skipped_text(item))}" for item in shown]
+    lines = [
+        line
+        for item in shown
+        for line in textwrap.wrap(
+            f"{printable(item.file)} ({item.kind}): {printable(skipped_text(item))}",
+            width,
+            initial_indent="  ",
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    ]
     return ["LEFT OUT", *lines, *_left(len(fleet.skipped) - len(shown)), ""]
 
 

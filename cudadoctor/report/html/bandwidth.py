@@ -24,6 +24,8 @@ _FIGURE = Scale(
     show=lambda value: f"{value:.2f}" if value < 1000 else f"{value:.0f}",
     tick=lambda value: f"{value:g}",
 )
+_FAR = 50
+"""Where the longest latency is more than that many times the shortest, bars from zero would not show the short ones."""
 _SIZE = Scale(label="size of one copy", show=lambda value: format_size(round(value)), log=True, base=2)
 _MODEL_POINTS = 60
 
@@ -154,7 +156,8 @@ def _latencies(latencies: Sequence[Latency]) -> list[Figure]:
         return []
     spreads = [(each, *extremes(each.samples_seconds, each.seconds)) for each in latencies]
     bars = [Bar(label=kind(each.key), value=each.seconds, interval=(low, high)) for each, low, high in spreads]
-    chart = bars_with_intervals("Latencies", bars, Scale(label="time", show=duration, log=True))
+    far = max(high for _, _, high in spreads) > _FAR * min(each.seconds for each in latencies)
+    chart = bars_with_intervals("Latencies", bars, Scale(label="time", show=duration, log=far))
     rows = [(kind(each.key), duration(each.seconds), duration(low), duration(high)) for each, low, high in spreads]
     table = numbers("Latencies", ("what", "median", "lowest", "highest"), rows)
     return [Figure(title="Latencies", charts=charts(chart), tables=(table,))]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from cudadoctor.attribution.causes import judge
 from cudadoctor.attribution.circumstances import VIOLATION_SHARE, is_want_of_work, neighbours
 from cudadoctor.facts.explanation import BreakEven, BreakEvenPoint, ClockReading, CpuEffort, Explanation, Line
@@ -78,12 +81,17 @@ def cpu_lines(effort: CpuEffort) -> list[str]:
     """Return how well the CPU lane uses its processor."""
     peak = effort.sgemm_gflop_per_s
     part = f", {effort.gflop_per_s / peak:.0%} of the best matrix product here ({peak:.0f})" if peak > 0 else ""
-    pools = f" Thread pools: {', '.join(effort.pools)}." if effort.pools else ""
+    pools = f" Thread pools: {', '.join(_counted(effort.pools))}." if effort.pools else ""
     return wrapped(
         f"CPU: {effort.lane} computes {effort.gflop_per_s:.0f} GFLOP/s on {effort.threads} of {effort.cores} cores"
         f"{part}.{pools}",
         hang="  ",
     )
+
+
+def _counted(pools: Sequence[str]) -> list[str]:
+    """Return each pool once, with how many there are of it."""
+    return [pool if count == 1 else f"{pool} ({count} of them)" for pool, count in Counter(pools).items()]
 
 
 def _line(line: Line) -> str:

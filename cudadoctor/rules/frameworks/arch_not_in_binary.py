@@ -75,6 +75,7 @@ from cudadoctor.rules.reading import capabilities, on_jetson, version_of
 
 # Beside a card that is served, one that no current build serves is there for a display.
 _OLDEST_WORTH_A_WORD = (5, 0)
+_ASKED = Confirm("cudadoctor check --frameworks", "that the framework failed")
 
 
 @rule(
@@ -162,7 +163,7 @@ def _finding(told: list[_Lack], cuda: tuple[int, ...] | None, host: Host | Missi
     beside = " Other GPUs of this machine are served." if first.others else ""
     sure = {sureness(each.subject, each.shown[-1]) if each.shown else "proven" for each in told}
     fixes = [_fix(each.subject, each.capability, cuda, host) for each in told]
-    return finding(
+    made = finding(
         arch_not_in_binary,
         summary=f"{names} {'hold' if len(told) > 1 else 'holds'} no code for {first.name}{has}{holds}.{beside}",
         cause="The build was made without this architecture, which is older or newer than all that it holds. The "
@@ -175,6 +176,9 @@ def _finding(told: list[_Lack], cuda: tuple[int, ...] | None, host: Host | Missi
             tuple(command for fix in fixes for command in fix.commands),
         ),
     )
+    if made.confirm is None or any(each.subject.name == "torch" for each in told):
+        return made
+    return msgspec.structs.replace(made, confirm=_ASKED)  # the rule's own command asks PyTorch
 
 
 def _fix(

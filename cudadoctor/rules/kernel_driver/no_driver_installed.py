@@ -12,6 +12,7 @@ Without it no program reaches the card.
 Install the driver of the distribution, with the branch that fits the card, and reboot.
 Maxwell, Pascal and Volta cards need branch 580 with the proprietary module; Turing and newer take the current branch
 with the open modules.
+The driver of WSL2 is that of Windows, and none is installed inside.
 On Ubuntu:
 
 ```sh
@@ -26,8 +27,6 @@ On Windows:
 ```powershell
 start https://www.nvidia.com/drivers
 ```
-
-The driver of WSL2 is that of Windows, and none is installed inside.
 
 ## Limits
 On Windows, on WSL2 and where the PCI bus cannot be read, a missing driver library does not prove that there is a

@@ -62,8 +62,5 @@ def allocation_in_loop(race: Race | Missing, profile: Profile | Missing = NOT_PR
             race,
             seen="allocates device memory in each minibatch",
             cause="Allocating and freeing are driver calls that cost the host more than a small kernel takes.",
-            fix=Fix(
-                "Make the buffers once, before the loop, and use them again.",
-                ("cudadoctor dbn-race",),
-            ),
+            fix=Fix("Make the buffers once, before the loop, and use them again."),
         )

@@ -64,10 +64,10 @@ def evidence_of(judgement: Judgement, cause: Cause) -> tuple[Evidence, ...]:
     """Return what was seen, and the figures that the judgement rests on."""
     told = [Evidence(name, round(value, 3), source) for name, value, source in cause.evidence]
     told.append(Evidence("a minibatch, µs", round(judgement.rung.median_us or 0.0, 1), judgement.rung.id))
-    told.append(Evidence("without this cause less, µs", round(cause.saving_us, 1), "replay, predicted"))
+    told.append(Evidence("saved without this cause, µs", round(cause.saving_us, 1), "replay, predicted"))
     if cause.step is not None:
         source = f"{cause.step.from_rung.id} to {cause.step.to_rung.id}, measured"
-        told.append(Evidence("without this cause less, µs", round(cause.step.saving_us, 1), source))
+        told.append(Evidence("saved without this cause, µs", round(cause.step.saving_us, 1), source))
     if judgement.cpu_us is not None:
         told.append(Evidence("a minibatch on the CPU, µs", round(judgement.cpu_us, 1), "measured"))
     return tuple(told)

@@ -68,8 +68,5 @@ def host_bound_not_gpu(race: Race | Missing, profile: Profile | Missing = NOT_PR
             race,
             seen="keeps the GPU waiting while Python prepares the next piece of work",
             cause="The host does by itself what the GPU waits for.",
-            fix=Fix(
-                "Do that work on the GPU, once an epoch, or beside the training in another thread.",
-                ("cudadoctor dbn-race",),
-            ),
+            fix=Fix("Do that work on the GPU, once an epoch, or beside the training in another thread."),
         )

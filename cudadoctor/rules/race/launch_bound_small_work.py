@@ -69,7 +69,7 @@ def launch_bound_small_work(race: Race | Missing, profile: Profile | Missing = N
             seen="launches one small kernel after another, and the GPU is done before the next one comes",
             cause="Each launch costs the host more time than the GPU needs for the kernel.",
             fix=Fix(
-                "Fuse kernels, use a larger minibatch, or record the step once as a CUDA graph and launch that.",
-                ("cudadoctor dbn-race",),
+                "Fuse kernels (as rung R5 of the race's ladder does), use a larger minibatch (R8), or record the step "
+                "once as a CUDA graph and launch that (R6)."
             ),
         )

@@ -65,8 +65,5 @@ def sync_every_step(race: Race | Missing, profile: Profile | Missing = NOT_PROFI
             race,
             seen="waits for the GPU in each minibatch",
             cause="Host and GPU take turns, since the host launches nothing while it waits.",
-            fix=Fix(
-                "Leave out the synchronisation in the loop; keep one where a time is taken.",
-                ("cudadoctor dbn-race",),
-            ),
+            fix=Fix("Leave out the synchronisation in the loop; keep one where a time is taken."),
         )

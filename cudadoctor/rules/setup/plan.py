@@ -26,10 +26,15 @@ from cudadoctor.rules.toolkits.choice import fitting_extra, selected
 
 # Which folder of rules speaks of which step; a finding of any other is of the step that it was found on.
 _CARD = ("pci", "host")
-_DRIVER = ("kernel_driver", "device_nodes", "libraries", "driver", "nvml", "ladder")
-_COMPILER = ("toolkits",)
+_DRIVER = (
+    *("kernel_driver", "device_nodes", "libraries", "driver", "nvml", "ladder"),
+    *("module_build", "kernel_log", "services", "containers"),
+)
+_COMPILER = ("toolkits", "compilers")
 _PYTHON = ("packages",)
 _ENVIRONMENT = ("environment",)
+# What these measured costs speed, or trust in a measurement: no step of a set-up waits for it.
+_MEASURED = ("bandwidth", "race", "profile", "fleet", "devices")
 # Rules whose folder is named after a fact of another step.
 _EXCEPTIONS = {
     "other-driver-bound": "driver",
@@ -44,9 +49,12 @@ _EXCEPTIONS = {
     "driver-too-old": "compiler",
     "kernel-compile-failed": "compiler",
     "kernel-result-wrong": "kernel",
+    "app-fault-xid": "kernel",
+    "hybrid-gpu-powered-off": "card",
 } | dict.fromkeys(
     # These cost speed, or trust in the hardware: no step of a set-up waits for them.
     (
+        "battery-power-limit",
         "low-power-state",
         "nvlink-error",
         "pcie-bus-errors",
@@ -91,7 +99,13 @@ def make_plan(machine: Machine, findings: Sequence[Finding], rules: Sequence[Rul
 
 def _topic(rule: Rule) -> str:
     folder = rule.judge.__module__.split(".")[2]
-    for name, folders in (("card", _CARD), ("driver", _DRIVER), ("compiler", _COMPILER), ("python", _PYTHON)):
+    for name, folders in (
+        ("card", _CARD),
+        ("driver", _DRIVER),
+        ("compiler", _COMPILER),
+        ("python", _PYTHON),
+        ("", _MEASURED),
+    ):
         if folder in folders:
             return name
     return "environment" if folder in _ENVIRONMENT else "kernel"
@@ -234,7 +248,7 @@ def _kernel(machine: Machine, findings: Sequence[Finding]) -> PlanStep:
     return PlanStep(
         title=title,
         state="to do",
-        why="No kernel has run yet.",
+        why="The kernel whose result is checked has not run yet.",
         commands=("cudadoctor check",),
         check=check,
         check_shows=shows,

@@ -113,6 +113,16 @@ def test_figures_of_a_chart_can_be_read_on_a_telephone_and_stay_within_it(
         assert beyond == 0
 
 
+def test_the_source_of_evidence_has_the_whole_width_of_a_telephone(browser: Browser, pages: dict[str, Path]) -> None:
+    browser.show(pages["check"], width=390)
+    parts = browser.evaluate(
+        "[...document.querySelectorAll('.evidence td.source')].map((each) =>"
+        " each.getBoundingClientRect().width / each.closest('table').getBoundingClientRect().width)"
+    )
+    assert parts
+    assert min(parts) > 0.95
+
+
 def test_colours_have_enough_contrast_in_both_themes(browser: Browser, pages: dict[str, Path]) -> None:
     for dark in (False, True):
         browser.show(pages["check"], dark=dark)

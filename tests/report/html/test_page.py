@@ -248,3 +248,10 @@ def test_an_older_report_of_json_renders_as_well(tmp_path: Path) -> None:
     facts = machine_of("ubuntu24-h100-healthy")
     again = decode_facts(render_json(doctor.diagnose(facts)))
     assert render_html(doctor.diagnose(again), "x") == render_html(doctor.diagnose(facts), "x")
+
+
+def test_latencies_that_lie_near_each_other_are_bars_from_zero() -> None:
+    facts = decode_facts((Path(__file__).parents[2] / "machines/ubuntu24-2xh200-healthy/facts.json").read_bytes())
+    source, _ = shown(doctor.diagnose(facts, "bandwidth"))
+    drawing = source.partition(">Latencies<")[2].partition("</svg>")[0]
+    assert re.findall(r">(\d+ µs)</text>", drawing)[:3] == ["0 µs", "2 µs", "4 µs"]
