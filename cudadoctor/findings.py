@@ -45,6 +45,8 @@ class Evidence(msgspec.Struct, frozen=True):
         """The value as a reader sees it."""
         if isinstance(self.value, bool):
             return "yes" if self.value else "no"
+        if isinstance(self.value, float) and self.value.is_integer():
+            return str(int(self.value))
         return "-" if self.value is None else str(self.value)
 
 

@@ -197,7 +197,9 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 
     `compared` is what both hold: the steady `steps`, where their calls were noted in untraced runs, else all of the
     `run`. `controls_s` are the untraced runs, `control_s` is the nearest of them, and `error` is
-    `replayed_s / control_s - 1`. `why_no_what_if` says why nothing may be predicted from it, "" if something may.
+    `replayed_s / control_s - 1`. `host_time` is what the host's own time in the steps was multiplied by, to be that of
+    an untraced run: below 1 where the host was faster there. `why_no_what_if` says why nothing may be predicted from
+    it, "" if something may.
     """
 
     replayed_s: float
@@ -205,6 +207,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     controls_s: tuple[float, ...] = ()
     error: float | None = None
     compared: Literal["run", "steps"] = "run"
+    host_time: float = 1.0
     why_no_what_if: str = ""
 
 

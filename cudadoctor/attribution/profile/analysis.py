@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from cudadoctor.attribution.profile import once, steps, tables, what_ifs
@@ -94,15 +95,20 @@ class _Played(NamedTuple):
 def _played(model: Model, host: Host, control: Control, found: Found) -> _Played:
     """Play what was recorded; where it is no like of the untraced runs, with the host as fast as it was in one."""
 
-    def attempt(model: Model, host: Host) -> _Played:
+    def attempt(model: Model, host: Host, speed: float = 1.0) -> _Played:
         excerpt = cut(model, host, found) if len(model.trace.ops) else None
-        return _Played(excerpt, check(model, control, found, excerpt))
+        checked = check(model, control, found, excerpt)
+        replayed = msgspec.structs.replace(checked.replayed, host_time=speed)
+        return _Played(excerpt, checked._replace(replayed=replayed))
 
     as_it_was = attempt(model, host)
     if not MISMATCH_LIMIT < as_it_was.mismatch < float("inf"):
         return as_it_was
-    others = (scaled(model, found, speed) for speed in host_speeds(model, control, found))
-    return min([as_it_was, *(attempt(each, Host(each)) for each in others)], key=lambda each: each.mismatch)
+    attempts = [as_it_was]
+    for speed in host_speeds(model, control, found):
+        faster = scaled(model, found, speed)
+        attempts.append(attempt(faster, Host(faster), speed))
+    return min(attempts, key=lambda each: each.mismatch)
 
 
 def _devices(model: Model) -> tuple[int, ...]:

@@ -34,7 +34,7 @@ def fleet_lines(fleet: Fleet, width: int, *, everything: bool = False) -> list[s
         *_nodes(fleet, width, everything),
         *_spreads(fleet, width, everything),
         *_traits(fleet, width, everything),
-        *_skipped(fleet, everything),
+        *_skipped(fleet, width, everything),
     ]
     return lines[:-1]  # without the blank line behind the last part
 
@@ -102,7 +102,7 @@ def _traits(fleet: Fleet, width: int, everything: bool) -> list[str]:
     return [*lines, *_left(len(wanted) - len(shown)), ""]
 
 
-def _skipped(fleet: Fleet, everything: bool) -> list[str]:
+def _skipped(fleet: Fleet, width: int, everything: bool) -> list[str]:
     if not fleet.skipped:
         return []
     shown = fleet.skipped if everything else fleet.skipped[:_MOST_OTHERS]

@@ -94,7 +94,8 @@ def _replay(profile: Profile) -> str:
     if replay is None:
         return ""
     what = "steady steps " if replay.compared == "steps" else ""
-    told = f"{what}played again without the tracer: {seconds(replay.replayed_s)}"
+    fast = "" if replay.host_time == 1 else f", the host as fast as untraced ({replay.host_time:.2f} of its time)"
+    told = f"{what}played again without the tracer{fast}: {seconds(replay.replayed_s)}"
     if replay.control_s is not None and replay.error is not None:
         told += f", untraced {seconds(replay.control_s)}: {round(100 * replay.error, 1) + 0.0:+.1f} %"
     return told + (f"; no what-ifs, since {replay.why_no_what_if}" if replay.why_no_what_if else "")

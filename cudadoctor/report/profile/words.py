@@ -14,7 +14,7 @@ IDLE_NAMES = {
     "synchronizing": "host waits and wakes up",
     "allocating": "host allocates memory",
     "compiling and loading": "host compiles or loads",
-    "context": "host makes the context",
+    "context": "host makes or ends the context",
     "other calls": "host makes other calls",
     "Python": "host runs Python",
     "waiting": "host waits for something",
@@ -25,6 +25,8 @@ IDLE_NAMES = {
 """What the host does while a device is idle."""
 
 PASS_WHILE = WAITS_FOR | {
+    "sync-every-step": "host and GPU wait for each other in each step",
+    "readback-every-step": "a result is read back in each step",
     "dataloader-bound": "the program waits for its next data",
     "storage-bound": "files are read",
     "transfer-bound": "data crosses a link that is at its limit",

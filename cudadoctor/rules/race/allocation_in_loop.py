@@ -1,4 +1,4 @@
-"""# Device memory is allocated in each minibatch
+"""# Device memory is allocated in each step
 
 ## What it checks
 Whether a minibatch allocates or frees device memory, and would be faster without that.
@@ -42,7 +42,7 @@ from cudadoctor.rules.race.explained import cause_finding
 
 @rule(
     id="allocation-in-loop",
-    title="Device memory is allocated in each minibatch",
+    title="Device memory is allocated in each step",
     severity=Severity.WARNING,
     confirm=Confirm("cudadoctor dbn-race", "rung R4, which allocates nothing in its loop, faster than R1"),
 )

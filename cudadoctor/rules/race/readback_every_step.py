@@ -1,4 +1,4 @@
-"""# A result is read back in each minibatch
+"""# A result is read back in each step
 
 ## What it checks
 Whether a small result (a loss, a count) is copied to the host and waited for in each minibatch, and the minibatch would
@@ -45,7 +45,7 @@ from cudadoctor.rules.race.explained import cause_finding
 
 @rule(
     id="readback-every-step",
-    title="A result is read back in each minibatch",
+    title="A result is read back in each step",
     severity=Severity.WARNING,
     confirm=Confirm("cudadoctor dbn-race", "rung R4 faster than R3 by what reading back costs"),
 )

@@ -1,4 +1,4 @@
-"""# Many small copies in each minibatch
+"""# Many small copies in each step
 
 ## What it checks
 Whether a minibatch makes more than three copies, whose median is 64 kB or less, and whether it would be faster with one
@@ -43,7 +43,7 @@ from cudadoctor.rules.race.explained import cause_finding
 
 @rule(
     id="small-transfers",
-    title="Many small copies in each minibatch",
+    title="Many small copies in each step",
     severity=Severity.WARNING,
     confirm=Confirm("cudadoctor dbn-race", "rung R3, with the data on the device, faster than R2"),
 )

@@ -1,4 +1,4 @@
-"""# The host waits for the GPU in each minibatch
+"""# The host waits for the GPU in each step
 
 ## What it checks
 Whether the host calls a synchronisation in each minibatch, and the minibatch would be faster without it.
@@ -45,7 +45,7 @@ from cudadoctor.rules.race.explained import cause_finding
 
 @rule(
     id="sync-every-step",
-    title="The host waits for the GPU in each minibatch",
+    title="The host waits for the GPU in each step",
     severity=Severity.WARNING,
     confirm=Confirm("cudadoctor dbn-race", "rung R4 faster than R3 by what waiting costs"),
 )

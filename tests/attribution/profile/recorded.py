@@ -74,10 +74,6 @@ class Recorded(NamedTuple):
         """The part of the loop that the fixed program saves."""
         return None if self.fixed_loop_s is None else 1 - self.fixed_loop_s / self.loop_s
 
-    def part_of_loop(self, saved_s: float) -> float:
-        """Return which part of the loop so many seconds are."""
-        return saved_s / (self.loop_s * self.kept)
-
 
 def path_of(name: str) -> Path:
     """Return the file of a program such as `uncoalesced-access/numba`."""

@@ -32,6 +32,7 @@ def test_a_trace_from_a_slower_host_is_judged_as_the_untraced_run_is(name: str, 
     assert found.replay is not None
     assert found.replay.why_no_what_if == ""
     assert abs(found.replay.error or 1.0) < 0.05
+    assert found.replay.host_time == pytest.approx(1 / slow, rel=0.12)
     assert judged(found)[0] == (cause, "supported")
     usual = analyse(traced(program), runs, PEAKS)
     shares = [each.what_ifs[0].saved_ms / each.what_ifs[0].now_ms for each in (found, usual)]
