@@ -71,6 +71,8 @@ _NOTES = ("jax", "paddle", "mxnet")
     title="A framework was installed without CUDA",
     severity=Severity.WARNING,
     shows={
+        "cuda-wheel-removed plain-torch-installed": 7,
+        "conda-without-cuda": 6,
         "not-compiled-with-cuda": 9,
         "cpu-build": 7,
         "jax-cpu-build": 9,

@@ -29,7 +29,10 @@ _COMPLAINS = re.compile(
 )
 """What people and programs say of trouble without a word of `_WRONG`."""
 
-_ABOUT_GPUS = re.compile(r"cuda|nvidia|gpu|nvml|nvrm|cudnn|nvcc|\bcu[A-Z]\w+", re.IGNORECASE)
+_ABOUT_GPUS = re.compile(
+    r"cuda|nvidia|gpu|nvml|\+cu1?\d\d\b|ptxas|tensorrt|nccl|cublas|nvenc|optix|cupy|nvrm|cudnn|nvcc|\bcu[A-Z]\w+",
+    re.IGNORECASE,
+)
 
 
 def is_calm(pasted: Pasted) -> bool:
