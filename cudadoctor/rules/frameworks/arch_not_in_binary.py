@@ -88,7 +88,7 @@ _OLDEST_WORTH_A_WORD = (5, 0)
         "cuda:200": 5,
         "arch-flag": 2,
         "cuda:209 arch-unsupported": 2,
-        "card-beyond-toolkit": 4,
+        "card-beyond-toolkit": 6,
         "card-before-toolkit": 4,
         "card-beyond-toolkit cuda:209": 2,
         "card-beyond-toolkit cublas-failed": 3,

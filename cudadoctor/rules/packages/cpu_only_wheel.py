@@ -112,6 +112,7 @@ _NOTES = ("jax", "paddle", "mxnet")
         "cpu-used-said !cuda:999 !cuda:100 !jax-fallback": 3,
         "driver-below-toolkit not-available": -4,
         "cudnn-not-here no-gpu-build": -6,
+        "jaxlib-without-cuda": 10,
     },
     confirm=Confirm(
         'python -m pip list | grep -iE "torch|tensorflow|jax"; python -c "import torch; print(torch.version.cuda)"',

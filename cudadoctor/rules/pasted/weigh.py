@@ -19,9 +19,9 @@ from cudadoctor.rules.pasted.words import NO_CAUSE, Leanings, leanings
 ENOUGH = 4
 """From this weight of its signs on a cause is named. Most single signs that only fit weigh 3 or less."""
 
-_LEANING = 4.5
-"""Weight of a leaning by one nat; on threads of batches that neither signs nor words were made from, 2 to 6 did about
-equally well, and 1.5 put fewer first."""
+_LEANING = 3.5
+"""Weight of a leaning by one nat; on threads of batches that neither signs nor words were made from, 2 to 4.5 did about
+equally well, and 1.5 and 8 put fewer first."""
 
 _ENOUGH_LEANING = 0.35
 _ENOUGH_IN_TROUBLE = 0.06
@@ -42,7 +42,7 @@ _UNLIKELY = 0.01
 """From the first probability that a text shows no problem on, only a message that says so itself names a cause, or one
 that the words make more than unlikely."""
 
-_BEYOND_DOUBT = 11
+_BEYOND_DOUBT = 14
 _CANDIDATES = 3
 """Where the signs of the first weigh less than `_BEYOND_DOUBT`, so many candidates are named."""
 

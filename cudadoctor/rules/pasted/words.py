@@ -41,8 +41,10 @@ class Leanings(msgspec.Struct, frozen=True):
     lines: dict[str, tuple[int, ...]]
 
     def of(self, cause: str) -> float:
-        """Return how much likelier than a guess a cause is, in nats; less than 0 where it is less likely."""
-        return math.log(max(self.probability.get(cause, 0.0), _LEAST_PROBABILITY) * len(self.probability))
+        """Return how much likelier than a guess a cause is, in nats; 0 for one that no learned text had."""
+        if cause not in self.probability:
+            return 0.0
+        return math.log(max(self.probability[cause], _LEAST_PROBABILITY) * len(self.probability))
 
 
 def words_of(line: str) -> list[str]:
