@@ -113,6 +113,7 @@ _NOTES = ("jax", "paddle", "mxnet")
         "driver-below-toolkit not-available": -4,
         "cudnn-not-here no-gpu-build": -6,
         "jaxlib-without-cuda": 10,
+        "torch-without-cuda-asked": 7,
     },
     confirm=Confirm(
         'python -m pip list | grep -iE "torch|tensorflow|jax"; python -c "import torch; print(torch.version.cuda)"',

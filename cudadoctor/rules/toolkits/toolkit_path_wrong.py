@@ -72,6 +72,7 @@ _VARIABLES = (*_OF_NUMBA, "CUDA_ROOT", "XLA_FLAGS", "NUMBAPRO_NVVM", "NUMBAPRO_L
         "rtc-missing": 7,
         "lib32-skipped": 6,
         "lcuda !wsl": 5,
+        "nvrtc-builtins-missing": 6,
     },
     confirm=Confirm(
         'echo "$CUDA_HOME $CUDA_PATH"; ls -d "${CUDA_HOME:-$CUDA_PATH}/bin/nvcc" "${CUDA_HOME:-$CUDA_PATH}/nvvm"',
