@@ -1,10 +1,11 @@
-"""Learn `cudadoctor/tables/words.tsv`: how much each word of a pasted text speaks for each cause.
+"""Learn `cudadoctor/tables/words.tsv`: how much each word and sign of a pasted text speaks for each cause.
 
     python tests/why/learn_words.py [labelled.jsonl ...]
 
-Each line of a labelled file is `{"id": cause or "none", "text": "..."}`. `threads.json`, `fresh.txt` and `harmless.txt`
-are learned from as well. Multinomial logistic regression on the words of a text, each weighted by its rarity, each text
-of length one; weights decay (L2), and small ones are left out of the table.
+Each line of a labelled file is `{"id": cause or "none", "text": "...", "also": [other causes that fit as well]}`;
+`also` may be left out. `threads.json`, `fresh.txt` and `harmless.txt` are learned from as well. Multinomial logistic
+regression on the words and signs of a text, each weighted by its rarity, each text of length one; a thread that other
+causes fit as well counts by `SHARE_OF_OTHERS` for them; weights decay (L2), and small ones are left out of the table.
 """
 
 from __future__ import annotations
@@ -18,11 +19,17 @@ from pathlib import Path
 
 import numpy as np
 
-from cudadoctor.rules.pasted.words import _SHARPNESS, NO_CAUSE, words_of
+from cudadoctor.rules.pasted.signs import read_signs
+from cudadoctor.rules.pasted.text import Pasted
+from cudadoctor.rules.pasted.words import _SHARPNESS, NO_CAUSE, SIGN, words_of
 
 HERE = Path(__file__).parent
 TABLE = HERE.parents[1] / "cudadoctor" / "tables" / "words.tsv"
-DECAY, STEPS, RATE, MOMENTUM = 1e-3, 400, 2.0, 0.9
+DECAY, STEPS, RATE, MOMENTUM = 3e-4, 400, 2.0, 0.9
+SHARE_OF_OTHERS = 0.25
+Labelled = tuple[str, str, tuple[str, ...]]
+"""The cause of a text, the text, and the other causes that fit it as well."""
+
 LEAST_TEXTS = 2
 LEAST_WEIGHT = 0.08
 
@@ -32,34 +39,44 @@ def blocks(name: str) -> list[tuple[str, str]]:
     return [(heading, text) for heading, _, text in (part.partition("\n") for part in parts)]
 
 
-def labelled(files: list[str]) -> list[tuple[str, str]]:
+def labelled(files: list[str]) -> list[Labelled]:
     threads = json.loads((HERE / "threads.json").read_text(encoding="utf-8"))
-    texts = [(thread["id"], "\n".join(thread["text"])) for thread in threads]
-    texts += blocks("fresh.txt")
-    texts += [(NO_CAUSE, text) for _, text in blocks("harmless.txt")]
+    texts: list[Labelled] = [(thread["id"], "\n".join(thread["text"]), ()) for thread in threads]
+    texts += [(cause, text, ()) for cause, text in blocks("fresh.txt")]
+    texts += [(NO_CAUSE, text, ()) for _, text in blocks("harmless.txt")]
     for file in files:
         rows = (json.loads(line) for line in Path(file).read_text(encoding="utf-8").splitlines() if line.strip())
-        texts += [(row["id"], row["text"]) for row in rows]
+        texts += [(row["id"], row["text"], tuple(row.get("also", ()))) for row in rows]
     return texts
 
 
-def learn(texts: list[tuple[str, str]]) -> tuple[list[str], list[str], np.ndarray, np.ndarray, np.ndarray]:
+def features(text: str) -> set[str]:
+    """Return the words of a text and, marked, its signs."""
+    words = {word for line in text.splitlines() for word in words_of(line)}
+    return words | {SIGN + sign for sign in read_signs(Pasted(text))}
+
+
+def learn(texts: list[Labelled]) -> tuple[list[str], list[str], np.ndarray, np.ndarray, np.ndarray]:
     """Return (words, causes, rarity of each word, weights (words, causes), bias of each cause)."""
-    bags = [{word for line in text.splitlines() for word in words_of(line)} for _, text in texts]
+    bags = [features(text) for _, text, _ in texts]
     count = collections.Counter(word for bag in bags for word in bag)
     words = sorted(word for word, texts_with in count.items() if texts_with >= LEAST_TEXTS)
     place = {word: index for index, word in enumerate(words)}
     rarity = np.array([math.log(1 + len(bags) / count[word]) for word in words])
-    causes = sorted({cause for cause, _ in texts})
+    causes = sorted({cause for cause, _, _ in texts})
     x = np.zeros((len(bags), len(words)), dtype=np.float32)
     y = np.zeros((len(bags), len(causes)), dtype=np.float32)
-    for row, ((cause, _), bag) in enumerate(zip(texts, bags, strict=True)):
+    many = collections.Counter(cause for cause, _, _ in texts)
+    for row, ((cause, _, also), bag) in enumerate(zip(texts, bags, strict=True)):
         for word in bag & place.keys():
             x[row, place[word]] = rarity[place[word]]
         x[row] /= np.linalg.norm(x[row]) or 1
-        y[row, causes.index(cause)] = 1
+        others = [each for each in also if each in many and each != cause]
+        y[row, causes.index(cause)] = 1 - SHARE_OF_OTHERS * bool(others)
+        for each in others:
+            y[row, causes.index(each)] += SHARE_OF_OTHERS / len(others)
     # A cause with many threads is not likelier in the next one: its texts count less.
-    share = y @ (1 / np.sqrt(y.sum(axis=0)))
+    share = np.array([1 / math.sqrt(many[cause]) for cause, _, _ in texts], dtype=np.float32)
     share /= share.mean()
     weights = np.zeros((len(words), len(causes)), dtype=np.float32)
     velocity, bias = np.zeros_like(weights), np.zeros(len(causes), dtype=np.float32)

@@ -21,7 +21,7 @@ THREADS = json.loads((HERE / "threads.json").read_text(encoding="utf-8"))
 CAUSES = RULES
 
 # The figures reached; they may only rise.
-FIRST, AMONG_THREE = 70, 73
+FIRST, AMONG_THREE = 73, 73
 
 
 def blocks(name: str) -> list[tuple[str, str]]:

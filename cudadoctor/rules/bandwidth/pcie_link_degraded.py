@@ -72,6 +72,7 @@ _FITS_FROM = 0.60
         "pcie-stays-low pcie-gen1": 4,
         "pcie-narrow": 6,
         "idle pcie-downgraded": -5,
+        "fpga": -9,
         "idle pcie-gen1": -4,
         "idle pcie-narrow": -2,
     },

@@ -57,6 +57,7 @@ _NAMES = {"gcc": "gcc", "clang": "clang", "msvc": "Visual Studio's compiler, _MS
     shows={
         "host-compiler": 10,
         "gcc-beyond-toolkit": 6,
+        "kernel-compiler-differs": 3,
     },
     confirm=Confirm(
         'gcc -dumpfullversion; grep -h "unsupported GNU" "$(dirname "$(readlink -f "$(command -v '

@@ -73,6 +73,7 @@ from cudadoctor.rules.reading import text_of
         "device-assert": -5,
         "ld-path smi-fails-said": 6,
         "torch-symbol": 1,
+        "nvrtc-builtins-missing": 4,
     },
     confirm=Confirm(
         'echo "$LD_LIBRARY_PATH"; python -m pip list | grep -E "nvidia-.*-cu1[0-9]|nvidia-cu"',

@@ -89,7 +89,7 @@ _ASKED = Confirm("cudadoctor check --frameworks", "that the framework failed")
         "cuda:200": 5,
         "arch-flag": 2,
         "cuda:209 arch-unsupported": 2,
-        "card-beyond-toolkit": 4,
+        "card-beyond-toolkit": 6,
         "card-before-toolkit": 4,
         "card-beyond-toolkit cuda:209": 2,
         "card-beyond-toolkit cublas-failed": 3,

@@ -78,6 +78,7 @@ _PLUGIN = re.compile(r"jax-cuda(\d+)-(plugin|pjrt)")
         "jax-cpu-build": 3,
         "jax-lib-versions": -2,
         "jax-plugin-named segv": 6,
+        "jaxlib-without-cuda": -4,
     },
     confirm=Confirm(
         'python -m pip list | grep -iE "^jax|^nvidia"; echo "$LD_LIBRARY_PATH"',

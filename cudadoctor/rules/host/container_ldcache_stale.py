@@ -51,6 +51,8 @@ _MOUNT = "/usr/local/nvidia/lib64/"
         "smi-no-nvml-lib container": 9,
         "smi-no-nvml-lib": 4,
         "container-with-gpu smi-no-nvml-lib": 2,
+        "libcuda-empty": 3,
+        "libcuda-empty container": 6,
     },
     confirm=Confirm(
         "find /usr /opt -name 'libnvidia-ml.so.*' 2>/dev/null; /sbin/ldconfig -p | grep libnvidia-ml",

@@ -96,6 +96,7 @@ from cudadoctor.rules.reading import (
         "singularity cuda:35": 8,
         "device-plugin nvml:12": 7,
         "toolkit-not-configured": 4,
+        "container cuda:35 !driver-told !smi-works": 4,
     },
     confirm=Confirm(
         "ls -l /dev/nvidiactl; /sbin/ldconfig -p | grep -E 'libcuda|libnvidia-ml'",

@@ -66,6 +66,7 @@ from cudadoctor.tables.support import capability_support
         "libcuda-missing",
         "driver-call-failed",
     ),
+    shows={"open-module-wanted": 10, "open-module-refused": 11},
     confirm=Confirm(
         "modinfo -F license nvidia; grep -hE 'Open Kernel|Kernel Module' /proc/driver/nvidia/version; "
         "journalctl -k -b | grep -iE 'nvrm.*(open|gpu system processor)'",

@@ -61,6 +61,7 @@ from cudadoctor.rules.reading import (
     severity=Severity.ERROR,
     explains=("libcuda-missing", "stub-libcuda-loaded", "driver-call-failed"),
     shows={
+        "driver-container-kernel": 8,
         "module-not-found": 9,
         "dkms-added": 4,
         "smi-no-driver": 6,

@@ -43,6 +43,11 @@ from cudadoctor.rules.kernel_log.events import shown
     title="A program faulted on the GPU",
     severity=Severity.NOTE,
     shows={
+        "cuda:702": 4,
+        "cuda:714": 5,
+        "cuda:715": 6,
+        "cuda:717": 6,
+        "cuda:718": 6,
         "xid:13": 7,
         "xid:31": 7,
         "xid:43": 6,

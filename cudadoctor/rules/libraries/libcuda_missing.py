@@ -85,6 +85,8 @@ from cudadoctor.rules.reading import (
         "container lib:libcuda !smi-works !container-cli": -5,
         "ptxjit-missing !container": 7,
         "ptxjit-missing container": 3,
+        "libcuda-empty": 8,
+        "lcuda": 3,
     },
     commands_here=lambda machine: () if family_of(machine.host) == "ubuntu" else install_libcuda(machine.host, None),
     confirm=Confirm(

@@ -61,6 +61,7 @@ _WORDS = {
         "macos": -3,
         "old-libcuda": -3,
         "ld-path smi-fails-said": 3,
+        "libcuda-empty": -4,
     },
     confirm=Confirm(
         "env | grep -i NUMBA; /sbin/ldconfig -p | grep libcuda.so",

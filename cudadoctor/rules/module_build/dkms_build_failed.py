@@ -75,6 +75,7 @@ _FIRST_ERRORS = (
         "cannot-load-module": 2,
         "headers-missing": 4,
         "akmods-failed": 4,
+        "kernel-compiler-differs": 9,
     },
     commands_here=lambda machine: (_FIRST_ERRORS, *rebuild_module(machine.host)),
     confirm=Confirm(

@@ -78,6 +78,7 @@ from cudadoctor.rules.reading import card_evidence, names_of, owns_its_driver, s
         "secure-boot smi-no-driver": 4,
         "secure-boot module-not-found": 1,
         "module-not-found nouveau": 4,
+        "secure-boot smi-lists": -6,
     },
     commands_here=lambda machine: (*_enrol(machine.host, unsigned=True), REBOOT),
     confirm=Confirm(

@@ -74,6 +74,7 @@ _SHARED_WITH_HOST = ("GH200", "GB200", "GB300", "GB10")
         "raw-oom cuda:2": -4,
         "memory-taken": 8,
         "device-taken": 2,
+        "cudnn-broken": 2,
     },
     confirm=Confirm(
         "nvidia-smi --query-gpu=index,memory.used,memory.total --format=csv; nvidia-smi "

@@ -71,6 +71,8 @@ _NOTES = ("jax", "paddle", "mxnet")
     title="A framework was installed without CUDA",
     severity=Severity.WARNING,
     shows={
+        "cuda-wheel-removed plain-torch-installed": 7,
+        "conda-without-cuda": 6,
         "not-compiled-with-cuda": 9,
         "cpu-build": 7,
         "jax-cpu-build": 9,
@@ -110,6 +112,8 @@ _NOTES = ("jax", "paddle", "mxnet")
         "cpu-used-said !cuda:999 !cuda:100 !jax-fallback": 3,
         "driver-below-toolkit not-available": -4,
         "cudnn-not-here no-gpu-build": -6,
+        "jaxlib-without-cuda": 10,
+        "torch-without-cuda-asked": 7,
     },
     confirm=Confirm(
         'python -m pip list | grep -iE "torch|tensorflow|jax"; python -c "import torch; print(torch.version.cuda)"',

@@ -72,6 +72,7 @@ _WHEEL = re.compile(r"(nvidia-[a-z0-9-]+?)-cu(\d\d)")
         "jax-lib-versions": 12,
         "torch-parts-mismatch": 10,
         "torch-parts-of-others": 3,
+        "nvrtc-builtins-missing": 4,
     },
     confirm=Confirm(
         "python -m pip list | grep -iE '^cupy|-cu1[0-9]'",

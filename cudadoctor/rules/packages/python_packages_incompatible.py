@@ -55,6 +55,7 @@ _ABOUT_CUDA = re.compile(r"nvvm|nvrtc|libdevice|nvjitlink|libcuda|libcudart|shar
     severity=Severity.ERROR,
     explains=("nvvm-not-found", "kernel-compile-failed", "race-lane-failed"),
     shows={
+        "packages-conflict": 8,
         "numpy-clash": 9,
         "torch-parts-mismatch": 4,
         "torch-parts-of-others": 9,

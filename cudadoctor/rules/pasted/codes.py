@@ -34,8 +34,13 @@ CUDA_NAMES = {
     "unsupportedptxversion": 222,
     "operatingsystem": 304,
     "illegaladdress": 700,
+    "launchtimeout": 702,
     "assert": 710,
+    "hardwarestackerror": 714,
+    "illegalinstruction": 715,
     "misalignedaddress": 716,
+    "invalidaddressspace": 717,
+    "invalidpc": 718,
     "launchfailed": 719,
     "launchfailure": 719,
     "notpermitted": 800,
@@ -78,8 +83,13 @@ CUDA_SENTENCES = {
     "compiled with an unsupported toolchain": 222,
     "os call failed or operation not supported on this os": 304,
     "an illegal memory access was encountered": 700,
+    "the launch timed out and was terminated": 702,
     "device-side assert triggered": 710,
+    "hardware stack error": 714,
+    "an illegal instruction was encountered": 715,
     "misaligned address": 716,
+    "operation not supported on global/shared address space": 717,
+    "invalid program counter": 718,
     "unspecified launch failure": 719,
     "operation not permitted when": 800,
     "device context 800": 800,
@@ -106,6 +116,8 @@ NVML_NAMES = {
     "librmversionmismatch": 18,
     "unknown": 999,
 }
+
+NVML_CODES = frozenset(NVML_NAMES.values())
 
 NVML_SENTENCES = {
     "driver/library version mismatch": 18,
@@ -164,6 +176,11 @@ _NUMBERS = (
     # `Invalid error code (700)`, `gives error 804`: three digits that are an error of CUDA and hardly anything else.
     (re.compile(r"\berror(?: code)?:? ?\(?(209|214|222|700|716|719|80[234])\b(?!\.\d|[:/])"), False),
 )
+# `NVML: can't get GPU #1, error code 15`, `nvmlInit failed: 9`, `NVML error 18`
+_NVML_NUMBERS = re.compile(
+    r"\bnvml(?:[a-z]\w{2,40})?\b.{0,60}?\b(?:error|err|code|status|result|returned|failed)\b(?: code)?[ :=#(]{1,3}"
+    r"(\d{1,3})\b(?!\.?\d)"
+)
 _TELLS = re.compile(r"fail|return|code|result|->|cu[a-z]{2,40}(?:\(\w{0,20}\))? ?[=:]|vs\.? 0")
 _XID = re.compile(r"\bxid\b(?: error)?[s]?[ :=]{0,3}(?:\(pci:[0-9a-f:.]{1,20}\)[ :]{0,3})?(\d{1,3})\b")
 
@@ -190,6 +207,8 @@ def codes_in(line: str) -> list[str]:
                     code = OLD_RUNTIME.get(code, code)
                 if code in CUDA_CODES:
                     found.append(f"cuda:{code}")
+    if "nvml" in line:
+        found += (f"nvml:{code}" for match in _NVML_NUMBERS.finditer(line) if (code := int(match[1])) in NVML_CODES)
     if "xid" in line:
         found += (f"xid:{int(match[1])}" for match in _XID.finditer(line))
     return found

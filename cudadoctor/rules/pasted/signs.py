@@ -80,7 +80,7 @@ def read_signs(pasted: Pasted) -> Signs:
         if low in seen:
             continue
         seen.add(low)
-        if "cu" in low or "error" in low or "xid" in low:
+        if "cu" in low or "error" in low or "xid" in low or "nvml" in low:
             for sign in codes.codes_in(low):
                 note(sign, index)
         if ".so" in low:

@@ -13,6 +13,7 @@ _WRONG = re.compile(
     r"\b(?:\w*error(?:_\w+|[a-z]+)?|\w+_status_\w+|nv_err_\w+|"
     r"fail(?:ed|ure|s)?(?! to use gpu_lock)|fatal|panic|cannot|can't|could ?n[o']t|unable|unknown|"
     r"invalid|insufficient|mismatch|not (?:found|available|supported|detected|working)|does ?n[o']t work|"
+    r"undefined (?:reference|symbol)|"
     r"exception|refused|denied|crash(?:ed|es)?|nvrm: xid)\b"
     # The same in other languages, in which people write around what a program printed.
     r"|报错|错误|失败|无法|不能|找不到|未找到|不可用|エラー|失敗|できません|오류|실패|ошибк|не удал|не найден"
@@ -22,14 +23,18 @@ _WRONG = re.compile(
 _COMPLAINS = re.compile(
     r"\b(?:no (?!running processes?|errors?\b|problems?\b|longer required)|without (?!errors?\b|problems?\b)|"
     r"no_?device|"
-    r"not|nothing|only|instead of|busy|unavailable|missing|lost|wrong|broken|conflicts?|out of memory|segfault|"
+    r"not(?! active)|nothing|only|instead of|busy|unavailable|missing|lost|wrong|broken|conflicts?|out of memory|"
+    r"segfault|"
     r"dump(?:ed|s)|hangs?|hung|stuck|blocked|slow(?:er|s)?|stop(?:s|ped)|dies|abort(?:ed|s)?|reject(?:ed|s)?|"
     r"problems?|retr(?:y|ies|ying)|try again|null pointer|call trace|(?<!build: )false)\b|n't\b|\?",
     re.IGNORECASE,
 )
 """What people and programs say of trouble without a word of `_WRONG`."""
 
-_ABOUT_GPUS = re.compile(r"cuda|nvidia|gpu|nvml|nvrm|cudnn|nvcc|\bcu[A-Z]\w+", re.IGNORECASE)
+_ABOUT_GPUS = re.compile(
+    r"cuda|nvidia|gpu|nvml|\+cu1?\d\d\b|ptxas|tensorrt|nccl|cublas|nvenc|optix|cupy|nvrm|cudnn|nvcc|\bcu[A-Z]\w+",
+    re.IGNORECASE,
+)
 
 
 def is_calm(pasted: Pasted) -> bool:

@@ -1,14 +1,16 @@
-"""What the words of a text lean to, where no sign says it: a linear model learned from labelled public threads.
+"""What the words of a text, and its signs, lean to: a linear model learned from labelled public threads.
 
-Signs know messages; people also paste what no table foresaw. The table `words.tsv` holds how much each word speaks for
-each cause, learned by `tests/why/learn_words.py` (multinomial logistic regression on words weighted by rarity). A
-leaning ranks causes and can name one as possible; it proves nothing.
+Signs know messages; people also paste what no table foresaw. The table `words.tsv` holds how much each word and each
+sign speaks for each cause, learned by `tests/why/learn_words.py` (multinomial logistic regression, weighted by rarity;
+a thread that a second cause fits as well counts in part for it). A leaning ranks causes and can name one as possible;
+it proves nothing.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 import msgspec
@@ -19,12 +21,17 @@ from cudadoctor.tables.reader import rows
 NO_CAUSE = "none"
 """The class of texts that show no problem."""
 
+SIGN = "="
+"""What stands before the name of a sign in the table, so that it is taken for no word."""
+
 _WORD = re.compile(r"[a-z][a-z0-9]+|\d{3,4}")
 _CLOCK = re.compile(r"\d{4}[-/]\d\d[-/]\d\d|\d\d:\d\d:\d\d(?:[.,]\d{1,9})?")
 _MOST_LINES = 4000
 _LINES_READ = 40
 _SHARPNESS = 10.0
 _LEAST_SHARE = 0.2
+_LEAST_PROBABILITY = 1e-4
+_EXPLAINED = 12
 
 
 class Leanings(msgspec.Struct, frozen=True):
@@ -34,8 +41,10 @@ class Leanings(msgspec.Struct, frozen=True):
     lines: dict[str, tuple[int, ...]]
 
     def of(self, cause: str) -> float:
-        """Return how much likelier the words make a cause than a guess would, in nats; 0 where they do not."""
-        return max(0.0, math.log(max(self.probability.get(cause, 0.0), 1e-9) * len(self.probability)))
+        """Return how much likelier than a guess a cause is, in nats; 0 for one that no learned text had."""
+        if cause not in self.probability:
+            return 0.0
+        return math.log(max(self.probability[cause], _LEAST_PROBABILITY) * len(self.probability))
 
 
 def words_of(line: str) -> list[str]:
@@ -43,13 +52,14 @@ def words_of(line: str) -> list[str]:
     return _WORD.findall(_CLOCK.sub(" ", line.lower()))
 
 
-def leanings(pasted: Pasted) -> Leanings | None:
-    """Return what the words of a text lean to; None where it holds no word that the model knows."""
+def leanings(pasted: Pasted, signs: Iterable[str] = ()) -> Leanings | None:
+    """Return what a text leans to by its words and signs; None where the model knows none of them."""
     model = _model()
     best = sorted(_informative(pasted, model), reverse=True)[:_LINES_READ]
     # What says little beside the best line is the chatter around it.
     chosen = [index for said, index in best if said >= _LEAST_SHARE * best[0][0]]
     known = {word for index in chosen for word in words_of(pasted.lines[index]) if word in model.weights}
+    known |= {SIGN + sign for sign in signs if SIGN + sign in model.weights}
     if not known:
         return None
     norm = math.sqrt(sum(model.rarity[word] ** 2 for word in known))
@@ -61,7 +71,7 @@ def leanings(pasted: Pasted) -> Leanings | None:
     top = max(score.values())
     total = sum(math.exp(value - top) for value in score.values())
     probability = {cause: math.exp(value - top) / total for cause, value in score.items()}
-    likely = sorted(probability, key=lambda cause: -probability[cause])[:6]
+    likely = sorted(probability, key=lambda cause: -probability[cause])[:_EXPLAINED]
     return Leanings(probability, {cause: _speaking_for(cause, chosen, pasted, model) for cause in likely})
 
 

@@ -42,6 +42,7 @@ from cudadoctor.rules.profile.explained import program_finding
     id="dataloader-bound",
     title="The GPU waits for data",
     severity=Severity.WARNING,
+    shows={"gpu-use-low num-workers": 7, "slow num-workers": 4, "gpu-use-low slow": 3, "waits-for-data": 7},
     confirm=Confirm("cudadoctor profile train.py", "the lines at which the host waits while the GPU is idle"),
 )
 def dataloader_bound(profile: Profile) -> Iterator[Finding]:

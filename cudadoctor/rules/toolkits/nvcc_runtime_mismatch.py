@@ -61,6 +61,7 @@ _STANDARD_ROOT = re.compile(r"/usr/local/cuda-\d{1,2}\.\d{1,2}")
         "nvcc-of-another-release": 3,
         "nvcc-of-another-release cuda-home": 2,
         "toolkit-release-refused": -3,
+        "cuda-undefined-reference": 3,
     },
     confirm=Confirm(
         'nvcc --version | grep release; python -c "import torch; print(torch.version.cuda)"; echo "$CUDA_HOME"',

@@ -68,6 +68,11 @@ _VARIABLES = (*_OF_NUMBA, "CUDA_ROOT", "XLA_FLAGS", "NUMBAPRO_NVVM", "NUMBAPRO_L
         "cuda-home nvrtc-missing": 2,
         "ptxas-missing": 5,
         "nvcc-asked": 5,
+        "cuda-undefined-reference": 6,
+        "rtc-missing": 7,
+        "lib32-skipped": 6,
+        "lcuda !wsl": 5,
+        "nvrtc-builtins-missing": 6,
     },
     confirm=Confirm(
         'echo "$CUDA_HOME $CUDA_PATH"; ls -d "${CUDA_HOME:-$CUDA_PATH}/bin/nvcc" "${CUDA_HOME:-$CUDA_PATH}/nvvm"',
