@@ -253,3 +253,18 @@ def test_hostile_names_stay_text() -> None:
 def test_any_profile_is_told_within_the_width(profile: Profile) -> None:
     assert all(len(line) <= 80 for line in profile_lines(profile, 80))
     assert profile_sentence(profile, ())
+
+
+@pytest.mark.parametrize(("host_time", "said_of_it"), [(0.66, "the host was slower"), (1.4, "the host was faster")])
+def test_where_the_host_was_not_as_fast_it_is_said_what_a_step_takes_untraced(
+    host_time: float, said_of_it: str
+) -> None:
+    whole = profiles.profile("launches")
+    analysis = analysis_of(whole)
+    assert analysis.replay is not None
+    replay = msgspec.structs.replace(analysis.replay, host_time=host_time)
+    told = msgspec.structs.replace(whole, analysis=msgspec.structs.replace(analysis, replay=replay))
+    shown = " ".join(text(told).split())
+    assert f"These are times of the traced run, in which {said_of_it}: untraced, a step takes" in shown
+    assert f"the host as fast as untraced ({host_time:.2f} of its time)" in shown
+    assert "These are times of the traced run" not in text(whole)

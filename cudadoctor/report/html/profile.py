@@ -21,6 +21,7 @@ from cudadoctor.report.profile.where import (
     columns,
     other_sentence,
     shown_labels,
+    untraced_sentence,
     used_devices,
 )
 from cudadoctor.report.profile.words import ms, percent, scale
@@ -80,6 +81,7 @@ def _where(analysis: Analysis) -> list[Figure]:
             "Each moment belongs to one part. An idle GPU is charged to what the host did meanwhile; before and after "
             "mean before the first work of the GPU and after its last."
         ]
+        notes += [text for text in [untraced_sentence(analysis)] if text]
         notes += [other_sentence(analysis, other) for other in devices[1:]]
         title = f"GPU {device}, the busiest" if len(devices) > 1 else ""
         figures.append(

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from cudadoctor.facts.profile import Analysis, Breakdown, Part
 from cudadoctor.report.bandwidth.names import wrapped
-from cudadoctor.report.profile.words import IDLE_NAMES, percent, scale
+from cudadoctor.report.profile.words import IDLE_NAMES, ms, percent, scale
 from cudadoctor.text import printable
 
 _BAR_MOST = 40
 _LABEL = 35
 _LEAST = 0.0005
 """Parts below this share are not shown."""
+_ALIKE = 0.05
 
 
 _WHEN = {"idle": "idle", "before": "before", "after": "after"}
@@ -108,9 +109,19 @@ def where_lines(analysis: Analysis, width: int) -> list[str]:
     if any(column.tracer_ms > 0 for column in made):
         lines.append(line(TRACER, 0, (each.cell(each.column.tracer_ms, False) for each in numbers)))
         lines.append(line(WALL, 0, (each.cell(each.column.wall_ms, False) for each in numbers)))
-    for device in devices[1:]:
-        lines += wrapped(other_sentence(analysis, device), width, "  ")
+    for sentence in (untraced_sentence(analysis), *(other_sentence(analysis, device) for device in devices[1:])):
+        lines += wrapped(sentence, width, "  ") if sentence else []
     return lines
+
+
+def untraced_sentence(analysis: Analysis) -> str:
+    """Return what a step takes untraced, where the host was not as fast there as in the run that is taken apart."""
+    host_time = 1.0 if analysis.replay is None else analysis.replay.host_time
+    now = next((each.now_ms for each in analysis.what_ifs if each.scope == "step"), None)
+    if now is None or abs(host_time - 1) < _ALIKE:
+        return ""
+    speed = "slower" if host_time < 1 else "faster"
+    return f"These are times of the traced run, in which the host was {speed}: untraced, a step takes {ms(now)}."
 
 
 def used_devices(analysis: Analysis) -> tuple[int, ...]:
