@@ -49,7 +49,8 @@ def render_terminal(
         parts += plan_for_terminal(diagnosis.plan)
     for finding in diagnosis.findings if diagnosis.plan is None or quiet else ():
         parts.append(Text())
-        parts += [_title(finding)] if quiet else _finding(finding)
+        in_short = not verbose and is_far_behind(diagnosis, finding)
+        parts += [_title(finding)] if quiet else _in_short(finding) if in_short else _finding(finding)
     if not quiet and isinstance(diagnosis.facts.ladder, Ladder) and diagnosis.command == "check":
         parts += [Text(), _road(diagnosis.facts.ladder, verbose)]
         told = framework_rows(diagnosis.facts.frameworks, brief=not verbose)
@@ -59,6 +60,24 @@ def render_terminal(
         for reason, rules in by_reason(diagnosis.skipped).items():
             parts.append(Padding(_plain(f"{', '.join(rules)}: {reason}"), (0, 0, 0, 2)))
     return parts
+
+
+def is_far_behind(diagnosis: Diagnosis, finding: Finding) -> bool:
+    """Say whether a cause of a text is no more than possible while the first is more than that."""
+    first = diagnosis.findings[0]
+    return diagnosis.command == "why" and first.confidence != "possible" and finding.confidence == "possible"
+
+
+def _in_short(finding: Finding) -> list[RenderableType]:
+    """Return a cause that is not likely: what would tell, and where its page is."""
+    parts: list[RenderableType] = [_title(finding)]
+    table = _labelled(finding)
+    if finding.confirm is not None:
+        table.add_row("To tell", _plain(f"Less likely. If this is the cause, you see {finding.confirm.shows}:"))
+        parts += [Padding(table, (0, 0, 0, 2)), _command(finding.confirm.command)]
+        table = _labelled(finding)
+    table.add_row("More", _plain(f"cudadoctor why {finding.id}"))
+    return [*parts, Padding(table, (0, 0, 0, 2))]
 
 
 def _finding(finding: Finding) -> list[RenderableType]:

@@ -151,3 +151,19 @@ def test_a_page_fits_the_screen_and_loses_no_word_and_no_command(doctor: Doctor)
         assert {f"      {line}" for block in commands for line in block.split("\n")} <= set(told.splitlines())
         plain = re.sub(r"(?m)^(#+ |```.*)", "", page).split()
         assert told.split()[: len(plain)] == plain
+
+
+def test_what_is_less_likely_is_told_in_short_unless_asked_for(doctor: Doctor) -> None:
+    text = "RuntimeError: CUDA error: no kernel image is available for execution on the device"
+    whole = doctor("why", text, "--no-machine", "--format", "json")
+    first, *others = whole.document["findings"]
+    assert first["id"] == "arch-not-in-binary"
+    assert others
+    assert {each["confidence"] for each in others} == {"possible"}
+    short, long = doctor("why", text, "--no-machine"), doctor("why", text, "--no-machine", "-v")
+    assert first["cause"].split(".")[0] in " ".join(short.out.split())
+    for each in others:
+        assert f"More     cudadoctor why {each['id']}" in short.out
+        assert each["confirm"]["command"] in short.out
+        assert each["cause"].split(".")[0] not in " ".join(short.out.split())
+        assert each["cause"].split(".")[0] in " ".join(long.out.split())
