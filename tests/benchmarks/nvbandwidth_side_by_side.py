@@ -114,12 +114,16 @@ def main() -> None:
     figures: dict[str, list[Rates]] = {name: [] for name in methods}
     order = list(methods)
     try:
-        for _ in range(asked.repeats):
+        for number in range(asked.repeats):
             for name in order:
                 figures[name].append(methods[name]())
+                told = ", ".join(f"{test} {rate:.2f}" for test, rate in figures[name][-1].items())
+                print(f"{number + 1} of {asked.repeats}, {name}: {told}", file=sys.stderr, flush=True)
             order.append(order.pop(0))
     except BandwidthError as error:
         raise SystemExit(f"cudadoctor measured nothing: {error}") from None
+    except KeyboardInterrupt:
+        print("ended early; what was measured:", file=sys.stderr)
     print("\n".join(lines(figures)))
 
 
