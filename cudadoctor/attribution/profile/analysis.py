@@ -25,6 +25,7 @@ from cudadoctor.facts.profile import Analysis, Replayed, Steps, WhatIf
 
 _MOST_SAMPLED = 200
 _FEW_STEPS_CHECKED = 0.25
+_MOST_CALLS_PLAYED = 1_500_000
 
 
 def analyse(trace: Trace, control: Control, peaks: Peaks) -> Analysis:
@@ -105,7 +106,9 @@ def _played(model: Model, host: Host, control: Control, found: Found) -> _Played
     if not MISMATCH_LIMIT < as_it_was.mismatch < float("inf"):
         return as_it_was
     attempts = [as_it_was]
-    for speed in host_speeds(model, control, found):
+    # A second or two for each; of a long trace only the first are tried.
+    tries = max(1, _MOST_CALLS_PLAYED // max(1, len(model.calls.start)))
+    for speed in host_speeds(model, control, found)[:tries]:
         faster = scaled(model, found, speed)
         attempts.append(attempt(faster, Host(faster), speed))
     return min(attempts, key=lambda each: each.mismatch)
