@@ -2,13 +2,14 @@
 
     python tests/on_gpu.py OUTPUT_FOLDER [part ...]
 
-Parts: `check`, `devices`, `bandwidth`, `nvbandwidth`, `race`, `tests`, `startup`; all by default. Each command's
-output, exit code and seconds go to one file in the folder; the saved facts beside them become a machine under
+Parts: `check`, `devices`, `bandwidth`, `nvbandwidth`, `planted`, `race`, `tests`, `startup`; all by default. Each
+command's output, exit code and seconds go to one file in the folder; the saved facts beside them become a machine under
 tests/machines/. The figures go into docs/measurements.md. Nothing on the machine is changed.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -53,6 +54,25 @@ def parts(out: Path) -> dict[str, list[tuple[str, list[str]]]]:
             ("bandwidth-json", [*DOCTOR, "bandwidth", "--format", "json"]),
             ("bandwidth-full", [*DOCTOR, "bandwidth", "--full", "--save", str(out / "bandwidth-full.json")]),
         ],
+        "planted": [
+            (
+                f"planted-{n}",
+                [
+                    sys.executable,
+                    "-m",
+                    "tests.planted.run",
+                    "--runs",
+                    "1",
+                    "--part",
+                    f"{n}/4",
+                    "--for",
+                    "480",
+                    "--out",
+                    str(out / f"planted-{n}.json"),
+                ],
+            )
+            for n in (1, 2, 3, 4)
+        ],
         "nvbandwidth": [("side-by-side", [sys.executable, "-m", "tests.benchmarks.nvbandwidth_side_by_side"])],
         "race": [
             ("race-cold", [*DOCTOR, "dbn-race", "--epochs", "10"]),
@@ -81,18 +101,23 @@ def parts(out: Path) -> dict[str, list[tuple[str, list[str]]]]:
 
 def main() -> int:
     """Run the parts that were named and say in a line each how they ended."""
-    out = Path(sys.argv[1]).resolve()
+    known = list(parts(Path()))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", type=Path, help="where the outputs go")
+    parser.add_argument("part", nargs="*", choices=[*known, []], help=f"one of {', '.join(known)}; all by default")
+    asked = parser.parse_args()
+    out = asked.folder.resolve()
     out.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     environment |= {"COLUMNS": "100", "CUDADOCTOR_TEST_DEVICE": "gpu"}
     everything = parts(out)
     log = []
-    for part in sys.argv[2:] or list(everything):
+    for part in asked.part or known:
         for name, command in everything[part]:
             started = time.perf_counter()
             try:
                 run = subprocess.run(
-                    command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=240, check=False
+                    command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=590, check=False
                 )
                 code, text = (
                     str(run.returncode),
@@ -104,7 +129,7 @@ def main() -> int:
             shown = " ".join(command).replace(sys.executable, "python").replace(str(out), "OUT")
             log.append(f"===== {name}: {shown}\n{text}\n===== exit code {code}, {seconds:.2f} s\n")
             print(f"{name:18} exit code {code:>3}  {seconds:7.2f} s", flush=True)
-    (out / f"log-{'-'.join(sys.argv[2:]) or 'all'}.txt").write_text("\n".join(log), encoding="utf-8")
+    (out / f"log-{'-'.join(asked.part) or 'all'}.txt").write_text("\n".join(log), encoding="utf-8")
     return 0
 
 

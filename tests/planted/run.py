@@ -1,6 +1,6 @@
 """Measure all planted causes on this machine's GPU.
 
-    python -m tests.planted.run [--only TEXT] [--part 1/2] [--fixed-too] [--out FILE]
+    python -m tests.planted.run [--only TEXT] [--part 1/2] [--fixed-too] [--for SECONDS] [--out FILE]
     python -m tests.planted.run --merge FILE FILE
 
 Prints a line as each program is done, then the table and what it adds up to, and writes the outcomes as JSON.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -62,10 +63,17 @@ def part_of(programs: Sequence[Planted | Twin], part: str) -> list[Planted | Twi
     return list(programs[which - 1 :: of])
 
 
-def run(programs: Sequence[Planted | Twin], runs: int, limit: float, fixed_too: bool) -> list[Outcome]:
-    """Measure programs one after the other, and say each outcome as it comes."""
-    rows = []
-    for program in programs:
+def run(
+    programs: Sequence[Planted | Twin], runs: int, limit: float, fixed_too: bool, seconds: float, out: Path | None
+) -> list[Outcome]:
+    """Measure programs one after the other, and say and write each outcome as it comes; none begins after so long."""
+    rows: list[Outcome] = []
+    began = time.monotonic()
+    for number, program in enumerate(programs):
+        if time.monotonic() - began > seconds:
+            left = ", ".join(each.name for each in programs[number:])
+            print(f"{seconds:.0f} s are over; not measured: {left}", file=sys.stderr, flush=True)
+            break
         reason = why_not(program.framework)
         if reason:
             expected = program.expected if isinstance(program, Planted) else ""
@@ -75,7 +83,14 @@ def run(programs: Sequence[Planted | Twin], runs: int, limit: float, fixed_too: 
         first = row.said[0][0] if row.said else "nothing"
         print(f"{row.seconds:6.1f} s  {row.name}: {row.verdict}, said {first}", file=sys.stderr, flush=True)
         rows.append(row)
+        write(rows, out)
     return rows
+
+
+def write(rows: Sequence[Outcome], out: Path | None) -> None:
+    """Write outcomes as JSON, if they are to be written."""
+    if out is not None:
+        out.write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
 
 
 def main() -> int:
@@ -86,6 +101,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=3, help="at most so many plain runs of each program")
     parser.add_argument("--limit", type=float, default=60.0, help="seconds for each process")
     parser.add_argument("--fixed-too", action="store_true", help="profile the fixed programs as well")
+    parser.add_argument("--for", type=float, default=3600.0, dest="seconds", metavar="S", help="begin none after S")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the outcomes as JSON")
     parser.add_argument("--merge", type=Path, nargs="+", metavar="FILE", help="print saved outcomes as one table")
     options = parser.parse_args()
@@ -100,9 +116,8 @@ def main() -> int:
             chosen = part_of([item for item in (*PLANTED, *TWINS) if options.only in item.name], options.part)
         except ValueError:
             parser.error(f"--part takes N/M with 1 <= N <= M, not {options.part!r}")
-        rows = run(chosen, options.runs, options.limit, options.fixed_too)
-    if options.out:
-        options.out.write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
+        rows = run(chosen, options.runs, options.limit, options.fixed_too, options.seconds, options.out)
+    write(rows, options.out)
     print(table(rows))
     print(summary(rows))
     return int(any(row.verdict in ("miss", "accused", "failed") for row in rows))

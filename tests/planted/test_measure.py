@@ -241,3 +241,18 @@ def test_the_simulator_is_no_gpu(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     monkeypatch.setattr(sys, "argv", ["run"])
     assert harness.main() == 3
     assert "times from the simulator mean nothing" in capsys.readouterr().err
+
+
+def test_what_was_measured_in_time_is_written_and_the_rest_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 1.0, 8.0, 12.0])
+    monkeypatch.setattr(harness.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(harness, "why_not", lambda framework: "")
+    monkeypatch.setattr(harness, "measure", lambda program, **told: Outcome(name=program.name, verdict="ok"))
+    out = tmp_path / "rows.json"
+    rows = harness.run(TWINS[:4], 1, 60.0, False, 10.0, out)
+    assert [row.name for row in rows] == [twin.name for twin in TWINS[:2]]
+    assert [row["name"] for row in json.loads(out.read_text())] == [row.name for row in rows]
+    left = ", ".join(twin.name for twin in TWINS[2:4])
+    assert f"10 s are over; not measured: {left}" in capsys.readouterr().err
