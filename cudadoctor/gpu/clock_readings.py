@@ -13,6 +13,8 @@ from cudadoctor.gpu.child import Reporter
 from cudadoctor.gpu.nvml_handle import open_device
 
 INTERVAL_S = 0.05
+CALM_INTERVAL_S, CALM_AFTER_S = 0.25, 1.0
+"""For a program that shall not be disturbed: clocks rise within the first second."""
 
 # nvmlPerfPolicyType_t of nvml.h: what held the clocks down, counted in nanoseconds since the driver was loaded.
 _POLICIES = {"power": 0, "thermal": 1, "sync boost": 2, "board limit": 3, "low utilization": 4, "reliability": 5}
@@ -25,7 +27,7 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
     compute processes on the GPU, or None.
 
     Args:
-        arguments: `pci_address` of the GPU.
+        arguments: `pci_address` of the GPU; `calm` says that readings become rare after a while.
         reporter: Where to send.
 
     Raises:
@@ -42,6 +44,7 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
         "power_mw": (nvml.nvmlDeviceGetPowerUsage, ()),
         "temperature_c": (nvml.nvmlDeviceGetTemperature, (nvml.NVML_TEMPERATURE_GPU,)),
     }
+    began = time.monotonic()
     with reporter.step("NVML readings during the run"):
         while True:
             values = {name: _read(function, handle, *rest) for name, (function, rest) in calls.items()}
@@ -52,7 +55,8 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
             processes = _read(nvml.nvmlDeviceGetComputeRunningProcesses, handle)
             pids = None if processes is None else [process.pid for process in processes]
             reporter.send("reading", at=time.monotonic(), values=values, violations_ns=violations, pids=pids)
-            time.sleep(INTERVAL_S)
+            calm = arguments.get("calm", False) and time.monotonic() - began > CALM_AFTER_S
+            time.sleep(CALM_INTERVAL_S if calm else INTERVAL_S)
 
 
 def _read(function: Callable[..., Any], *arguments: Any) -> Any:

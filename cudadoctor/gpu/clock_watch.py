@@ -18,9 +18,9 @@ _KEPT = 400
 class ClockWatch:
     """Reads NVML in a child process while the block of the `with` statement runs; quiet where there is no NVML."""
 
-    def __init__(self, pci_address: str | None) -> None:
-        """Watch the GPU at this PCI address; None watches nothing."""
-        self._address = pci_address
+    def __init__(self, pci_address: str | None, *, calm: bool = False) -> None:
+        """Watch the GPU at this PCI address, None for none; with `calm` rarely, once its clocks have risen."""
+        self._address, self._calm = pci_address, calm
         self._messages: list[dict[str, Any]] = []
         self._marks: list[tuple[float, str]] = []
         self._ours: set[int] = set()
@@ -29,7 +29,7 @@ class ClockWatch:
 
     def __enter__(self) -> ClockWatch:
         if self._address is not None:
-            self._worker = Worker(TASK, {"pci_address": self._address})
+            self._worker = Worker(TASK, {"pci_address": self._address, "calm": self._calm})
             threading.Thread(target=self._collect, args=(self._worker,), daemon=True).start()
         return self
 

@@ -93,7 +93,7 @@ class _Study:
         self.marks: list[NDArray[Any]] = []
         self.notes: list[str] = []
         self.found_probes: list[Probe] = []
-        self.watch = ClockWatch(options.pci_address)
+        self.watch = ClockWatch(options.pci_address, calm=True)
         self.analysis: Analysis | None = None
         self.timeline: Timeline | None = None
         self.layout = Layout.within(options.pool_mib)
