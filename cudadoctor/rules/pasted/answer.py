@@ -9,9 +9,12 @@ from cudadoctor.findings import Diagnosis, Finding, Severity, Status
 from cudadoctor.rules.base import Rule
 from cudadoctor.rules.catalogue import RULES
 from cudadoctor.rules.documented import DOCUMENTED
+from cudadoctor.rules.pasted.memory import OwnMemory, own_memory
 from cudadoctor.rules.pasted.text import Pasted
 from cudadoctor.rules.pasted.weigh import alike, findings_of, weigh
 from cudadoctor.rules.reading import owns_its_driver, system_of
+
+_HELD_BY_OTHERS = "memory-held-by-other-process"
 
 
 def cause_called(id: str) -> Rule | None:
@@ -38,11 +41,16 @@ def answer(text: str, here: Diagnosis | None, *, version: str) -> tuple[Diagnosi
     pasted = Pasted(text)
     ranked = weigh(pasted, RULES)
     told = findings_of(pasted, ranked, _machine(here), _system(here))
+    own = own_memory(text)
+    if own is not None:
+        # A program that is too large for its card is no fault of the environment.
+        told = tuple(each for each in told if each.id != _HELD_BY_OTHERS)
+        told = () if all(each.confidence == "possible" for each in told) else told
     found = combined(told, here.findings) if here is not None else told
     diagnosis = Diagnosis(command="why", version=version, status=_status(found), findings=found)
     if here is not None:
         diagnosis = msgspec.structs.replace(diagnosis, facts=here.facts, skipped=here.skipped)
-    return diagnosis, _sentence(found, here, alike(ranked) if ranked else 0)
+    return diagnosis, _sentence(found, here, alike(ranked) if ranked else 0, own)
 
 
 def _machine(here: Diagnosis | None) -> Machine | None:
@@ -92,8 +100,10 @@ def _status(found: tuple[Finding, ...]) -> Status:
     return "error" if worst == Severity.ERROR.rank else "warning" if worst == Severity.WARNING.rank else "ok"
 
 
-def _sentence(found: tuple[Finding, ...], here: Diagnosis | None, alike: int) -> str:
-    if found and alike > 1 and found[0].confidence != "proven":
+def _sentence(found: tuple[Finding, ...], here: Diagnosis | None, alike: int, own: OwnMemory | None) -> str:
+    if own is not None and not found:
+        first = own.sentence
+    elif found and alike > 1 and found[0].confidence != "proven":
         first = _undecided(found, alike)
     elif not found:
         first = "The text shows no problem that is known here."
@@ -105,8 +115,8 @@ def _sentence(found: tuple[Finding, ...], here: Diagnosis | None, alike: int) ->
     ids = {finding.id for finding in found}
     beside = [each.id for each in (here.findings if here is not None else ()) if each.id not in ids]
     if beside:
-        own = ", ".join(beside[:4])
-        first += f" This machine has trouble of its own ({own}), which comes first if the text is from here: see "
+        of_here = ", ".join(beside[:4])
+        first += f" This machine has trouble of its own ({of_here}), which comes first if the text is from here: see "
         first += "`cudadoctor check`."
     return first
 
