@@ -9,8 +9,8 @@ from cudadoctor.rules.pasted.memory import own_memory
 
 LARGE = (
     "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 23.68 GiB "
-    "of which 12.00 MiB is free. Including non-PyTorch memory, this process has 23.66 GiB memory in use. Of the allocated "
-    "memory 22.90 GiB is allocated by PyTorch, and 300.00 MiB is reserved by PyTorch but unallocated."
+    "of which 12.00 MiB is free. Including non-PyTorch memory, this process has 23.66 GiB memory in use. Of the "
+    "allocated memory 22.90 GiB is allocated by PyTorch, and 300.00 MiB is reserved by PyTorch but unallocated."
 )
 SPLIT = LARGE.replace("22.90 GiB is", "18.90 GiB is").replace("300.00 MiB", "4.50 GiB")
 OLDER = (
@@ -39,6 +39,7 @@ def test_a_program_that_is_too_large_for_its_card_has_no_cause_and_hears_so(text
 
 def test_where_others_hold_the_memory_they_are_the_cause() -> None:
     assert own_memory(OTHERS) is None
+    assert own_memory(OLDER.replace("1.12 GiB free", "20.00 MiB free").replace("6.20 GiB", "5.95 GiB")) is None
     diagnosis, _ = answer(OTHERS, None, version="1")
     assert diagnosis.findings[0].id == "memory-held-by-other-process"
 

@@ -13,7 +13,10 @@ _OURS = (
 )
 _TOTAL = re.compile(rf"total capacity of {_NUMBER}|{_NUMBER} total capacity", re.IGNORECASE)
 _UNUSED = re.compile(rf"{_NUMBER} is reserved by PyTorch but unallocated", re.IGNORECASE)
+_FREE = re.compile(rf"{_NUMBER} (?:is )?free", re.IGNORECASE)
 _MOST = 0.5
+_OTHERS = 0.2
+"""More than this part of a card is no context of the program's own, and no rounding."""
 _FRAGMENTS = 0.1
 
 
@@ -45,6 +48,9 @@ def own_memory(text: str) -> OwnMemory | None:
     total = _gib(_TOTAL, text)
     held = max((found for pattern in _OURS if (found := _gib(pattern, text)) is not None), default=None)
     if not total or held is None or not _MOST * total <= held <= 1.01 * total:
+        return None
+    free = _gib(_FREE, text)
+    if free is not None and total - held - free > _OTHERS * total:
         return None
     return OwnMemory(held, total, _gib(_UNUSED, text) or 0.0)
 
