@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cudadoctor.attribution.profile.causes import HIDDEN, ON_THE_PATH
 from cudadoctor.facts.profile import Probe, Profile, Run, Steps
+from cudadoctor.report.profile.where import untraced_step_ms
 from cudadoctor.report.profile.words import ms, seconds, span
 from cudadoctor.text import printable
 
@@ -23,6 +24,9 @@ def ran_rows(profile: Profile) -> list[tuple[str, str]]:
     if profile.analysis is not None and profile.analysis.used_gpu:
         steady = profile.analysis.steady
         mean = steady[0].own_ms / max(1, profile.analysis.steps.count) if steady else None
+        if profile.analysis.replay is not None and profile.analysis.replay.host_time != 1:
+            # The breakdown is of the traced run, the steps' median as untraced.
+            mean = untraced_step_ms(profile.analysis)
         rows.append(("steps", steps_words(profile.analysis.steps, mean)))
         threads, streams = profile.analysis.threads, profile.analysis.streams
         if threads or streams:

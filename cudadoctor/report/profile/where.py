@@ -114,10 +114,15 @@ def where_lines(analysis: Analysis, width: int) -> list[str]:
     return lines
 
 
+def untraced_step_ms(analysis: Analysis) -> float | None:
+    """Return what a step takes untraced in the mean, None where nothing was predicted of it."""
+    return next((each.now_ms for each in analysis.what_ifs if each.scope == "step"), None)
+
+
 def untraced_sentence(analysis: Analysis) -> str:
     """Return what a step takes untraced, where the host was not as fast there as in the run that is taken apart."""
     host_time = 1.0 if analysis.replay is None else analysis.replay.host_time
-    now = next((each.now_ms for each in analysis.what_ifs if each.scope == "step"), None)
+    now = untraced_step_ms(analysis)
     if now is None or abs(host_time - 1) < _ALIKE:
         return ""
     speed = "slower" if host_time < 1 else "faster"
