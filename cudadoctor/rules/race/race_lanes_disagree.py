@@ -12,6 +12,11 @@ wrongly.
 Race again with another seed.
 If the same lane is off again, its arithmetic is to blame: check the GPU, and report it.
 
+```sh
+cudadoctor dbn-race --epochs 3 --seed 1
+cudadoctor check
+```
+
 ## Limits
 Training at this rate is chaotic: the order of a sum alone changes an epoch.
 The bands are four standard deviations of the difference of two runs of the reference network, so they hold for its
