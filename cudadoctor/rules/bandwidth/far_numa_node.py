@@ -67,7 +67,7 @@ def far_numa_node(bandwidth: Bandwidth, pci: Pci | Missing) -> Iterator[Finding]
     node = _node(bandwidth, pci)
     number = known(node)
     on = f" (the GPU is on node {number})" if number is not None else ""
-    rate = f", {share:.0%} of what the link carries" if share is not None else ""
+    rate = f", {100 * share:.0f} % of what the link carries" if share is not None else ""
     target = number if number is not None else 0
     faster = near.get(found.key)
     if faster is None:

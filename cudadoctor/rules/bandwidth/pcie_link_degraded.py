@@ -106,7 +106,7 @@ def pcie_link_degraded(bandwidth: Bandwidth, pci: Pci | Missing) -> Iterator[Fin
         evidence += (
             Evidence(
                 "fits the lower link" if fits else "slower than even the lower link",
-                f"{fastest.gb_per_s:.1f} GB/s are {fastest.gb_per_s / now:.0%} of {now:g} GB/s",
+                f"{fastest.gb_per_s:.1f} GB/s are {100 * fastest.gb_per_s / now:.0f} % of {now:g} GB/s",
                 fastest.timer,
             ),
         )

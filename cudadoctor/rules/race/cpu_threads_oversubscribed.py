@@ -50,7 +50,7 @@ def cpu_threads_oversubscribed(race: Race) -> Iterator[Finding]:
     part = effort.gflop_per_s / effort.sgemm_gflop_per_s
     yield finding(
         cpu_threads_oversubscribed,
-        summary=f"{effort.lane} reaches {part:.0%} of what this CPU can do, with {len(pools)} thread pools on "
+        summary=f"{effort.lane} reaches {100 * part:.0f} % of what this CPU can do, with {len(pools)} thread pools on "
         f"{effort.cores} cores ({', '.join(pools[:4])}).",
         cause="Waiting threads of one pool take the cores from those of the other.",
         confidence="possible",

@@ -58,7 +58,8 @@ def ptx_jit_first_run(race: Race | Missing, profile: Profile | Missing = NOT_PRO
     lane, share = found
     yield finding(
         ptx_jit_first_run,
-        summary=f"{lane.name} needed {lane.compile_seconds:.0f} s before its first epoch, {share:.0%} of its time.",
+        summary=f"{lane.name} needed {lane.compile_seconds:.0f} s before its first epoch, "
+        f"{100 * share:.0f} % of its time.",
         cause="Its kernels were compiled for this GPU; a cache keeps them for the next run if it can be written.",
         confidence="possible",
         evidence=(

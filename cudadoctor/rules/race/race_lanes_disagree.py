@@ -98,7 +98,7 @@ def _disagreement(
     def shown(value: float | None) -> str:
         if value is None:
             return "not finite"
-        return f"{value:.3%}" if name == "error" else f"{value:.4f}"
+        return f"{100 * value:.3f} %" if name == "error" else f"{value:.4f}"
 
     return finding(
         race_lanes_disagree,
