@@ -111,7 +111,7 @@ def cause_of(race: Race, id: str) -> tuple[Judgement, Cause] | None:
 def _why_unknown(made: Decomposition) -> str:
     off = why_no_what_if(made)
     if abs(made.residual_us) / made.wall_us > RESIDUAL_LIMIT:
-        return f"{abs(made.residual_us) / made.wall_us:.0%} of the time is not explained by what was recorded"
+        return f"{100 * abs(made.residual_us) / made.wall_us:.0f} % of the time is not explained by what was recorded"
     return off
 
 

@@ -73,7 +73,7 @@ def why_no_what_if(decomposition: Decomposition) -> str:
         return ""
     return (
         f"played again, the calls take {decomposition.replayed_us:.1f} µs and not {decomposition.wall_us:.1f}: "
-        f"{abs(off):.0%} {'more' if off > 0 else 'less'}, and {MISMATCH_LIMIT:.0%} is the limit"
+        f"{100 * abs(off):.0f} % {'more' if off > 0 else 'less'}, and {100 * MISMATCH_LIMIT:.0f} % is the limit"
     )
 
 

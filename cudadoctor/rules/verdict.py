@@ -193,10 +193,12 @@ def _program(profile: Profile) -> str:
         return f"It is not known what the program's time goes to: {printable(judgement.unknown)}."
     share = judgement.steady.share("kernels") if judgement.steady is not None else 0.0
     if judgement.busy:
-        return f"Nothing is wrong: kernels run for {share:.0%} of a step, so the program is as fast as they are."
+        return (
+            f"Nothing is wrong: kernels run for {100 * share:.0f} % of a step, so the program is as fast as they are."
+        )
     if judgement.causes:
-        return f"Kernels run for {share:.0%} of a step; no single cause takes a quarter of it."
-    return f"Kernels run for {share:.0%} of a step, and no cause was found that takes 5 % of it."
+        return f"Kernels run for {100 * share:.0f} % of a step; no single cause takes a quarter of it."
+    return f"Kernels run for {100 * share:.0f} % of a step, and no cause was found that takes 5 % of it."
 
 
 def _copies(bandwidth: Bandwidth) -> str:
@@ -208,7 +210,7 @@ def _copies(bandwidth: Bandwidth) -> str:
     against = ", which was compared with nothing: what the link can carry is not known"
     if isinstance(bandwidth.expected, ExpectedLink) and bandwidth.expected.gb_per_s > 0:
         share = min(found.values()) / bandwidth.expected.gb_per_s
-        against = f", at least {share:.0%} of the line rate of the narrowest hop"
+        against = f", at least {100 * share:.0f} % of the line rate of the narrowest hop"
     return f"Pinned copies reach {rates}{against}; what arrived was right."
 
 

@@ -50,7 +50,7 @@ def test_lines_keep_to_the_width_and_the_answer_to_two_sentences(name: str, widt
 
 def test_the_answer_names_the_cause_what_it_costs_and_what_would_be_left() -> None:
     assert re.fullmatch(
-        r"Of the 1\d\d µs that a step takes, 1\d\d µs \(\d\d%\) pass while the host launches one small kernel after "
+        r"Of the 1\d\d µs that a step takes, 1\d\d µs \(\d\d %\) pass while the host launches one small kernel after "
         r"another\. Without that it would take \S+ µs \(predicted, 95 %: .* µs\), and the whole run .* ms less\.",
         said(profiles.profile("launches")),
     )
@@ -58,7 +58,7 @@ def test_the_answer_names_the_cause_what_it_costs_and_what_would_be_left() -> No
 
 
 def test_the_answer_accuses_nobody_where_kernels_run_all_the_time() -> None:
-    assert said(profiles.profile("nothing wrong")).startswith("Nothing is wrong: kernels take 99% of a step")
+    assert said(profiles.profile("nothing wrong")).startswith("Nothing is wrong: kernels take 99 % of a step")
 
 
 def test_the_answer_says_what_stood_in_the_way_of_tracing() -> None:
@@ -93,7 +93,7 @@ def test_a_saving_that_is_a_bound_is_told_as_one() -> None:
     )  # fmt: skip
     profile = msgspec.structs.replace(profiles.profile("launches"), analysis=profiles.predicted(what_if))
     assert said(profile) == (
-        "Of the 10 ms that a step takes, at most 6 ms (60%) pass while the program waits for its next data. Without "
+        "Of the 10 ms that a step takes, at most 6 ms (60 %) pass while the program waits for its next data. Without "
         "that it would take at least 4 ms (predicted, 95 %: 3.50 to 4.50 ms), and the whole run 1.20 s less."
     )
     assert "<= 6 ms" in text(profile)
@@ -122,7 +122,9 @@ def test_the_parts_sum_to_the_wall_time_and_the_residual_is_always_there(name: s
 
 
 def test_each_other_gpu_has_its_line() -> None:
-    assert re.search(r"GPU 1, of a step: computes \d+\.\d%, copies 0\.0%, is idle", text(profiles.profile("two GPUs")))
+    assert re.search(
+        r"GPU 1, of a step: computes \d+\.\d %, copies 0\.0 %, is idle", text(profiles.profile("two GPUs"))
+    )
 
 
 def test_a_run_in_which_nothing_repeats_is_shown_from_its_first_to_its_last_work() -> None:

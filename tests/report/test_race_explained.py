@@ -32,7 +32,7 @@ def test_a_race_that_was_not_explained_says_nothing() -> None:
 
 def test_the_verdict_names_what_the_gpu_waits_for_and_what_helps() -> None:
     assert verdict(WHOLE) == (
-        "gpu-copied is slower than the CPU: of the 610 µs that a minibatch takes, its GPU computes for 48.0 (8%), and "
+        "gpu-copied is slower than the CPU: of the 610 µs that a minibatch takes, its GPU computes for 48.0 (8 %), and "
         "428 pass while the host launches one small kernel after another. Without that it would take 182 ± 2.7 µs "
         "(predicted); the best way that was tried (R7) takes 16.0 µs, and the CPU 300."
     )
@@ -51,7 +51,7 @@ def rows(lines: list[str]) -> list[float]:
     start = next(i for i, line in enumerate(lines) if line.startswith("where a minibatch"))
     found = []
     for line in lines[start + 1 :]:
-        figures = re.search(r" (-?[\d.]+) +-?[\d.]+%$", line)
+        figures = re.search(r" (-?[\d.]+) +-?[\d.]+ %$", line)
         if figures:
             found.append(float(figures[1]))
         if "wall time" in line:
@@ -75,7 +75,7 @@ def test_the_ladder_gives_each_rung_its_prediction() -> None:
     r5 = next(line for line in lines if line.startswith("R5"))
     assert re.fullmatch(r"R5 +92\.8 +92\.6 to 93\.4 +6\.57 +92\.8 ± 1\.6  most launches", r5)
     assert next(line for line in lines if line.startswith("R7")).endswith("at least 2.37  all launches")
-    assert "The predictions are off by 0.2% in the mean." in text(explanation())
+    assert "The predictions are off by 0.2 % in the mean." in text(explanation())
 
 
 def test_rungs_that_were_not_measured_and_those_that_train_otherwise_are_marked() -> None:
@@ -132,7 +132,7 @@ def test_the_break_even_and_its_tests_are_told() -> None:
 def test_one_line_says_whether_others_used_the_board_and_whether_that_matters() -> None:
     assert "others on the GPU: none in 6 readings" in text(explanation())
     shared = tuple(reading(float(i), other_processes=i % 2) for i in range(6))
-    assert "up to 1 in 3 of 6 readings; the race used the GPU 16% of the time only" in text(
+    assert "up to 1 in 3 of 6 readings; the race used the GPU 16 % of the time only" in text(
         explanation(readings=shared)
     )
     unknown = (reading(0.0, other_processes=None),)
@@ -142,16 +142,16 @@ def test_one_line_says_whether_others_used_the_board_and_whether_that_matters() 
 def test_clocks_name_what_held_them_down() -> None:
     assert "SM clock 1980 MHz, memory 2619 MHz, performance state P0" in text(explanation())
     held = explanation(violations=(Violation(policy="thermal", seconds=6.0),))
-    assert "held down by thermal for 20% of the time" in text(held)
+    assert "held down by thermal for 20 % of the time" in text(held)
     idle = explanation(violations=(Violation(policy="low utilization", seconds=21.0),))
-    assert "for want of work for 70% of the time, and by no limit" in text(idle)
+    assert "for want of work for 70 % of the time, and by no limit" in text(idle)
     named = explanation(readings=(reading(0.0, reasons=0x1), reading(1.0, reasons=0x4)))
     assert "reasons that NVML named at times: power cap" in text(named)
 
 
 def test_the_advice_is_that_of_the_lead_cause() -> None:
     told = text(explanation())
-    assert "launch-bound-small-work (70% of the time, proven): Launch less" in told
+    assert "launch-bound-small-work (70 % of the time, proven): Launch less" in told
 
 
 @settings(

@@ -193,7 +193,7 @@ def test_a_slot_behind_the_chipset_is_named_with_its_bridge() -> None:
     found = b.only(b.machine(bandwidth=slow, pci=b.pci(b.card(path=AMD))))
     assert (found.id, found.severity, found.confidence) == ("pcie-chipset-lanes", Severity.WARNING, "proven")
     assert "AMD's chipset" in found.summary
-    assert ("fits the narrowest hop", "6.6 GB/s are 84% of 7.875 GB/s") in [(e.name, e.value) for e in found.evidence]
+    assert ("fits the narrowest hop", "6.6 GB/s are 84 % of 7.875 GB/s") in [(e.name, e.value) for e in found.evidence]
     assert "6.6 GB/s" in found.summary
 
 
@@ -420,7 +420,9 @@ def test_a_process_whose_memory_is_as_slow_as_far_memory_is_bound_to_the_wrong_s
     found = b.only(b.machine(bandwidth=bound, pci=b.pci(b.card())))
     assert (found.id, found.severity, found.confidence) == ("far-numa-node", Severity.WARNING, "proven")
     assert found.consequences == ("bandwidth-below-link",)
-    assert "d2h_pinned reaches 33.0 GB/s, 52% of what the link carries, and 55.0 GB/s with memory near" in found.summary
+    assert (
+        "d2h_pinned reaches 33.0 GB/s, 52 % of what the link carries, and 55.0 GB/s with memory near" in found.summary
+    )
     assert "d2h_pinned, GB/s, far memory (node 1)" in [evidence.name for evidence in found.evidence]
 
 

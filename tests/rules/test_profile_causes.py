@@ -32,7 +32,7 @@ def test_each_cause_has_one_finding_with_its_cost_and_what_was_seen(cause: str) 
     (told,) = found(profile(what_if(cause)))
     assert told.id == cause
     assert told.summary.startswith("The program ")
-    assert "4.0 ± 0.2 of the 10.0 ms that a step takes (40%, predicted by replay" in told.summary
+    assert "4.0 ± 0.2 of the 10.0 ms that a step takes (40 %, predicted by replay" in told.summary
     assert ("what was seen", 3.0) in [(each.name, each.value) for each in told.evidence]
     assert told.confidence == "supported"
     assert told.confirm is None
@@ -84,7 +84,7 @@ def test_what_is_done_once_is_told_of_the_run() -> None:
         ("warmup-in-timing", Severity.WARNING),
         ("sync-every-step", Severity.NOTE),
     ]
-    assert "6.00 of the 10.00 s of the run (60%)" in told[0].summary
+    assert "6.00 of the 10.00 s of the run (60 %)" in told[0].summary
 
 
 def test_steps_that_take_next_to_nothing_beside_the_warm_up_are_accused_of_nothing() -> None:
@@ -96,7 +96,7 @@ def test_steps_that_take_next_to_nothing_beside_the_warm_up_are_accused_of_nothi
 
 
 def test_what_stands_out_in_runs_that_differ_is_possible_and_told_without_a_figure() -> None:
-    off = Replayed(replayed_s=1.2, control_s=1.0, error=0.2, why_no_what_if="20% more, and 5% is the limit")
+    off = Replayed(replayed_s=1.2, control_s=1.0, error=0.2, why_no_what_if="20 % more, and 5 % is the limit")
     suspect = Suspect(cause="launch-bound-small-work", seen=(Sign(name="launches, a step", value=8.0, source="trace"),))
     of = profile(analysis=analysis(replay=off, suspect=suspect, devices=(0,)))
     (told,) = found(of)
@@ -104,12 +104,12 @@ def test_what_stands_out_in_runs_that_differ_is_possible_and_told_without_a_figu
     assert "not predicted, since its runs differ too much" in told.summary
     assert [(each.name, each.value) for each in told.evidence] == [
         ("launches, a step", 8.0),
-        ("replay over untraced run", "+20.0%"),
+        ("replay over untraced run", "+20.0 %"),
     ]
     assert judge(of).causes == ()
     sentence = profile_sentence(of, [told])
     assert "launch" in sentence
-    assert sentence.endswith("what that costs is not predicted: 20% more, and 5% is the limit.")
+    assert sentence.endswith("what that costs is not predicted: 20 % more, and 5 % is the limit.")
 
 
 def test_the_line_at_which_the_host_was_found_is_named() -> None:
@@ -122,7 +122,10 @@ def test_the_line_at_which_the_host_was_found_is_named() -> None:
     ("of", "reason"),
     [
         (analysis(what_if("sync-every-step"), dilation=2.5), "beyond 2"),
-        (analysis(what_if("sync-every-step"), steady=(steady(5.0, residual=3.0),)), "30% of the time is not explained"),
+        (
+            analysis(what_if("sync-every-step"), steady=(steady(5.0, residual=3.0),)),
+            "30 % of the time is not explained",
+        ),
         (analysis(what_if("sync-every-step"), steady=()), "no work of a GPU"),
         (analysis(what_if("sync-every-step"), replay=None), "nothing was replayed"),
     ],
@@ -145,7 +148,7 @@ def test_a_program_that_was_not_traced_is_not_judged() -> None:
 def test_the_head_of_a_report_says_that_nothing_is_wrong() -> None:
     machine = Machine(profile=profile())
     assert status(machine, ()) == "ok"
-    assert "Nothing is wrong: kernels run for 90% of a step" in summary_sentence(machine, ())
+    assert "Nothing is wrong: kernels run for 90 % of a step" in summary_sentence(machine, ())
     slow = Machine(profile=profile(analysis=analysis(steady=(steady(4.0),))))
     assert "no cause was found" in summary_sentence(slow, ())
     several = Machine(profile=profile(what_if("sync-every-step", 1.0)))
@@ -173,4 +176,4 @@ def test_a_race_beside_a_profile_keeps_its_own_findings() -> None:
 def test_the_replay_is_named_among_the_evidence() -> None:
     (told,) = found(profile(what_if("sync-every-step")))
     assert REPLAYED.error == 0.01
-    assert ("replay over untraced run", "+1.0%") in [(each.name, each.value) for each in told.evidence]
+    assert ("replay over untraced run", "+1.0 %") in [(each.name, each.value) for each in told.evidence]

@@ -157,7 +157,7 @@ def test_a_gpu_that_loses_at_its_best_is_told_from_where_on_it_wins() -> None:
 
 def test_a_cpu_near_its_peak_is_named_only_where_the_gpu_lost() -> None:
     good = CpuEffort(lane="cpu-fast", threads=2, cores=2, gflop_per_s=150.0, sgemm_gflop_per_s=200.0)
-    assert "75%" in found(explanation(cpu=good))["cpu-baseline-blas"].summary
+    assert "75 %" in found(explanation(cpu=good))["cpu-baseline-blas"].summary
     slow_cpu = (*LADDER[:-1], races.rung("C", 5000.0, device="cpu"))
     assert "cpu-baseline-blas" not in found(explanation(*slow_cpu, cpu=good))
     idle = msgspec.structs.replace(good, gflop_per_s=50.0)

@@ -110,7 +110,7 @@ def test_a_measurement_alone_is_ok_and_compared_with_the_link() -> None:
     state, sentence = verdict(Machine(bandwidth=b.bandwidth()))
     assert state == "ok"
     assert sentence.startswith(
-        "Pinned copies reach 55.0 GB/s to the device and 55.2 GB/s from the device, at least 87%"
+        "Pinned copies reach 55.0 GB/s to the device and 55.2 GB/s from the device, at least 87 %"
     )
 
 

@@ -169,8 +169,8 @@ def _notes(trace: Trace, found: Found, replayed: Replayed, walls: list[int], win
         told.append("no steps were found that repeat; all between the first and the last operation was judged as one")
     if walls and replayed.compared == "run" and found.by != "none" and window < _FEW_STEPS_CHECKED * median(walls):
         told.append(
-            f"the steady steps are {window / median(walls):.0%} of the run, so the untraced runs, which say only how "
-            "long all of it took, check them poorly"
+            f"the steady steps are {100 * window / median(walls):.0f} % of the run, so the untraced runs, which "
+            "say only how long all of it took, check them poorly"
         )
     if not len(trace.cpu):
         told.append("the CPU time of threads was not read, so Python at work and waiting are not told apart")

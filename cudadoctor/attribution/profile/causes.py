@@ -132,7 +132,9 @@ def _why_unknown(analysis: Analysis, steady: Breakdown | None) -> str:
     if analysis.dilation is not None and analysis.dilation > DILATION_LIMIT:
         return f"tracing made the program take {analysis.dilation:.1f} times as long; beyond 2 nothing is judged"
     if steady.wall_ms > 0 and abs(steady.residual_ms) / steady.wall_ms > RESIDUAL_LIMIT:
-        return f"{abs(steady.residual_ms) / steady.wall_ms:.0%} of the time is not explained by what was recorded"
+        return (
+            f"{100 * abs(steady.residual_ms) / steady.wall_ms:.0f} % of the time is not explained by what was recorded"
+        )
     if analysis.replay is None:
         return "nothing was replayed"
     return analysis.replay.why_no_what_if

@@ -77,13 +77,13 @@ def check(model: Model, control: Control, found: Found, excerpt: Excerpt | None)
         differs = abs(error) <= _STRANGER and abs(excerpt.error) <= MISMATCH_LIMIT
         why = (
             f"played again without the tracer, {'the steady steps take' if steps else 'the run takes'} "
-            f"{span.played / 1e9:.3g} s and not {nearest / 1e9:.3g}: {abs(error):.0%} "
-            f"{'more' if error > 0 else 'less'}, and {MISMATCH_LIMIT:.0%} is the limit"
+            f"{span.played / 1e9:.3g} s and not {nearest / 1e9:.3g}: {100 * abs(error):.0f} % "
+            f"{'more' if error > 0 else 'less'}, and {100 * MISMATCH_LIMIT:.0f} % is the limit"
         )
     elif abs(excerpt.error) > MISMATCH_LIMIT:
         why = (
-            f"played again, the recorded steps take {abs(excerpt.error):.0%} "
-            f"{'more' if excerpt.error > 0 else 'less'} than they took, and {MISMATCH_LIMIT:.0%} is the limit"
+            f"played again, the recorded steps take {100 * abs(excerpt.error):.0f} % "
+            f"{'more' if excerpt.error > 0 else 'less'} than they took, and {100 * MISMATCH_LIMIT:.0f} % is the limit"
         )
     replayed = Replayed(
         replayed_s=span.played / 1e9,

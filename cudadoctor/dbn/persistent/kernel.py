@@ -34,7 +34,7 @@ from cudadoctor.gpu.ptx import (
 )
 
 PATIENCE = 1 << 24
-"""Times that a thread looks for outputs in vain before it trains on with none: seconds, and then the launch ends."""
+"""How often a thread may look for outputs in vain before it goes on without them: some seconds, so a launch ends."""
 
 _part_words, _state_size = gpu_function(part_words), gpu_function(state_size)
 
@@ -239,7 +239,7 @@ def train(
 
 @cache
 def sources() -> int:
-    """Return a checksum of this kernel's parts: of these numba's cache on disk sees changes in this file alone."""
+    """Return a checksum of the kernel's source files; numba's cache on disk would see changes in this one alone."""
     folder = Path(__file__).parent
     parts = [*sorted(folder.glob("*.py")), folder.parent.parent / "gpu" / "ptx.py"]
     return zlib.crc32(b"".join(part.read_bytes() for part in parts))

@@ -1,8 +1,8 @@
 """Sums that carry their own count: how blocks add up the outputs and wait for each other in one.
 
 A sum is a 64-bit integer in device memory. A block adds its part of an output, in units of 2^-26, and 1 to the count in
-the highest 8 bits. Who reads the sum waits until it counts all blocks, and then has both the news that all are done and
-the value: no barrier, no fence and no second trip. Integers give the same sum in any order, so training is repeatable
+the highest 8 bits. A reader waits until the sum counts all blocks, and then has both the news that all are done and the
+value: no barrier, no fence and no second trip. Integers give the same sum in any order, so training is repeatable
 to the last bit. Sums are never reset. Two of them take turns; a reader remembers what it saw and takes the difference.
 
 A part that is not below 4096, or not a number, is sent as a mark that no other parts can hide; the output is then not a

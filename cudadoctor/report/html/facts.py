@@ -75,7 +75,7 @@ def _rows(name: str, value: Any) -> Iterator[FactRow]:
         yield FactRow(name, f"unknown: {value.reason}", "", missing=True)
     elif isinstance(value, Known):
         for row in _rows(name, value.value):
-            yield FactRow(row.name, row.value, value.source if not row.source else row.source, row.missing)
+            yield FactRow(row.name, row.value, row.source or value.source, row.missing)
     elif isinstance(value, Excerpt):
         yield FactRow(name, f"{len(value.spans)} spans in {len(value.lanes)} lanes, drawn above", "")
     elif isinstance(value, msgspec.Struct):

@@ -74,8 +74,8 @@ def _figures(fleet: Fleet) -> list[Part]:
         bars_with_intervals("Time of an epoch", _bars(lanes), time),
     )
     note = (
-        "Median over the nodes, with the lowest and the highest. MAD is the median absolute deviation, as a part of "
-        "the median; a node counts as an outlier beyond 3.5 of them (by 0.6745), of 1 % at least."
+        "Median over the nodes, with the lowest and the highest. MAD is the median absolute deviation, as a share of "
+        "the median; 1 % is the least that counts. A node is an outlier beyond 5.2 MAD, a robust z of 3.5."
     )
     table = numbers("Figures", heads, rows)
     figure = Figure(title="", charts=drawn, notes=(note,), tables=(table,))

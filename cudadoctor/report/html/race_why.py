@@ -189,7 +189,7 @@ def _advice(judgement: Judgement | None) -> list[Part]:
     if judgement is None or not judgement.causes:
         return []
     rows: list[Row | Sequence[str]] = [
-        (cause.id, f"{cause.share:.0%} of the time, {cause.confidence}", "\n".join(ADVICE.get(cause.id, ())))
+        (cause.id, f"{100 * cause.share:.0f} % of the time, {cause.confidence}", "\n".join(ADVICE.get(cause.id, ())))
         for cause in judgement.causes[:3]
     ]
     table = numbers("What to change", ("cause", "costs", "what helps"), rows, texts=3)

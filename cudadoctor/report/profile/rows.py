@@ -12,6 +12,8 @@ from cudadoctor.units import format_size
 
 T = TypeVar("T")
 
+_PLACES = 3
+
 
 class Listed(NamedTuple):
     """A table: its title, the heads of its other columns, its rows, and what is said of the rows left out."""
@@ -129,9 +131,6 @@ def what_if_notes(analysis: Analysis) -> list[str]:
             text += f"; at {', '.join(each.where[:_PLACES])}{more}"
         told.append(text + ("" if each.fits else "; not all signs of it were seen"))
     return told
-
-
-_PLACES = 3
 
 
 def _cut(rows: Sequence[T], most: int) -> tuple[Sequence[T], Sequence[T]]:

@@ -69,7 +69,7 @@ def _cost(judgement: Judgement, cause: Cause) -> str:
     begin = f"The program {until}; of" if until else "Of"
     at_most = "at most " if what_if.bound else ""
     while_ = f"pass while {passing}" if passing else f"are lost to {cause.id}"
-    cost = f"{at_most}{ms(what_if.saved_ms)} ({cause.share:.0%})"
+    cost = f"{at_most}{ms(what_if.saved_ms)} ({100 * cause.share:.0f} %)"
     return f"{begin} the {ms(what_if.now_ms)} that {whole}, {cost} {while_}."
 
 
@@ -92,17 +92,17 @@ def _without_lead(judgement: Judgement) -> str:
     stepped = analysis is not None and analysis.steps.found_by != "none"
     of = "a step" if stepped else "the time from the first to the last GPU work"
     if judgement.busy:
-        return f"Nothing is wrong: kernels take {share:.0%} of {of}, and no cause costs 5 % of it."
+        return f"Nothing is wrong: kernels take {100 * share:.0f} % of {of}, and no cause costs 5 % of it."
     most = _most_idle(steady)
     idle = f"; for {_percent(most[1])} the GPU waits while the {most[0]}" if most is not None else ""
     smaller = [cause for cause in judgement.causes if cause.share >= 0.05]
-    told = " and ".join(f"{cause.id} {ms(cause.what_if.saved_ms)} ({cause.share:.0%})" for cause in smaller[:2])
+    told = " and ".join(f"{cause.id} {ms(cause.what_if.saved_ms)} ({100 * cause.share:.0f} %)" for cause in smaller[:2])
     costs = f" What costs something: {told}." if told else ""
     return f"No single cause costs a quarter: kernels take {_percent(share)} of {of}{idle}.{costs}"
 
 
 def _percent(share: float) -> str:
-    return "less than 1%" if share < 0.005 else f"{share:.0%}"
+    return "less than 1 %" if share < 0.005 else f"{100 * share:.0f} %"
 
 
 def _most_idle(steady: Breakdown) -> tuple[str, float] | None:

@@ -80,8 +80,8 @@ def scale(longest_ms: float) -> tuple[float, str, int]:
 
 
 def percent(share: float) -> str:
-    """Return `27.0%`."""
-    return f"{100 * share:.1f}%"
+    """Return `27.0 %`."""
+    return f"{100 * share:.1f} %"
 
 
 def copy_name(direction: str, memory: str) -> str:

@@ -87,7 +87,7 @@ def how_good(explanation: Explanation) -> str:
     """Return how far off the predictions are, "" where none was measured."""
     if explanation.mean_absolute_error is None:
         return ""
-    return f"The predictions are off by {explanation.mean_absolute_error:.1%} in the mean."
+    return f"The predictions are off by {100 * explanation.mean_absolute_error:.1f} % in the mean."
 
 
 def without_effect(rungs: tuple[Rung, ...]) -> list[str]:
@@ -109,5 +109,5 @@ def _name(part: Part) -> str:
 
 
 def _part(name: str, value: float, wall_us: float) -> str:
-    share = f"{value / wall_us:.1%}" if wall_us > 0 else ""
+    share = f"{100 * value / wall_us:.1f} %" if wall_us > 0 else ""
     return f"  {printable(name):53.53} {value:10.1f} {share:>8}".rstrip()

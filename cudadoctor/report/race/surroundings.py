@@ -71,7 +71,7 @@ def neighbour_line(race: Race) -> str:
     made = judgement.decomposition if judgement is not None else None
     busy = sum(p.us for p in made.parts if p.kind != "idle") / made.wall_us if made is not None else None
     if busy is not None and busy < 0.5:
-        matters = f"the race used the GPU {busy:.0%} of the time only, so they can have cost little"
+        matters = f"the race used the GPU {100 * busy:.0f} % of the time only, so they can have cost little"
     else:
         matters = "they take turns with the race, so its times may be too long"
     return f"others on the GPU: up to {most} in {some} of {told} readings; {matters}."
@@ -80,7 +80,7 @@ def neighbour_line(race: Race) -> str:
 def cpu_lines(effort: CpuEffort) -> list[str]:
     """Return how well the CPU lane uses its processor."""
     peak = effort.sgemm_gflop_per_s
-    part = f", {effort.gflop_per_s / peak:.0%} of the best matrix product here ({peak:.0f})" if peak > 0 else ""
+    part = f", {100 * effort.gflop_per_s / peak:.0f} % of the best matrix product here ({peak:.0f})" if peak > 0 else ""
     pools = f" Thread pools: {', '.join(_counted(effort.pools))}." if effort.pools else ""
     return wrapped(
         f"CPU: {effort.lane} computes {effort.gflop_per_s:.0f} GFLOP/s on {effort.threads} of {effort.cores} cores"
@@ -123,9 +123,13 @@ def _limits(explanation: Explanation | Profile, readings: tuple[ClockReading, ..
     idle = [v for v in held if is_want_of_work(v.policy)]
     limits = [v for v in held if v not in idle]
     if limits:
-        return "held down by " + ", ".join(f"{v.policy} for {v.seconds / window:.0%} of the time" for v in limits)
+        return "held down by " + ", ".join(
+            f"{v.policy} for {100 * v.seconds / window:.0f} % of the time" for v in limits
+        )
     if idle:
-        return f"below their most for want of work for {idle[0].seconds / window:.0%} of the time, and by no limit"
+        return (
+            f"below their most for want of work for {100 * idle[0].seconds / window:.0f} % of the time, and by no limit"
+        )
     bits = 0
     for reading in readings:
         bits |= max(reading.reasons or 0, 0)

@@ -73,7 +73,7 @@ def _why(judgement: Judgement) -> str:
         return f"No single cause costs a quarter of the {wall} µs that a minibatch takes{end}."
     return (
         f"{judgement.rung.lane} {against}: of the {wall} µs that a minibatch takes, its GPU computes for {us(work)} "
-        f"({work / made.wall_us:.0%}), and {us(lead.saving_us)} pass while {WAITS_FOR.get(lead.id, lead.id)}."
+        f"({100 * work / made.wall_us:.0f} %), and {us(lead.saving_us)} pass while {WAITS_FOR.get(lead.id, lead.id)}."
     )
 
 
@@ -104,6 +104,6 @@ def _advice(judgement: Judgement | None) -> list[str]:
         return []
     lines = ["what to change in your own code"]
     for cause in judgement.causes[:3]:
-        lines += wrapped(f"{cause.id} ({cause.share:.0%} of the time, {cause.confidence}):", "  ")
+        lines += wrapped(f"{cause.id} ({100 * cause.share:.0f} % of the time, {cause.confidence}):", "  ")
         lines += [line for advice in ADVICE.get(cause.id, ()) for line in wrapped(advice, "    ")]
     return lines

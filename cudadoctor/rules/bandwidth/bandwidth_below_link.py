@@ -88,17 +88,17 @@ def bandwidth_below_link(bandwidth: Bandwidth, pci: Pci | Missing, host: Host | 
     share = worst.gb_per_s / expected.gb_per_s
     if not path_seen(expected) and (path_of(bandwidth, pci) or on_wsl(host, Missing("not asked"))):
         raise CannotJudgeError(
-            f"{worst.key} reaches {worst.gb_per_s:.1f} GB/s, {share:.0%} of the GPU's own Gen{expected.generation} "
-            f"x{expected.width} link, but this virtual machine hides the path above the GPU, and a narrower hop in it "
-            "would make that right"
+            f"{worst.key} reaches {worst.gb_per_s:.1f} GB/s, {100 * share:.0f} % of the GPU's own "
+            f"Gen{expected.generation} x{expected.width} link, but this virtual machine hides the path above the GPU, "
+            "and a narrower hop in it would make that right"
         )
     where = "" if expected.hop == bandwidth.pci_address else f" at {expected.hop}"
     yield finding(
         bandwidth_below_link,
         severity=Severity.ERROR if share < _ERROR_BELOW else Severity.WARNING,
-        summary=f"Pinned copies from {_DIRECTION[worst.key]} reach {worst.gb_per_s:.1f} GB/s, {share:.0%} of the "
-        f"{expected.gb_per_s:g} GB/s of the narrowest hop{where} (Gen{expected.generation} x{expected.width}); "
-        f"{fine_from:.0%} and above is fine.",
+        summary=f"Pinned copies from {_DIRECTION[worst.key]} reach {worst.gb_per_s:.1f} GB/s, {100 * share:.0f} % of "
+        f"the {expected.gb_per_s:g} GB/s of the narrowest hop{where} (Gen{expected.generation} x{expected.width}); "
+        f"{100 * fine_from:.0f} % and above is fine.",
         cause="The link is trained as it should be, so something else takes the bandwidth: repeated packets, memory "
         "on the far socket, virtualisation, or other traffic."
         + ("" if path_seen(expected) else " The path above the GPU cannot be seen here: a narrow hop in it also may."),

@@ -67,7 +67,7 @@ def far_numa_node(bandwidth: Bandwidth, pci: Pci | Missing) -> Iterator[Finding]
     node = _node(bandwidth, pci)
     number = known(node)
     on = f" (the GPU is on node {number})" if number is not None else ""
-    rate = f", {share:.0%} of what the link carries" if share is not None else ""
+    rate = f", {100 * share:.0f} % of what the link carries" if share is not None else ""
     target = number if number is not None else 0
     faster = near.get(found.key)
     if faster is None:
@@ -81,7 +81,7 @@ def far_numa_node(bandwidth: Bandwidth, pci: Pci | Missing) -> Iterator[Finding]
     yield finding(
         far_numa_node,
         severity=Severity.NOTE if share is None else Severity.WARNING,
-        summary=f"Host memory of {bandwidth.device_name} {what}",
+        summary=f"Host memory for {bandwidth.device_name} {what}",
         cause="This process is bound to the other socket, by taskset, numactl, a container or the batch system.",
         confidence="proven" if faster is not None else "possible" if share is None else "supported",
         evidence=(*own, *(_on_node(result, "far") for result in far), *seen("NUMA node of the GPU", node)),

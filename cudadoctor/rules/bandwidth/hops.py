@@ -17,7 +17,7 @@ PINNED = ("h2d_pinned", "d2h_pinned")
 
 
 class Degraded(msgspec.Struct, frozen=True, kw_only=True):
-    """A link that runs below what both its ends can; generations and widths in lanes."""
+    """A link that runs below what both its ends can do; widths in lanes."""
 
     hop: str
     generation: int

@@ -152,4 +152,4 @@ def _spread(result: BandwidthResult) -> float:
 
 def _told_spread(bandwidth: Bandwidth) -> str:
     results = (largest(bandwidth, key) for key in PINNED)
-    return ", ".join(f"{result.key} {_spread(result):.0%}" for result in results if result is not None)
+    return ", ".join(f"{result.key} {100 * _spread(result):.0f} %" for result in results if result is not None)

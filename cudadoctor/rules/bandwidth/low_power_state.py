@@ -1,8 +1,8 @@
 """# The GPU stays in a low performance state under load
 
 ## What it checks
-Whether NVML's performance state was P5 or lower in the list (P5 to P15) while copies ran, all through a race,
-or all through a profiled program whose kernels ran half of the time and more.
+Whether NVML's performance state was low (P5 to P15) while copies ran, all through a race,
+or all through a profiled program whose kernels ran half of the time or more.
 
 ## Why it matters
 An idle GPU rests at low clocks, and rises to P0 or P2 when work comes.

@@ -133,7 +133,7 @@ def _fit(gb_per_s: float, expected: ExpectedLink) -> Evidence:
     fits = gb_per_s >= _FITS_FROM * expected.gb_per_s
     return Evidence(
         "fits the narrowest hop" if fits else "slower than even the narrowest hop",
-        f"{gb_per_s:.1f} GB/s are {gb_per_s / expected.gb_per_s:.0%} of {expected.gb_per_s:g} GB/s",
+        f"{gb_per_s:.1f} GB/s are {100 * gb_per_s / expected.gb_per_s:.0f} % of {expected.gb_per_s:g} GB/s",
         "cudadoctor bandwidth",
     )
 

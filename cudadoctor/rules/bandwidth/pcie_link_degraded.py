@@ -1,4 +1,4 @@
-"""# The PCIe link runs below what both ends can
+"""# The PCIe link runs below what both ends can do
 
 ## What it checks
 Whether, while pinned copies ran, the link of the GPU (or the narrowest hop above it) was of a lower generation or
@@ -58,7 +58,7 @@ _FITS_FROM = 0.60
 
 @rule(
     id="pcie-link-degraded",
-    title="The PCIe link runs below what both ends can",
+    title="The PCIe link runs below what both ends can do",
     severity=Severity.WARNING,
     explains=("bandwidth-below-link",),
     shows={
@@ -106,7 +106,7 @@ def pcie_link_degraded(bandwidth: Bandwidth, pci: Pci | Missing) -> Iterator[Fin
         evidence += (
             Evidence(
                 "fits the lower link" if fits else "slower than even the lower link",
-                f"{fastest.gb_per_s:.1f} GB/s are {fastest.gb_per_s / now:.0%} of {now:g} GB/s",
+                f"{fastest.gb_per_s:.1f} GB/s are {100 * fastest.gb_per_s / now:.0f} % of {now:g} GB/s",
                 fastest.timer,
             ),
         )
@@ -140,6 +140,6 @@ def _cause(link: Degraded) -> str:
         less = " and a lower generation" if link.generation < link.generation_possible else ""
         return (
             f"{part} of the lanes{less}: bifurcation in the BIOS, a slot that shares lanes with another, dirt on the "
-            "contacts, or a card that does not sit."
+            "contacts, or a card that is not fully seated."
         )
     return "A lower generation at full width: riser or retimer, a noisy slot, or a generation set in the BIOS."

@@ -11,7 +11,8 @@ ACS, by which bridges send all traffic between devices upwards for inspection.
 ## How to fix it
 On a machine of your own that hosts no virtual machines, switch ACS redirection and the translating IOMMU off in the
 BIOS, or pass the IOMMU's traffic through (`iommu=pt` in the kernel's command line).
-Until then, leave peer access off for these GPUs: for NCCL
+Until then, leave peer access off for these GPUs.
+For NCCL, and to see whether ACS is on:
 
 ```sh
 export NCCL_P2P_DISABLE=1

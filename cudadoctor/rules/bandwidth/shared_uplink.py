@@ -69,8 +69,8 @@ def shared_uplink(bandwidth: Bandwidth, pci: Pci | Missing) -> Iterator[Finding]
     yield finding(
         shared_uplink,
         severity=Severity.WARNING if total < _LESS_THAN_ONE * one else Severity.NOTE,
-        summary=f"{len(at_once)} GPUs at once reach {total:.1f} GB/s together ({key}), {share:.0%} of what they would "
-        f"alone; one alone reaches {one:.1f} GB/s.{behind}",
+        summary=f"{len(at_once)} GPUs at once reach {total:.1f} GB/s together ({key}), {100 * share:.0f} % of "
+        f"what they would alone; one alone reaches {one:.1f} GB/s.{behind}",
         cause="They share a link, or the memory of one processor, on the way to the host.",
         confidence="proven" if port else "supported",
         evidence=tuple(

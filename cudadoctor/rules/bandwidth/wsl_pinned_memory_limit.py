@@ -9,7 +9,8 @@ Under WDDM and WSL2 only a part of the memory can be page-locked. Beyond it the 
 memory, while the device has plenty.
 
 ## How to fix it
-Pin less (`pin_memory=False`), or give WSL2 more memory: write it below [wsl2] (memory=24GB), in PowerShell:
+Pin less (`pin_memory=False`), or give WSL2 more memory: a line such as `memory=24GB` below `[wsl2]` in
+the file that this opens in PowerShell:
 
 ```powershell
 notepad "$env:USERPROFILE/.wslconfig"

@@ -106,7 +106,7 @@ def container_toolkit_missing(
             Evidence("CDI descriptions of GPUs", 0, "/etc/cdi, /var/run/cdi"),
         ),
         fix=Fix(
-            "If containers shall use the GPU, install the toolkit and tell the engine of it; otherwise leave it so.",
+            "If containers are to use the GPU, install the toolkit and tell the engine of it; otherwise leave it so.",
             commands,
         ),
     )

@@ -10,8 +10,8 @@ These daemons run in a confinement or a virtual machine of their own: they see n
 nvidia-container-toolkit nor its configuration in /etc/docker.
 
 ## How to fix it
-Remove the other Docker and install the engine from Docker's repository, or switch the context to it; for a rootless
-daemon, configure the toolkit for the user.
+Switch the other Docker off and install the engine of the distribution or of Docker's repository, or switch the context
+to it; for a rootless daemon, configure the toolkit for the user.
 With Docker Desktop:
 
 ```sh
@@ -22,7 +22,7 @@ docker run --rm --gpus all ubuntu nvidia-smi
 With snap, on Ubuntu:
 
 ```sh
-sudo snap stop docker
+sudo snap stop --disable docker
 sudo apt-get install -y docker.io
 sudo nvidia-ctk runtime configure --runtime=docker
 sudo systemctl restart docker
@@ -69,8 +69,8 @@ _CAUSES = {
 }
 _FIXES = {
     "snap": (
-        "If GPUs are refused, remove the snap, install Docker from its own repository, and configure the toolkit.",
-        ("docker run --rm --gpus all ubuntu nvidia-smi", "sudo snap remove docker"),
+        "If GPUs are refused, switch the snap off, install Docker from its own repository, and configure the toolkit.",
+        ("docker run --rm --gpus all ubuntu nvidia-smi", "sudo snap stop --disable docker"),
     ),
     "desktop": (
         "For containers with GPUs, use the system's own engine.",

@@ -17,7 +17,7 @@ docker run --rm --gpus all --device /dev/nvidiactl --device /dev/nvidia-uvm ubun
 ```
 
 ## Limits
-A security module that forbids the device looks alike.
+A security module that forbids the device looks the same.
 
 ## Sources
 NVIDIA Container Toolkit troubleshooting, "Failed to initialize NVML: Unknown Error".

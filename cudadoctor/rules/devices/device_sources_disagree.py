@@ -21,7 +21,7 @@ cat /proc/driver/nvidia/version
 
 ## Limits
 NVML counts all of the memory, the driver API what it leaves to programs: the driver's own share (0.6 % on an H100
-80GB) is expected, and so is any difference up to 10 %, a margin chosen to be wide of ECC and of the display's share.
+80GB) is expected, and so is any difference up to 10 %, a margin chosen well above what ECC and the display take.
 With MIG the driver API shows an instance, so nothing is compared.
 Clocks are not compared: the driver API gives the rated boost clock, NVML the highest that can be set.
 A name is compared without the word NVIDIA, which older drivers left out.

@@ -1,4 +1,4 @@
-"""# The program asks for a GPU of a number that there is not
+"""# The program asks for a GPU number that does not exist
 
 ## What it checks
 Whether CUDA_VISIBLE_DEVICES names more devices than CUDA shows, because an entry is past the end, twice there, or
@@ -61,7 +61,7 @@ _INDEX = re.compile(r"\d{1,6}", re.ASCII)
 
 @rule(
     id="device-ordinal-out-of-range",
-    title="The program asks for a GPU of a number that there is not",
+    title="The program asks for a GPU number that does not exist",
     severity=Severity.ERROR,
     shows={
         "cuda:101": 9,

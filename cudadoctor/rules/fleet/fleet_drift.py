@@ -76,7 +76,7 @@ def _finding(found: list[Node], traits: list[Trait], fleet: Fleet) -> Finding:
         severity=Severity(traits[0].weight),
         summary=f"{len(found):,} of {nodes(size)} with {group} {'differs' if len(found) == 1 else 'differ'} from the "
         f"majority: {listed([node.name for node in found])}. {told}{more}.",
-        cause="These nodes were installed, updated or set differently, or hardware of theirs is another or missing.",
+        cause="These nodes were installed, updated or set differently, or hardware in them differs or is missing.",
         confidence="proven",
         evidence=together(
             (

@@ -66,4 +66,4 @@ def fleet_no_majority(fleet: Fleet) -> Iterator[Finding]:
 def _counts(trait: Trait) -> str:
     shown = [f"{value} on {count:,}" for value, count in trait.values[:4]]
     hidden = len(trait.values) - len(shown) + trait.more
-    return ", ".join(shown) + (f", and {hidden} other values" if hidden else "")
+    return ", ".join(shown) + (f", and {hidden} other value{'s' if hidden > 1 else ''}" if hidden else "")

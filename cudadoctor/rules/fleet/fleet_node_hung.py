@@ -1,7 +1,7 @@
 """# A node did not answer in time
 
 ## What it checks
-Whether a node that the cluster holds for alive gave no answer before the deadline.
+Whether a node that the cluster counts as alive gave no answer before the deadline.
 
 ## Why it matters
 A check takes seconds, and its own driver calls are limited.
@@ -51,7 +51,7 @@ def fleet_node_hung(fleet: Fleet) -> Iterator[Finding]:
     yield finding(
         fleet_node_hung,
         summary=f"{nodes(len(hung))} gave no answer{limit}: {listed([node.name for node in hung])}.",
-        cause="The cluster holds the node for alive, but what was started on it did not come to an end, or nothing "
+        cause="The cluster counts the node as alive, but what was started on it did not come to an end, or nothing "
         "could be started there at all.",
         confidence="proven",
         evidence=said_of(hung, fleet),

@@ -9,7 +9,7 @@ work of others that comes and goes.
 The second answer is the one that is reported.
 
 ## How to fix it
-Run it some times more, and look for errors between the runs.
+Run it a few more times, and look for errors between the runs.
 
 ```sh
 for i in 1 2 3 4 5; do cudadoctor check --quiet; done
@@ -52,7 +52,7 @@ def fleet_node_unsteady(fleet: Fleet) -> Iterator[Finding]:
         confidence="supported",
         evidence=together((node.name, node.unsteady, engine(fleet)) for node in unsteady),
         fix=Fix(
-            "Run it some times more, and look for errors between the runs.",
+            "Run it a few more times, and look for errors between the runs.",
             (
                 "for i in 1 2 3 4 5; do cudadoctor check --quiet; done",
                 "nvidia-smi -q | grep -iE 'replay|retired|remapped'",

@@ -1,4 +1,4 @@
-"""# The framework counts GPUs otherwise than the driver
+"""# The framework counts GPUs differently from the driver
 
 ## What it checks
 Whether a framework that was asked (`check --frameworks`) sees another number of GPUs than the driver API shows this
@@ -46,7 +46,7 @@ _OWN_VARIABLES = {"jax": ("JAX_CUDA_VISIBLE_DEVICES",)}
 
 @rule(
     id="framework-device-count-bug",
-    title="The framework counts GPUs otherwise than the driver",
+    title="The framework counts GPUs differently from the driver",
     severity=Severity.WARNING,
     shows={
         "nvml-count-variable": 6,

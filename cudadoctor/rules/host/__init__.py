@@ -1,1 +1,1 @@
-"""Rules about the host: macOS and containers."""
+"""Rules about the host: containers, WSL2, virtual machines and macOS."""

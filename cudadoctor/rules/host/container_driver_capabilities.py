@@ -15,8 +15,8 @@ docker run --rm --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ubuntu 
 ```
 
 ## Limits
-A libcuda that was mounted but is not in the loader's cache looks alike: `ldconfig` inside the container cures that
-one.
+A libcuda that was mounted but is not in the loader's cache looks the same: `ldconfig` inside the container cures
+that one.
 
 ## Sources
 NVIDIA Container Toolkit, Driver Capabilities.

@@ -16,7 +16,7 @@ ldconfig && ldconfig -p | grep libnvidia-ml
 ```
 
 ## Limits
-A file that is damaged or of another processor architecture looks alike: the loader's message tells.
+A file that is damaged or of another processor architecture looks the same: the loader's message tells.
 
 ## Sources
 NVIDIA Container Toolkit; Google Kubernetes Engine mounts the driver at /usr/local/nvidia/lib64.

@@ -78,12 +78,10 @@ from cudadoctor.tables.support import capability_support
 LOOK_FOR_CARD = "Get-CimInstance Win32_VideoController | Select-Object Name, DriverVersion"
 """For PowerShell."""
 
-_TITLE = "No NVIDIA driver is installed"
-
 
 @rule(
     id="no-driver-installed",
-    title=_TITLE,
+    title="No NVIDIA driver is installed",
     severity=Severity.ERROR,
     explains=("libcuda-missing", "stub-libcuda-loaded", "nvvm-not-found", "driver-call-failed"),
     shows={

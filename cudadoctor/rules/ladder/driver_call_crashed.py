@@ -19,7 +19,7 @@ nvidia-smi
 
 ## Limits
 The rule knows the call and the signal, not the line that failed.
-A process killed for lack of memory (SIGKILL) looks alike.
+A process killed for lack of memory (SIGKILL) looks the same.
 
 ## Sources
 signal(7).

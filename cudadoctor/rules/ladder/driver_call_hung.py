@@ -19,7 +19,7 @@ sudo reboot
 ```
 
 ## Limits
-A very slow first call (many GPUs without persistence mode) can pass the limit, too: try again with `nvidia-smi` and
+A very slow first call (many GPUs without persistence mode) can pass the limit too: try again with `nvidia-smi` and
 wait.
 
 ## Sources
@@ -80,6 +80,6 @@ def driver_call_hung(
         fix=Fix(
             "Read what the driver wrote to the system's log (Xid 79: off the bus; 119 and 120: firmware), then reboot. "
             "If it hangs again, power the machine off and on.",
-            (LOOK_AT_DRIVER_LOG, "ps -eo pid,stat,wchan:32,cmd | awk '$2 ~ /D/'", "sudo reboot"),
+            (LOOK_AT_DRIVER_LOG, "ps -eo pid,stat,wchan:32,cmd | awk '$2 ~ /^D/'", "sudo reboot"),
         ),
     )

@@ -21,8 +21,7 @@ export LD_LIBRARY_PATH="$(echo "$LD_LIBRARY_PATH" | sed -E 's#[^:]*/(compat|stub
 If NVML is refused as well (18), the driver's own halves differ, and driver-library-mismatch is reported instead.
 
 ## Sources
-CUDA_ERROR_SYSTEM_DRIVER_MISMATCH (cuda.h); docs.nvidia.com/deploy/cuda-compatibility/forward-compatibility.html; case
-007.
+CUDA_ERROR_SYSTEM_DRIVER_MISMATCH (cuda.h); docs.nvidia.com/deploy/cuda-compatibility/forward-compatibility.html.
 """
 
 from __future__ import annotations

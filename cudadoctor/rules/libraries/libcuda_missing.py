@@ -29,7 +29,7 @@ If a file is there but cannot be loaded, the loader's message says why (wrong ar
 In a container see container-driver-capabilities.
 
 ## Sources
-Case 140; Ubuntu's libnvidia-compute, Debian's libcuda1, RPM Fusion's xorg-x11-drv-nvidia-cuda-libs.
+Ubuntu's libnvidia-compute, Debian's libcuda1, RPM Fusion's xorg-x11-drv-nvidia-cuda-libs.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def macos_kext_not_loaded(
         macos_kext_not_loaded,
         summary=f"CUDA driver {mac.cuda_driver.value} is installed, but its kernel extension is not loaded, so "
         f"nothing reaches {card_of(pci)}.",
-        cause="macOS refused the extension, or waits for leave to load it."
+        cause="macOS refused the extension, or waits for permission to load it."
         if path
         else "CUDA.kext is not on the disk.",
         confidence="proven",

@@ -71,7 +71,7 @@ def gpu_needs_reset(nvml: Nvml | Missing, ladder: Ladder | Missing) -> Iterator[
     reboot = "reboot" in action
     yield finding(
         gpu_needs_reset,
-        summary=f"The driver asks for this for {text_of(first.name) or 'a GPU'} (GPU {first.index}): {action}.",
+        summary=f"The driver's recovery action for {text_of(first.name) or 'a GPU'} (GPU {first.index}) is: {action}.",
         cause="An error left the GPU in a state that only this ends; the kernel log says which.",
         confidence="proven",
         severity=Severity.WARNING if nothing_failed(ladder) else Severity.ERROR,

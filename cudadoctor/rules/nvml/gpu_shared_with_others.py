@@ -96,7 +96,7 @@ def _while_it_ran(readings: Explanation | Profile, what: str) -> Iterator[Findin
         ),
         fix=Fix(
             "Run again when the GPU is free, or choose another.",
-            ("nvidia-smi --query-compute-apps=gpu_uuid,pid,process_name,used_memory --format=csv",),
+            ("nvidia-smi --query-compute-apps=gpu_uuid,pid,name,used_memory --format=csv",),
         ),
     )
 
@@ -107,7 +107,7 @@ def _now(nvml: Nvml) -> Iterator[Finding]:
         return
     device, others = busy[0]
     many = "1 other process computes" if len(others) == 1 else f"{len(others)} other processes compute"
-    more = f" So on {len(busy) - 1} more." if len(busy) > 1 else ""
+    more = f" Others are busy on {len(busy) - 1} more." if len(busy) > 1 else ""
     held = sum(process.used_bytes or 0 for process in others)
     memory = f", with {held / _GIB:.1f} GiB of its memory" if held else ""
     yield finding(
@@ -122,7 +122,7 @@ def _now(nvml: Nvml) -> Iterator[Finding]:
         ),
         fix=Fix(
             "Nothing is broken. Measure when the GPU is free, or choose another with --device.",
-            ("nvidia-smi --query-compute-apps=gpu_uuid,pid,process_name,used_memory --format=csv",),
+            ("nvidia-smi --query-compute-apps=gpu_uuid,pid,name,used_memory --format=csv",),
         ),
     )
 

@@ -49,7 +49,7 @@ def held_down_meanwhile(
         made = finding(
             about,
             severity=severity,
-            summary=f"{told} held the clocks of the GPU down for {share:.0%} of {whole}.",
+            summary=f"{told} held the clocks of the GPU down for {100 * share:.0f} % of {whole}.",
             cause=cause,
             confidence="proven",
             evidence=(

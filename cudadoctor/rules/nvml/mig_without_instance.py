@@ -94,7 +94,8 @@ def mig_without_instance(ladder: Ladder, nvml: Nvml) -> Iterator[Finding]:
         confidence="proven" if every and empty else "supported" if every else "possible",
         evidence=(said(step), *modes),
         fix=Fix(
-            "Create instances, or turn MIG off while the GPU is idle. In a job or container, ask for an instance.",
-            ("nvidia-smi -L && nvidia-smi mig -lgip", "sudo nvidia-smi mig -cgi 0 -C", "sudo nvidia-smi -mig 0"),
+            "Create instances; or turn MIG off while the GPU is idle (nvidia-smi -mig 0). In a job or container, ask "
+            "for an instance.",
+            ("nvidia-smi -L && nvidia-smi mig -lgip", "sudo nvidia-smi mig -cgi 0 -C"),
         ),
     )

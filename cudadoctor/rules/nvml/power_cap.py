@@ -3,7 +3,7 @@
 ## What it checks
 Whether the power limit that is enforced lies below the card's default, and whether NVML says at this moment that power
 holds the clocks down (power cap with a lowered limit, or the power brake of the board).
-In a race or a profiled program: whether NVML's cumulative counter of the power limit grew by 5 % of its time and more.
+In a race or a profiled program: whether NVML's cumulative counter of the power limit grew by 5 % of its time or more.
 
 ## Why it matters
 A card at its limit lowers its clocks.
@@ -14,10 +14,11 @@ and nothing in light work.
 If the limit is not wanted, set the default again.
 A power brake means that the supply or the board asks for less: look at cables, supply and the server's management
 controller.
-The default limit stands in the column power.default_limit:
+For GPU 0:
 
 ```sh
 nvidia-smi --query-gpu=index,enforced.power.limit,power.default_limit --format=csv
+sudo nvidia-smi -i 0 -pl "$(nvidia-smi -i 0 --query-gpu=power.default_limit --format=csv,noheader,nounits)"
 ```
 
 ## Limits
@@ -106,7 +107,7 @@ def _now(nvml: Nvml) -> Iterator[Finding]:
             "If that is not wanted, set the default again.",
             ("nvidia-smi -q -d POWER", f"sudo nvidia-smi -i {first.index} -pl {int(default or 0)}"),
         )
-    more = f" So on {len(concerned) - 1} more." if len(concerned) > 1 else ""
+    more = f" The same holds for {len(concerned) - 1} more." if len(concerned) > 1 else ""
     evidence: tuple[Evidence, ...] = ()
     for device in concerned[:4]:
         evidence += seen(f"enforced power limit of GPU {device.index}, W", device.power_limit_w)

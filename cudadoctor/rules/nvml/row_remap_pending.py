@@ -68,7 +68,7 @@ def row_remap_pending(nvml: Nvml, ladder: Ladder | Missing, kernel_log: KernelLo
         return
     first = concerned[0]
     who = f"{text_of(first.name) or 'A GPU'} (GPU {first.index})"
-    others = f" So on {len(concerned) - 1} more." if len(concerned) > 1 else ""
+    others = f" The same holds for {len(concerned) - 1} more." if len(concerned) > 1 else ""
     yield finding(
         row_remap_pending,
         summary=(

@@ -3,7 +3,7 @@
 ## What it checks
 Whether NVML says at this moment that clocks are reduced because of heat, and the temperature is at one of the card's
 own thresholds.
-In a race or a profiled program: whether NVML's cumulative counter of thermal slowdown grew by 5 % of its time and more.
+In a race or a profiled program: whether NVML's cumulative counter of thermal slowdown grew by 5 % of its time or more.
 
 ## Why it matters
 A card that is too hot lowers its clocks until it is not: programs get slower after some minutes, and timings drift.

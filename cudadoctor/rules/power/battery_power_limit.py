@@ -62,5 +62,5 @@ def battery_power_limit(power: Power, ladder: Ladder, nvml: Nvml | Missing) -> I
         cause="On battery the firmware gives the GPU a fraction of its power.",
         confidence="possible",
         evidence=evidence,
-        fix=Fix("Connect the charger before you measure.", ("cat /sys/class/power_supply/*/online",)),
+        fix=Fix("Connect the charger before you measure.", ("grep -H . /sys/class/power_supply/A*/online",)),
     )

@@ -2,11 +2,11 @@
 
 ## What it checks
 Whether most steady steps of a profiled program load modules, or spend their time in a compiler (numba, NVRTC, Triton,
-Inductor, XLA), at a cost of 5 % and more.
+Inductor, XLA), at a cost of 5 % or more.
 
 ## Why it matters
-A compiled kernel can be used for ever; to compile it takes from tenths of a second to minutes.
-Who makes a new function in each step, or passes new types or shapes, compiles in each step.
+A compiled kernel can be used for ever; compiling it takes from tenths of a second to minutes.
+A program that makes a new function in each step, or passes new types or shapes, compiles in each step.
 
 ## How to fix it
 Define and decorate the kernel once, outside of the loop; with numba give a signature or keep the types and the layout

@@ -1,7 +1,7 @@
 """# The GPU waits for data
 
 ## What it checks
-Whether the GPU is idle for a quarter of a step of a profiled program and more while the thread that launches work waits
+Whether the GPU is idle for a quarter of a step of a profiled program or more while the thread that launches work waits
 (CPU time over wall time at most 0.3): for another thread or process, a queue, the network, or a plain sleep.
 
 ## Why it matters

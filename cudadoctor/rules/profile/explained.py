@@ -89,10 +89,12 @@ def cost(cause: Cause) -> str:
     how = "predicted by replay" + ("; at most" if if_gone.bound else "")
     if if_gone.scope == "run":
         seconds = f"{if_gone.saved_ms / 1e3:.2f} of the {if_gone.now_ms / 1e3:.2f} s"
-        return f"That costs {seconds} of the run ({cause.share:.0%})."
+        return f"That costs {seconds} of the run ({100 * cause.share:.0f} %)."
     saved, error, now, unit = _scaled(if_gone.saved_ms, cause.error_ms, if_gone.now_ms)
     run = f"; {if_gone.run_saved_s:.2f} s of the run" if if_gone.run_saved_s >= 0.01 else ""
-    return f"That costs {saved} ± {error} of the {now} {unit} that a step takes ({cause.share:.0%}, {how}){run}."
+    return (
+        f"That costs {saved} ± {error} of the {now} {unit} that a step takes ({100 * cause.share:.0f} %, {how}){run}."
+    )
 
 
 def evidence_of(judgement: Judgement, cause: Cause) -> tuple[Evidence, ...]:
@@ -111,7 +113,7 @@ def evidence_of(judgement: Judgement, cause: Cause) -> tuple[Evidence, ...]:
 def _replayed(profile: Profile) -> Iterator[Evidence]:
     replay = profile.analysis.replay if profile.analysis is not None else None
     if replay is not None and replay.error is not None:
-        yield Evidence("replay over untraced run", f"{round(replay.error, 3) + 0.0:+.1%}", "replay")
+        yield Evidence("replay over untraced run", f"{100 * (round(replay.error, 3) + 0.0):+.1f} %", "replay")
 
 
 def _scaled(saved: float, error: float, now: float) -> tuple[str, str, str, str]:

@@ -8,7 +8,8 @@ Without a trace nothing is known of where the program's time went.
 What is left are its untraced run and what NVML told of the GPU meanwhile: clocks, limits, and who else used it.
 
 ## How to fix it
-No libcupti was found, or only one that is newer than the driver: install the one of the driver's CUDA.
+No libcupti was found, or only one that is newer than the driver: install that of the driver's CUDA.
+The first line is for a driver of CUDA 12, the second for one of CUDA 13:
 
 ```sh
 python -m pip install nvidia-cuda-cupti-cu12

@@ -1,7 +1,7 @@
 """# The GPU waits for files
 
 ## What it checks
-Whether the GPU is idle for a quarter of a step of a profiled program and more while the thread that launches work reads
+Whether the GPU is idle for a quarter of a step of a profiled program or more while the thread that launches work reads
 or writes files, by samples of its stack.
 
 ## Why it matters
@@ -11,7 +11,7 @@ decoding it.
 ## How to fix it
 Read once and keep it in memory, map the file, put many small files into a few large ones, or read ahead in the
 background.
-A copy on a local disk helps where the files lie in the network.
+A copy on a local disk helps where the files lie on the network.
 
 ```sh
 cudadoctor profile train.py

@@ -1,7 +1,7 @@
 """# Copies run at the limit of the link
 
 ## What it checks
-Whether copies that no kernel hides take 15 % of a step of a profiled program and more, mostly from and to pinned
+Whether copies that no kernel hides take 15 % of a step of a profiled program or more, mostly from and to pinned
 memory, at 0.8 of what this machine was measured to reach.
 
 ## Why it matters

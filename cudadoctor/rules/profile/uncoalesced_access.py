@@ -1,12 +1,12 @@
 """# Kernels read memory in a slow order
 
 ## What it checks
-Whether neighbouring threads of a kernel reach far apart in memory, by its PTX where that is known (32 bytes and more,
+Whether neighbouring threads of a kernel reach far apart in memory, by its PTX where that is known (32 bytes or more,
 or a factor that is known at run time only), and whether kernels of such code that does not loop move their bytes at a
-quarter of this device's bandwidth and less.
+quarter of this device's bandwidth or less.
 
 ## Why it matters
-A warp of 32 threads gets its memory in pieces of 32 bytes and more.
+A warp of 32 threads gets its memory in pieces of 32 bytes or more.
 Where neighbouring threads read elements that lie far apart, each piece is fetched for a few bytes of use.
 
 ## How to fix it

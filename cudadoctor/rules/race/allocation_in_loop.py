@@ -5,7 +5,7 @@ Whether a minibatch allocates or frees device memory, and would be faster withou
 In a program of your own: the same of a step, where these calls take 5 % of its time.
 
 ## Why it matters
-An allocation is a call into the driver that takes tens of microseconds and more, and a free may wait for the GPU.
+An allocation is a call into the driver that takes tens of microseconds or more, and a free may wait for the GPU.
 The same buffers could be used again.
 
 ## How to fix it

@@ -2,7 +2,7 @@
 
 ## What it checks
 Whether the first epoch of a GPU lane is at least a fifth slower than the others, at a cost of 5 % of the lane's time,
-while the SM clock was a fifth and more below what it was later.
+while the SM clock was at least a fifth below what it was later.
 In a profiled program: whether launches of the same kernel were a fifth slower at first, at a cost of 5 % of the run.
 
 ## Why it matters

@@ -51,8 +51,8 @@ def cpu_baseline_blas(race: Race) -> Iterator[Finding]:
         return
     yield finding(
         cpu_baseline_blas,
-        summary=f"{effort.lane} computes {effort.gflop_per_s:.0f} GFLOP/s, {part:.0%} of the best matrix product on "
-        f"{effort.threads} threads here: the GPU lost against a CPU that is used well.",
+        summary=f"{effort.lane} computes {effort.gflop_per_s:.0f} GFLOP/s, {100 * part:.0f} % of the best "
+        f"matrix product on {effort.threads} threads here: the GPU lost against a CPU that is used well.",
         cause="A good BLAS on all cores leaves a GPU less to win than the usual comparison with plain code.",
         confidence="proven",
         evidence=(

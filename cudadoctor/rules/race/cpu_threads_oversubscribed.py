@@ -1,12 +1,12 @@
 """# Thread pools fight over the cores
 
 ## What it checks
-Whether two thread pools and more, with more threads than the machine has cores, were loaded while the CPU lane reached
-less than 40 % of the best matrix product that was measured in the same run.
+Whether several thread pools, with more threads than the machine has cores, were loaded while the CPU lane reached less
+than 40 % of the best matrix product that was measured in the same run.
 
 ## Why it matters
 Threads of one pool that wait by spinning take the cores from those of the other.
-The CPU lane then takes many times as long, and the GPU wins against a cripple.
+The CPU lane then takes many times as long, and a GPU that wins against it proves nothing.
 
 ## How to fix it
 Let one pool have the cores, and give the other one thread:
@@ -50,7 +50,7 @@ def cpu_threads_oversubscribed(race: Race) -> Iterator[Finding]:
     part = effort.gflop_per_s / effort.sgemm_gflop_per_s
     yield finding(
         cpu_threads_oversubscribed,
-        summary=f"{effort.lane} reaches {part:.0%} of what this CPU can do, with {len(pools)} thread pools on "
+        summary=f"{effort.lane} reaches {100 * part:.0f} % of what this CPU can do, with {len(pools)} thread pools on "
         f"{effort.cores} cores ({', '.join(pools[:4])}).",
         cause="Waiting threads of one pool take the cores from those of the other.",
         confidence="possible",

@@ -49,7 +49,7 @@ def cost(judgement: Judgement, cause: Cause) -> str:
     wall = judgement.rung.median_us or 0.0
     told = (
         f"That costs {cause.saving_us:.0f} ± {cause.error_us:.0f} µs of the {wall:.0f} µs that a minibatch takes "
-        f"({cause.share:.0%}, predicted by replay)"
+        f"({100 * cause.share:.0f} %, predicted by replay)"
     )
     step = cause.step
     if step is None:

@@ -17,7 +17,7 @@ cudadoctor dbn-race
 
 ## Limits
 Said only where the rungs with fused kernels or a graph were measured.
-A network of this size keeps a large GPU mostly idle, so a fast GPU can be meant too: it says nothing of larger work.
+A network of this size keeps a large GPU mostly idle, so a fast GPU can lose too: that says nothing of larger work.
 
 ## Sources
 The race: its best rung on the GPU and its CPU lane, both measured.

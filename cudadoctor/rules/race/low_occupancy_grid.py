@@ -8,7 +8,7 @@ those with less than a block a multiprocessor were spread over all.
 
 ## Why it matters
 A block runs on one multiprocessor.
-A grid of 76 blocks on an H100 of 132 leaves 56 with nothing to do, and none has a second block to work on while the
+A grid of 76 blocks leaves 56 of an H100's 132 with nothing to do, and none has a second block to work on while the
 first waits for memory: the kernel takes as long as on a GPU of half the size.
 
 ## How to fix it

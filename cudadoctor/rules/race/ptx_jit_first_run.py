@@ -1,8 +1,8 @@
 """# Compiling the kernels takes long
 
 ## What it checks
-Whether a GPU lane needed 20 s and more before its first epoch, for compiling or loading its kernels.
-In a profiled program: whether the driver compiled PTX for three times as long as all steady steps took, and more.
+Whether a GPU lane needed 20 s or more before its first epoch, for compiling or loading its kernels.
+In a profiled program: whether the driver compiled PTX for at least three times as long as all steady steps took.
 
 ## Why it matters
 Kernels without code for this GPU are compiled by the driver at the first run, from PTX; so are those of numba.
@@ -43,7 +43,7 @@ from cudadoctor.rules.profile.explained import NOT_PROFILED, needs_one, program_
     confirm=Confirm("cudadoctor dbn-race --epochs 1", "a second run that compiles or loads in a second or two"),
 )
 def ptx_jit_first_run(race: Race | Missing, profile: Profile | Missing = NOT_PROFILED) -> Iterator[Finding]:
-    """Note kernels that took 20 s and more to compile, or most of a program's run."""
+    """Note kernels that took 20 s or more to compile, or most of a program's run."""
     needs_one(race, profile)
     yield from program_finding(
         ptx_jit_first_run,
@@ -58,7 +58,8 @@ def ptx_jit_first_run(race: Race | Missing, profile: Profile | Missing = NOT_PRO
     lane, share = found
     yield finding(
         ptx_jit_first_run,
-        summary=f"{lane.name} needed {lane.compile_seconds:.0f} s before its first epoch, {share:.0%} of its time.",
+        summary=f"{lane.name} needed {lane.compile_seconds:.0f} s before its first epoch, "
+        f"{100 * share:.0f} % of its time.",
         cause="Its kernels were compiled for this GPU; a cache keeps them for the next run if it can be written.",
         confidence="possible",
         evidence=(

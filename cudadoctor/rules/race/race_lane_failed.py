@@ -8,7 +8,11 @@ Its time is missing from the comparison; if it was the only one on its device, t
 
 ## How to fix it
 Read the reason.
-For a GPU lane `cudadoctor check` finds what is wrong with the environment.
+For a GPU lane this finds what is wrong with the environment:
+
+```sh
+cudadoctor check
+```
 
 ## Limits
 Lanes that were skipped, for want of a GPU or a package, or that were interrupted, have not failed.
@@ -45,7 +49,8 @@ def race_lane_failed(race: Race) -> Iterator[Finding]:
         severity=Severity.ERROR if lost else Severity.WARNING,
         summary=f"{first.name} on {first.device_name or first.device} failed: "
         f"{first.reason[:200] or 'no reason'}.{more}",
-        cause="Its error ended it after " + (f"{len(first.epochs)} epochs." if first.epochs else "no epoch at all."),
+        cause="Its error ended it after "
+        + (f"{len(first.epochs)} epoch{'s' if len(first.epochs) > 1 else ''}." if first.epochs else "no epoch at all."),
         confidence="proven",
         evidence=tuple(Evidence(lane.name, lane.reason, lane.device_name or lane.device) for lane in failed[:8]),
         fix=Fix(

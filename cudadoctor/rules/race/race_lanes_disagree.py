@@ -12,6 +12,11 @@ wrongly.
 Race again with another seed.
 If the same lane is off again, its arithmetic is to blame: check the GPU, and report it.
 
+```sh
+cudadoctor dbn-race --epochs 3 --seed 1
+cudadoctor check
+```
+
 ## Limits
 Training at this rate is chaotic: the order of a sum alone changes an epoch.
 The bands are four standard deviations of the difference of two runs of the reference network, so they hold for its
@@ -93,7 +98,7 @@ def _disagreement(
     def shown(value: float | None) -> str:
         if value is None:
             return "not finite"
-        return f"{value:.3%}" if name == "error" else f"{value:.4f}"
+        return f"{100 * value:.3f} %" if name == "error" else f"{value:.4f}"
 
     return finding(
         race_lanes_disagree,

@@ -9,9 +9,12 @@ In 2014's stack this happened silently: gnumpy on NumPy 1.12 and later runs, is 
 
 ## How to fix it
 Run the other lanes: if only one fails, its arithmetic is wrong on this machine.
-Update numba and numba-cuda to versions that work together, and check the GPU with `cudadoctor check`.
-
+Update numba and numba-cuda to versions that work together, and check the GPU.
 If no lane learns and the race is not the one of 2014, its learning rate does not suit: race with other minibatches.
+
+```sh
+cudadoctor check
+```
 
 ## Limits
 A learning rate that is far too high looks the same; the race's own rate is known to learn with minibatches of 64.
@@ -59,7 +62,7 @@ def training_learned_nothing(race: Race) -> Iterator[Finding]:
         return
     yield finding(
         training_learned_nothing,
-        summary=f"{names} ran and learned nothing: its times say nothing.{others}",
+        summary=f"{names} ran and learned nothing: such times say nothing.{others}",
         cause="The arithmetic of the lane is wrong on this machine"
         + (", since others learned." if learned else ", or the data is."),
         confidence="proven",
@@ -76,7 +79,7 @@ def _does_not_suit(race: Race, names: str, losses: tuple[Evidence, ...]) -> Find
     return finding(
         training_learned_nothing,
         severity=Severity.WARNING,
-        summary=f"{names} ran and learned nothing: its times say nothing. No lane learned.",
+        summary=f"{names} ran and learned nothing: such times say nothing. No lane learned.",
         cause=f"The learning rate of the race is made for 784-300-10 with minibatches of 64, and this was {network}.",
         confidence="possible",
         evidence=losses,

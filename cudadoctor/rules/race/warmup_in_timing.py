@@ -1,10 +1,10 @@
-"""# What is done once would turn the result
+"""# Warm-up in the timing would turn the result
 
 ## What it checks
 Whether a GPU lane is faster than the CPU by its epochs, and slower if compiling its kernels and the slow start of its
 epochs are counted.
-In a profiled program: whether compiling and loading before its steady steps, or the slow steps before them, take three
-times as long as all steady steps, and more.
+In a profiled program: whether compiling and loading before its steady steps, or the slow steps before them, take at
+least three times as long as all steady steps.
 
 ## Why it matters
 Compiling, loading kernels and making a context happen once.
@@ -40,7 +40,7 @@ from cudadoctor.rules.profile.explained import NOT_PROFILED, needs_one, program_
 
 @rule(
     id="warmup-in-timing",
-    title="What is done once would turn the result",
+    title="Warm-up in the timing would turn the result",
     severity=Severity.NOTE,
     confirm=Confirm("cudadoctor dbn-race --epochs 30", "a GPU lane that wins by its epochs and took long to compile"),
 )

@@ -1,12 +1,12 @@
-"""# Fabric manager failed on a machine without NVSwitch, which is harmless
+"""# Fabric Manager failed on a machine without NVSwitch, which is harmless
 
 ## What it checks
 Whether the service nvidia-fabricmanager is enabled and does not run on a machine without NVSwitch whose GPU works and
 takes part in no fabric.
-In a pasted text: whether fabric manager itself says that there is nothing for it to do.
+In a pasted text: whether Fabric Manager itself says that there is nothing for it to do.
 
 ## Why it matters
-The fabric manager sets up NVSwitches. Without any it ends with an error, and the service is shown as failed; GPUs do
+The Fabric Manager sets up NVSwitches. Without any it ends with an error, and the service is shown as failed; GPUs do
 not need it then.
 
 ## How to fix it
@@ -42,7 +42,7 @@ _IN_A_FABRIC = ("not started", "in progress", "completed")
 
 @rule(
     id="fabric-manager-not-needed",
-    title="Fabric manager failed on a machine without NVSwitch, which is harmless",
+    title="Fabric Manager failed on a machine without NVSwitch, which is harmless",
     severity=Severity.NOTE,
     shows={
         "fabric-nothing": 10,
@@ -67,7 +67,7 @@ def fabric_manager_not_needed(services: Services, pci: Pci, ladder: Ladder, nvml
         fabric_manager_not_needed,
         summary="The service nvidia-fabricmanager is enabled and does not run; this machine has no NVSwitch, and its "
         "GPU works without it.",
-        cause="Fabric manager ends with an error where it finds no NVSwitch; nothing waits for it here.",
+        cause="Fabric Manager ends with an error where it finds no NVSwitch; nothing waits for it here.",
         confidence="supported",
         evidence=(
             *seen("nvidia-fabricmanager", services.fabric_manager),

@@ -55,13 +55,11 @@ _EXCEPTIONS = {
     # These cost speed, or trust in the hardware: no step of a set-up waits for them.
     (
         "battery-power-limit",
-        "low-power-state",
         "nvlink-error",
         "pcie-bus-errors",
         "persistence-mode-off",
         "power-cap",
         "thermal-throttle",
-        "wsl-pinned-memory-limit",
     ),
     "",
 )
@@ -147,7 +145,7 @@ def _driver(machine: Machine, findings: Sequence[Finding]) -> PlanStep:
         return PlanStep(title=title, state="done", why=told + lent)
     why = "The driver was not asked, or gave no context."
     if on_wsl(machine.host, machine.device_nodes):
-        why += " It belongs into Windows (nvidia.com/drivers), and none into WSL2."
+        why += " It belongs in Windows (nvidia.com/drivers); install none inside WSL2."
     return PlanStep(
         title=title,
         state="not known",

@@ -142,7 +142,7 @@ def test_nothing_is_said_of_a_program_whose_untraced_run_took_another_time() -> 
     trace = traced(program)
     analysis = analyse(trace, build.Control((int(0.8 * wall(program)),)), PEAKS)
     found = judge(Profile(program=PROGRAM, tracer=TRACER, analysis=analysis))
-    assert "and 5% is the limit" in found.unknown
+    assert "and 5 % is the limit" in found.unknown
     assert (found.causes, found.busy, analysis.what_ifs) == ((), False, ())
 
 

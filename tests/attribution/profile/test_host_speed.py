@@ -80,7 +80,7 @@ def test_a_slower_device_is_no_slower_host() -> None:
     assert found.replay is not None
     assert found.replay.error is not None
     assert found.replay.error < -0.1
-    assert "5% is the limit" in found.replay.why_no_what_if
+    assert "5 % is the limit" in found.replay.why_no_what_if
     assert found.what_ifs == ()
     assert found.suspect is None
 

@@ -87,7 +87,7 @@ def test_the_tables_hold_what_the_text_holds() -> None:
 def test_the_timeline_is_drawn_twice_and_told_in_words() -> None:
     figure = part(profiles.profile("pageable"), "Timeline").figures[0]
     whole, steps = figure.charts
-    assert re.search(r"GPU 0: kernels \d+\.\d%, copies \d+\.\d%\.", whole.description)
+    assert re.search(r"GPU 0: kernels \d+\.\d %, copies \d+\.\d %\.", whole.description)
     assert "importing" in whole.description
     assert steps.title == "3 steps in detail"
     assert re.search(r"stream 7: kernel .* µs in 6, copy to device .* ms in 3\.", steps.description)
