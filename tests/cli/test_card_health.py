@@ -10,8 +10,8 @@ from tests.fake_driver.build import FakeDriver
 from tests.probes.machine_tree import MachineTree, server_with_narrow_uplink
 
 
-def quick(doctor: Doctor, tree: MachineTree, environment: dict[str, str]) -> Run:
-    return doctor("check", "--quick", "--sysroot", tree.root, "--live", "--format", "json", env=environment)
+def quick(doctor: Doctor, tree: MachineTree, environment: dict[str, str], *more: str) -> Run:
+    return doctor("check", "--quick", "--sysroot", tree.root, "--live", "--format", "json", *more, env=environment)
 
 
 def first_gpu(run: Run) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def test_a_health_call_that_hangs_does_not_cost_what_was_known_before(
     doctor: Doctor, fake_driver: FakeDriver, tmp_path: Path
 ) -> None:
     environment = fake_driver.scenario(error_in="nvmlDeviceGetRemappedRows:15", hang_in="nvmlDeviceGetTotalEccErrors")
-    run = quick(doctor, server_with_narrow_uplink(tmp_path), environment)
+    run = quick(doctor, server_with_narrow_uplink(tmp_path), environment, "--timeout", "2")
     gpu = first_gpu(run)
     assert gpu["name"]["state"] == "known"
     assert gpu["ecc_uncorrectable_volatile"]["state"] == "missing"
