@@ -22,8 +22,8 @@ TORCH_LOGS=recompiles python train.py
 ## Limits
 Compiling is recognised by modules that are loaded, and by the functions on the stack.
 What is compiled in the first steps only is warm-up, and not reported here.
-What does not save 5 % of the time and twice its own error is not reported, and nothing is judged if the replay misses
-the untimed run by more than 5 %.
+What does not save 5 % of the time and twice its own error is not reported, and nothing is predicted if the replay
+misses the untimed run by more than 5 %.
 
 ## Sources
 CUPTI records of module calls, samples of the stack, and replay of the steps without them.

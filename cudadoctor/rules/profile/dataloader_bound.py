@@ -21,8 +21,8 @@ cudadoctor profile train.py
 The saving is an upper bound: it supposes that the data is always there in time.
 That a thread waits is seen; what for is read off its line.
 Without the thread's CPU time, waiting and working are not told apart, and the confidence is lower.
-What does not save 5 % of the time and twice its own error is not reported, and nothing is judged if the replay misses
-the untimed run by more than 5 %.
+What does not save 5 % of the time and twice its own error is not reported, and nothing is predicted if the replay
+misses the untimed run by more than 5 %.
 
 ## Sources
 CPU time of the thread by the system, samples of its stack, and replay of the steps without the waiting.

@@ -22,8 +22,8 @@ card is good at float64.
 Names do not show everything: a kernel that takes float32 arrays and computes in float64 is seen only where its PTX is
 known.
 The saving is an upper bound.
-What does not save 5 % of the time and twice its own error is not reported, and nothing is judged if the replay misses
-the untimed run by more than 5 %.
+What does not save 5 % of the time and twice its own error is not reported, and nothing is predicted if the replay
+misses the untimed run by more than 5 %.
 
 ## Sources
 CUDA C++ Programming Guide, throughput of native arithmetic instructions, by compute capability.

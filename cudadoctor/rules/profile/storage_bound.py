@@ -21,8 +21,8 @@ cudadoctor profile train.py
 The saving is an upper bound: it supposes that the data is always there in time.
 Reading is recognised by the functions on the stack; a file that is read by compiled code looks like waiting
 (dataloader-bound) or like Python (host-bound-not-gpu).
-What does not save 5 % of the time and twice its own error is not reported, and nothing is judged if the replay misses
-the untimed run by more than 5 %.
+What does not save 5 % of the time and twice its own error is not reported, and nothing is predicted if the replay
+misses the untimed run by more than 5 %.
 
 ## Sources
 Samples of the stack, CPU time of the thread, and replay of the steps without the reading.

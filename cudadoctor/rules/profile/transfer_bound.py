@@ -20,8 +20,8 @@ cudadoctor profile train.py
 ## Limits
 The saving is an upper bound: it is what the program would take with no such copy.
 Judged by replay of the recorded steps without these copies.
-What does not save 5 % of the time and twice its own error is not reported, and nothing is judged if the replay misses
-the untimed run by more than 5 %.
+What does not save 5 % of the time and twice its own error is not reported, and nothing is predicted if the replay
+misses the untimed run by more than 5 %.
 
 ## Sources
 CUDA C++ Best Practices Guide, data transfer between host and device.

@@ -22,8 +22,8 @@ ncu --section MemoryWorkloadAnalysis --launch-count 1 python train.py
 A kernel whose code loops moves a number of bytes that nobody knows, and is not judged; neither is one whose code is not
 known (numba keeps its PTX, other libraries do not).
 The saving is an upper bound.
-What does not save 5 % of the time and twice its own error is not reported, and nothing is judged if the replay misses
-the untimed run by more than 5 %.
+What does not save 5 % of the time and twice its own error is not reported, and nothing is predicted if the replay
+misses the untimed run by more than 5 %.
 
 ## Sources
 CUDA C++ Best Practices Guide, coalesced access to global memory.
