@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 def format_size(size_bytes: int) -> str:
     """Return `512 MiB`, `79.6 GiB`, `200 B`."""
@@ -13,7 +15,9 @@ def format_size(size_bytes: int) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """Return `1.24 s`, `35 ms`, `2 min 08 s`."""
+    """Return `1.24 s`, `35 ms`, `2 min 08 s`; `inf s` and `nan s` for what a broken file made of its sums."""
+    if not math.isfinite(seconds):
+        return f"{seconds} s"
     if seconds >= 60:
         return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
     if seconds >= 1:

@@ -1,10 +1,19 @@
-"""Shared by all tests: the fake driver, and `--accept` for the reports of recorded machines."""
+"""Shared by all tests: the fake driver, the examples of properties, and `--accept` for reports of recorded machines.
+
+Properties are tried on the same examples each time, so that a change is judged by what it changes. `poe fuzz` tries
+others; what it finds becomes a test of its own.
+"""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["tests.fake_driver.plugin"]
+
+settings.register_profile("same", derandomize=True, database=None)
+settings.register_profile("others", derandomize=False, print_blob=True)
+settings.load_profile("same")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -47,6 +47,10 @@ def test_times_read_as_people_say_them() -> None:
     assert [format_clock(s) for s in (8.4, 128, 3600)] == ["0:00:08", "0:02:08", "1:00:00"]
 
 
+def test_a_time_that_is_no_number_is_told_and_stops_nothing() -> None:
+    assert [format_seconds(s) for s in (float("inf"), float("nan"))] == ["inf s", "nan s"]
+
+
 def test_line_rates_of_links() -> None:
     assert pcie_generation(16.0) == 4
     assert pcie_generation(3.0) is None
