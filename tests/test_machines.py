@@ -59,7 +59,7 @@ def test_the_lanes_of_a_recorded_race_learned_the_curve_of_the_reference() -> No
     for race in races:
         assert apply_to(race)
         for lane in race.lanes:
-            assert outliers(lane.epochs, lane.test_accuracy) == (), lane.name
+            assert outliers(lane.epochs, lane.test_accuracy, race.data) == (), lane.name
 
 
 def facts_of(machine: Path) -> Machine:

@@ -58,3 +58,6 @@ MNIST: tuple[Band, ...] = (
     Band(0.0174, 0.0014, 0.00489, 0.00065),
 )
 """Epochs 1 to 10 on MNIST."""
+
+MNIST_TEST_ACCURACY, MNIST_TEST_ACCURACY_SD = 0.9772, 0.0013
+"""After epoch 10, on the 23,100 digits that were not trained on."""
