@@ -6,8 +6,12 @@ others; what it finds becomes a test of its own.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
+
+from tests.warm import AVAILABLE, Server
 
 pytest_plugins = ["tests.fake_driver.plugin"]
 
@@ -18,3 +22,14 @@ settings.load_profile("same")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--accept", action="store_true", help="rewrite the reports of recorded machines; read the diff")
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Server | None]:
+    """Where command lines start quickly; None where there is no fork."""
+    if not AVAILABLE:
+        yield None
+        return
+    server = Server()
+    yield server
+    server.end()

@@ -16,6 +16,7 @@ from cudadoctor.facts.document import decode_facts
 from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.race import Race
 from tests.dbn.bands import apply_to, outliers
+from tests.warm import Server
 
 MACHINES = Path(__file__).parent / "machines"
 
@@ -24,23 +25,25 @@ def recorded() -> list[Path]:
     return sorted(path.parent for path in MACHINES.glob("*/facts.json"))
 
 
-def report(command: str, machine: Path) -> str:
-    run = subprocess.run(
-        [sys.executable, "-m", "cudadoctor", command, "--facts", str(machine / "facts.json")],
-        capture_output=True,
-        encoding="utf-8",
-        env={"PATH": "", "COLUMNS": "100", "PYTHONPATH": ":".join(sys.path), "PYTHONUTF8": "1"},
-        check=False,
-    )
+def report(command: str, machine: Path, warm: Server | None) -> str:
+    words = [command, "--facts", str(machine / "facts.json")]
+    environment = {"PATH": "", "COLUMNS": "100", "PYTHONPATH": ":".join(sys.path), "PYTHONUTF8": "1"}
+    if warm is not None:
+        run = warm.run(words, environment)
+    else:
+        whole = [sys.executable, "-m", "cudadoctor", *words]
+        run = subprocess.run(whole, capture_output=True, encoding="utf-8", env=environment, check=False)
     assert run.stderr == ""
     return f"{run.stdout}\nexit code {run.returncode}\n"
 
 
 @pytest.mark.parametrize("machine", recorded(), ids=lambda path: path.name)
-def test_the_report_of_a_recorded_machine_stands_word_for_word(machine: Path, request: pytest.FixtureRequest) -> None:
+def test_the_report_of_a_recorded_machine_stands_word_for_word(
+    machine: Path, request: pytest.FixtureRequest, warm: Server | None
+) -> None:
     for path in sorted(machine.glob("report*.txt")) or [machine / "report.txt"]:
         command = path.stem.removeprefix("report").removeprefix("-") or "check"
-        text = report(command, machine)
+        text = report(command, machine, warm)
         if request.config.getoption("--accept"):
             path.write_text(text, encoding="utf-8")
         assert path.read_text(encoding="utf-8") == text

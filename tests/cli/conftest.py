@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.warm import Server
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -42,23 +44,27 @@ Doctor = Callable[..., Run]
 
 
 @pytest.fixture
-def doctor() -> Doctor:
+def doctor(warm: Server | None) -> Doctor:
     """Run `cudadoctor` with arguments, in an environment, with a time limit."""
 
     def run(*arguments: object, env: Mapping[str, str] | None = None, stdin: str | None = None) -> Run:
         environment = dict(os.environ if env is None else env)
         environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), environment.get("PYTHONPATH", "")])
         environment.setdefault("COLUMNS", "80")
+        words = [str(argument) for argument in arguments]
         started = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "cudadoctor", *map(str, arguments)],
-            capture_output=True,
-            encoding="utf-8",
-            env=environment,
-            input=stdin,
-            timeout=120,
-            check=False,
-        )
+        if warm is not None:
+            done = warm.run(words, environment, stdin)
+        else:
+            done = subprocess.run(
+                [sys.executable, "-m", "cudadoctor", *words],
+                capture_output=True,
+                encoding="utf-8",
+                env=environment,
+                input=stdin,
+                timeout=120,
+                check=False,
+            )
         assert "Traceback" not in done.stderr + done.stdout, done.stderr
         return Run(done.returncode, done.stdout, done.stderr, time.monotonic() - started)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import typer.main
 
 from cudadoctor.cli.app import app
 from tests.docs.fences import ROOT, Block, Command, blocks_of, calls, commands, commands_of
+from tests.warm import Server
 
 BASH = shutil.which("bash")
 MACHINES = ROOT / "tests" / "machines"
@@ -63,14 +65,16 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(text: str, shim: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a line as a reader would, in a folder of its own."""
+def run(text: str, shim: Path, folder: Path, warm: Server | None) -> subprocess.CompletedProcess[str]:
+    """Run a line as a reader would, in a folder of its own; without a shell where one would change nothing."""
     environment = dict(os.environ) | {
         "PATH": f"{shim}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
         "PYTHONUTF8": "1",
         "COLUMNS": "80",
     }
+    if warm is not None and re.fullmatch(r"cudadoctor( [\w./=,-]+)*", text):
+        return warm.run(text.split()[1:], environment, folder=folder, limit_s=600)
     return subprocess.run(
         [str(BASH), "-o", "pipefail", "-c", text],
         cwd=folder,
@@ -86,11 +90,11 @@ def run(text: str, shim: Path, folder: Path) -> subprocess.CompletedProcess[str]
 @pytest.mark.skipif(BASH is None, reason="the pages show commands of a POSIX shell")
 @pytest.mark.parametrize("command", RUN, ids=lambda each: f"{each.block.place} {each.text[:60]}")
 def test_a_command_of_the_documentation_ends_and_prints_as_the_page_says(
-    command: Command, shim: Path, tmp_path: Path
+    command: Command, shim: Path, tmp_path: Path, warm: Server | None
 ) -> None:
     for name, machine in command.block.files:
         shutil.copy(MACHINES / machine / "facts.json", tmp_path / name)
-    done = run(command.text, shim, tmp_path)
+    done = run(command.text, shim, tmp_path, warm)
     # A pipe from a program that is not here ends as that one did.
     exits = (*command.block.exits, 127) if "|" in command.text else command.block.exits
     assert done.returncode in exits, done.stderr
@@ -101,10 +105,12 @@ def test_a_command_of_the_documentation_ends_and_prints_as_the_page_says(
 
 @pytest.mark.skipif(BASH is None, reason="the pages show commands of a POSIX shell")
 @pytest.mark.parametrize("text", IN_FIXES)
-def test_a_command_that_a_finding_tells_to_run_does_something(text: str, shim: Path, tmp_path: Path) -> None:
+def test_a_command_that_a_finding_tells_to_run_does_something(
+    text: str, shim: Path, tmp_path: Path, warm: Server | None
+) -> None:
     (tmp_path / "train.py").write_text("print('trained')\n", encoding="utf-8")
     # A race of many epochs shows no more of the command than one of one does.
-    done = run(f"{text} --epochs 1" if text.startswith("cudadoctor dbn-race") else text, shim, tmp_path)
+    done = run(f"{text} --epochs 1" if text.startswith("cudadoctor dbn-race") else text, shim, tmp_path, warm)
     if "fleet run" in text and importlib.util.find_spec("ray") is None:
         assert "needs the extra `fleet`" in done.stderr
         return
