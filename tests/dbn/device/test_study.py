@@ -63,11 +63,17 @@ def make(name: str, network: Network, layers: Any, digits: Digits, index: int) -
     return maker(network, layers, digits.training_pixels, digits.training_labels)
 
 
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Told:
-    monkeypatch.setattr(study, "make", make)
-    monkeypatch.setattr(recording, "_kernel_us", lambda rung, number: 1.0)
-    monkeypatch.setattr(study.Study, "_break_even", lambda self: None)
+@pytest.fixture(scope="module")
+def told() -> Told:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study, "make", make)
+        patch.setattr(recording, "_kernel_us", lambda rung, number: 1.0)
+        patch.setattr(study.Study, "_break_even", lambda self: None)
+        return climbed()
+
+
+def climbed() -> Told:
+    """Climb the whole ladder once; in the simulator that takes ten seconds."""
     pixels, labels = small_set(NETWORK)
     pixels, labels = (np.resize(each, (EPOCH * BATCH, *each.shape[1:])) for each in (pixels, labels))
     options: Any = SimpleNamespace(
