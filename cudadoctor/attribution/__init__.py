@@ -3,7 +3,7 @@
 All times are microseconds a minibatch. What the rooms above call:
 
 * `statistics`: `median`, `bootstrap_median(samples)`, `paired_difference(before, after)` (samples of the same rounds),
-  `has_effect(interval)`.
+  `has_effect(interval)`; `ordered_interval(samples)` where there are many.
 * `replay`: `replay(calls)` plays a minibatch's calls in steady state: `period_us`, and the timelines of
   host and device.
 * `decomposition`: `decompose(rung, lane, calls, wall_us, dilation)` gives a `Decomposition` whose parts and residual

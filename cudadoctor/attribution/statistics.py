@@ -74,6 +74,22 @@ def bootstrap_median(
     return Interval(low, high, min(coverage, max(0.0, 1 - _tail(n, below + 1) - _tail(n, above + 1))))
 
 
+def ordered_interval(samples: Sequence[float], coverage: float = 0.95) -> Interval:
+    """Return the narrowest interval from the k-th smallest to the k-th largest sample that has the coverage.
+
+    For many samples, of which it needs no resamples; its `coverage` is exact. With fewer than six samples the whole
+    range has less than 0.95, and is returned with what it has.
+
+    Source: David and Nagaraja, Order Statistics, 3rd edition, section 7.1.
+    """
+    ordered = sorted(samples)
+    n, k = len(ordered), 1
+    outside = 2 / 2**n
+    while k < n // 2 and (wider := outside + 2 * math.comb(n, k) / 2**n) <= 1 - coverage:
+        outside, k = wider, k + 1
+    return Interval(ordered[k - 1], ordered[n - k], max(0.0, 1 - outside))
+
+
 def paired_difference(
     before: Sequence[float], after: Sequence[float], coverage: float = 0.95, *, seed: int = 0
 ) -> Interval:

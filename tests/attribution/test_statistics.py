@@ -10,6 +10,7 @@ from cudadoctor.attribution.statistics import (
     bootstrap_median,
     has_effect,
     median,
+    ordered_interval,
     paired_difference,
     spread,
 )
@@ -59,6 +60,23 @@ def test_the_bootstrap_holds_the_true_median_about_as_often_as_it_says() -> None
         held += interval.low <= 10 <= interval.high
         said += interval.coverage
     assert held / 300 == pytest.approx(said / 300, abs=0.04)
+
+
+@pytest.mark.parametrize(
+    ("n", "k", "coverage"),
+    [(1, 1, 0.0), (2, 1, 0.5), (5, 1, 0.9375), (6, 1, 0.96875), (20, 6, 0.9586), (100, 40, 0.9648)],
+)
+def test_order_statistics_as_in_the_tables(n: int, k: int, coverage: float) -> None:
+    """Which sample from either end bounds the median; 20 and 100 as tables of the sign test have them."""
+    interval = ordered_interval([float(i) for i in range(n, 0, -1)])
+    assert (interval.low, interval.high) == (k, n + 1 - k)
+    assert interval.coverage == pytest.approx(coverage, abs=1e-4)
+
+
+def test_many_samples_are_no_trouble_to_order_statistics() -> None:
+    interval = ordered_interval([float(i) for i in range(3001)])
+    assert (interval.low + interval.high) / 2 == 1500
+    assert 0.95 <= interval.coverage <= 0.955
 
 
 def test_pairs_show_an_effect_that_a_drift_would_hide() -> None:

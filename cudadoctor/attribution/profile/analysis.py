@@ -20,7 +20,7 @@ from cudadoctor.attribution.profile.model import Model, build, tidy
 from cudadoctor.attribution.profile.steps import Found
 from cudadoctor.attribution.profile.trace import Control, Peaks, Trace
 from cudadoctor.attribution.profile.window import Window
-from cudadoctor.attribution.statistics import bootstrap_median
+from cudadoctor.attribution.statistics import ordered_interval
 from cudadoctor.facts.profile import Analysis, Replayed, Steps, WhatIf
 
 _MOST_SAMPLED = 200
@@ -138,7 +138,7 @@ def _told(found: Found, excerpt: Excerpt | None, model: Model) -> Steps:
         # What the tracer cost is spread over the steps as the replay has it.
         lengths = lengths * (excerpt.now / max(1e-9, float(found.durations.mean())))
     sampled = lengths[:: max(1, len(lengths) // _MOST_SAMPLED)]
-    spread = bootstrap_median(sampled.tolist()) if len(sampled) else None
+    spread = ordered_interval(sampled.tolist()) if len(sampled) else None
     first, last = int(found.calls[found.warm_up]), int(found.calls[-1])
     operations = int(model.calls.op_count[first:last].sum())
     return Steps(
