@@ -52,9 +52,15 @@ def test_time_grows_no_faster_than_the_text(unit: str) -> None:
     assert large < 30 * max(small, 0.02)
 
 
-def test_lines_after_megabytes_are_found_and_the_rest_is_cut() -> None:
-    filler = "step 1 loss 0.3 on cuda:0\n" * 200_000
-    assert len(filler) < MAX_CHARACTERS
+def test_lines_after_megabytes_are_found() -> None:
+    filler = "step 1 loss 0.3 on cuda:0\n" * 80_000
+    assert 2_000_000 < len(filler) < MAX_CHARACTERS
     found = weigh(Pasted(filler + "CUDA error: uncorrectable ECC error encountered\n"), CAUSES)
     assert found[0].rule.id == "ecc-uncorrectable"
-    assert not weigh(Pasted("x" * MAX_CHARACTERS + "CUDA error: uncorrectable ECC error encountered\n"), CAUSES)
+
+
+def test_the_rest_of_a_text_beyond_the_limit_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cudadoctor.rules.pasted.text.MAX_CHARACTERS", 1000)
+    message = "CUDA error: uncorrectable ECC error encountered\n"
+    assert weigh(Pasted("x" * 900 + "\n" + message), CAUSES)[0].rule.id == "ecc-uncorrectable"
+    assert not weigh(Pasted("x" * 1000 + "\n" + message), CAUSES)
