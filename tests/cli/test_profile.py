@@ -87,13 +87,13 @@ def test_launches_are_named_with_their_figures(profile: Any, tmp_path: Path) -> 
     assert [each["id"] for each in again.document["findings"]] == [each["id"] for each in found["findings"]]
 
 
-@pytest.mark.parametrize("columns", ["80", "120"])
-def test_the_text_fits_its_terminal(profile: Any, columns: str) -> None:
-    ended = profile("healthy.py", COLUMNS=columns, NO_COLOR="1")
-    assert ended.code == 0
-    assert "\x1b" not in ended.out
-    assert max(map(len, ended.out.splitlines())) <= int(columns)
-    assert "kernels" in ended.out
+def test_the_text_fits_its_terminal(profile: Any) -> None:
+    for columns, what in (("80", ("--save", "saved.json", "healthy.py")), ("120", ("--facts", "saved.json"))):
+        ended = profile(*what, COLUMNS=columns, NO_COLOR="1")
+        assert ended.code == 0
+        assert "\x1b" not in ended.out
+        assert max(map(len, ended.out.splitlines())) <= int(columns)
+        assert "kernels" in ended.out
 
 
 @pytest.mark.parametrize(
