@@ -1,19 +1,26 @@
-"""The callbacks for each processor that they are made for, whichever one the tests run on.
+"""The callbacks for each processor that they are made for, whichever one the tests run on, and those of this one.
 
-Inline assembler can be read only by the assembler of the processor at hand, so it is emptied; what is looked at here
-does not depend on it.
+Inline assembler can be read only by the assembler of the processor at hand, so it is emptied where code for another
+one is looked at; that does not depend on it.
 """
 
 from __future__ import annotations
 
+import ctypes
+import mmap
+import os
 import re
 import struct
+import threading
+import time
+from typing import Any
 
 import pytest
 
-from cudadoctor.gpu.cupti import callbacks, pool
+from cudadoctor.gpu.cupti import callbacks, pool, tracing
 from cudadoctor.gpu.cupti.callback_source import TRIPLES, source
 from cudadoctor.gpu.cupti.callbacks import NoNativeCodeError, compile_callbacks, compile_source
+from cudadoctor.gpu.cupti.pool import NativeCode
 from cudadoctor.profile.decode import read_marks
 from tests.profile.pools import made_up
 
@@ -94,6 +101,79 @@ def test_an_option_that_llvmlite_does_not_know_is_said(monkeypatch: pytest.Monke
     monkeypatch.setattr(callbacks.sys, "platform", "linux")
     with pytest.raises(NoNativeCodeError, match="AssertionError"):
         compile_callbacks(LAYOUT)
+
+
+@pytest.fixture(scope="module")
+def loaded() -> tuple[mmap.mmap, NativeCode, int]:
+    """The callbacks of this machine in this process: their pool, and the address of their code."""
+    try:
+        native = compile_callbacks(LAYOUT)
+    except NoNativeCodeError as error:
+        pytest.skip(str(error))
+    descriptor = os.memfd_create("pool")
+    pool.prepare(descriptor, LAYOUT, native)
+    memory, _ = pool.open_pool(descriptor)
+    os.close(descriptor)
+    # The code finds the pool by its address, so the mapping stays for good.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(memory))
+    clock = ctypes.cast(ctypes.CDLL(None).clock_gettime, ctypes.c_void_p).value
+    struct.pack_into("<Q", memory, pool.CLOCK_AT, clock)
+    struct.pack_into("<Q", memory, pool.STAMP_AT, ctypes.cast(_stamp, ctypes.c_void_p).value)
+    return memory, native, tracing._load_code(native.code, ctypes.addressof(ctypes.c_char.from_buffer(memory)))
+
+
+@ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_uint64))
+def _stamp(moment: Any) -> int:
+    moment[0] = 77
+    return 0
+
+
+_UNTOLD = 0xDEADBEEF << 32
+"""What a caller may leave in the upper half of a register that passes a number of 32 bits."""
+
+
+def _callback(address: int) -> Any:
+    return ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_void_p)(address)
+
+
+def test_of_numbers_of_32_bits_only_these_are_taken(loaded: tuple[mmap.mmap, NativeCode, int]) -> None:
+    memory, native, code = loaded
+    word, arguments = ctypes.c_uint64(), (ctypes.c_uint64 * 1)(0xABCDEF0123456789)
+    result = (ctypes.c_uint32 * 2)(700, 0xFFFFFFFF)
+    data = bytearray(72)
+    struct.pack_into("<II", data, 0, 0, 0xFFFFFFFF)  # the site, and padding that may hold anything
+    struct.pack_into("<QQ", data, 16, ctypes.addressof(arguments), ctypes.addressof(result))
+    struct.pack_into("<QII", data, 56, ctypes.addressof(word), 4321, 0xFFFFFFFF)
+    place = (ctypes.c_char * len(data)).from_buffer(data)
+    call = _callback(code + native.call_at)
+    call(None, _UNTOLD | 1, _UNTOLD | 307, ctypes.addressof(place))
+    data[0] = 1
+    call(None, _UNTOLD | 1, _UNTOLD | 307, ctypes.addressof(place))
+    (called,) = struct.unpack_from("<Q", memory, pool.CALLED_AT)
+    assert called == 1
+    thread = threading.get_native_id()
+    told = struct.unpack_from("<QQIIIIQ", memory, LAYOUT.calls_at)
+    assert told == (77, 77, 307, thread, 4321, 700, 0xABCDEF0123456789)
+
+
+def test_no_mark_is_lost_between_threads(loaded: tuple[mmap.mmap, NativeCode, int]) -> None:
+    memory, native, code = loaded
+    mark, enters = _callback(code + native.mark_at), ctypes.c_uint32(0)
+
+    def work() -> None:
+        for _ in range(3000):
+            mark(None, 1, 307, ctypes.addressof(enters))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (marked,) = struct.unpack_from("<Q", memory, pool.MARKED_AT)
+    assert marked == 12_000
+    moments = struct.unpack_from(f"<{marked}Q", memory, LAYOUT.slots_at)
+    assert all(moments)
+    assert max(moments) <= time.monotonic_ns()
 
 
 def test_a_mark_whose_moment_was_not_written_is_none() -> None:
