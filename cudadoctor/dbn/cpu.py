@@ -20,6 +20,7 @@ from cudadoctor.dbn.network import Layer, Network
 from cudadoctor.dbn.reference import zero_velocities
 from cudadoctor.dbn.sparse import SparseTrainer, why_not
 from cudadoctor.dbn.threads import Contenders, compare, winner
+from cudadoctor.tables.arm_cores import NO_MODEL, core_names
 
 _SPARSE_BELOW = 0.5
 """Share of pixels that are not 0, above which the sparse way is not even tried: a product that is listed costs about
@@ -191,9 +192,13 @@ def cpu_name() -> str:
 
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            lines = []
             for line in file:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
+                name = line.partition(":")[2].strip()
+                if line.startswith("model name") and not NO_MODEL.match(name):
+                    return name
+                lines.append(line)
+        cores = core_names("".join(lines))
     except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        cores = ""
+    return cores or platform.processor() or platform.machine()

@@ -12,6 +12,7 @@ from cudadoctor.facts.host import Host
 from cudadoctor.probes import macos
 from cudadoctor.probes.guard import never_raises
 from cudadoctor.probes.root import Root, shown
+from cudadoctor.tables.arm_cores import NO_MODEL, core_names
 
 _OTHER_MACHINE = Missing("--sysroot: that of this process says nothing about that machine")
 _DEVICE_TREE_MODELS = ("/proc/device-tree/model", "/sys/firmware/devicetree/base/model")
@@ -19,6 +20,7 @@ _OF_WSL = ("/run/WSL", "/proc/sys/fs/binfmt_misc/WSLInterop")
 _TEGRA_RELEASE = "/etc/nv_tegra_release"
 # The head of /proc/cpuinfo names the processor; the kernel makes the rest of it, core by core, only if it is read.
 _CPUINFO_HEAD_BYTES = 4096
+_CPUINFO_MOST_BYTES = 1 << 20
 
 
 @never_raises
@@ -144,8 +146,12 @@ def _cpu_name(root: Root) -> Fact[str]:
     if isinstance(text, Missing):
         return text
     match = re.search(r"^(?:model name|cpu model|Processor|cpu)[ \t]*:[ \t]*(\S.*)$", text, re.MULTILINE)
-    # ARM kernels give numbers only; the name in the device tree is that of the board, not of the processor.
-    return Known(match[1].strip(), path) if match else Missing(f"{path} names no model")
+    if match and not NO_MODEL.match(match[1]):
+        return Known(match[1].strip(), path)
+    # Arm kernels give the numbers of each core, and a machine may have two kinds; the device tree names the board.
+    whole = root.read(path, _CPUINFO_MOST_BYTES) if "CPU implementer" in text else text
+    cores = core_names(whole) if isinstance(whole, str) else ""
+    return Known(cores, path) if cores else Missing(f"{path} names no model")
 
 
 def _cpu_count(root: Root) -> Fact[int]:

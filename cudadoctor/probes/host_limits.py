@@ -10,13 +10,13 @@ import msgspec
 from cudadoctor.facts.base import Fact, Known, Missing
 from cudadoctor.facts.toolkits import Toolkit
 from cudadoctor.probes.root import Root, shown
+from cudadoctor.probes.toolkit_folders import TARGETS
 from cudadoctor.tables import TABLE_DATE
 from cudadoctor.tables import builds as tables
 
 _HEADERS = (
     "include/crt/host_config.h",
-    "targets/x86_64-linux/include/crt/host_config.h",
-    "targets/sbsa-linux/include/crt/host_config.h",
+    *(f"targets/{target}-linux/include/crt/host_config.h" for target in TARGETS),
     "cuda_nvcc/include/crt/host_config.h",  # wheels of CUDA 12 and before
     "include/host_config.h",  # before CUDA 9
 )

@@ -11,6 +11,7 @@ from cudadoctor.facts.libraries import EMPTY_FILE, NOT_ON_SEARCH_PATH, Libraries
 from cudadoctor.probes.guard import never_raises
 from cudadoctor.probes.loader import Cache, candidates, is_loadable
 from cudadoctor.probes.root import Root, shown
+from cudadoctor.probes.toolkit_folders import TARGETS
 
 _SONAMES = ("libcuda.so.1", "libnvidia-ml.so.1")
 # numba-cuda asks for "libcuda.so" before "libcuda.so.1", so a toolkit's stub of that name on the path is loaded.
@@ -24,10 +25,17 @@ _OTHER_FOLDERS = (
     "/usr/lib/aarch64-linux-gnu/nvidia",
     "/usr/lib/aarch64-linux-gnu/tegra",
     "/usr/lib/x86_64-linux-gnu/nvidia/current",
+    "/usr/lib/aarch64-linux-gnu/nvidia/current",
     "/usr/lib64/nvidia",
     "/run/opengl-driver/lib",
 )
-_TOOLKIT_FOLDERS = ("compat", "compat/lib", "lib64/stubs", "lib/stubs", "targets/x86_64-linux/lib/stubs")
+_TOOLKIT_FOLDERS = (
+    "compat",
+    "compat/lib",
+    "lib64/stubs",
+    "lib/stubs",
+    *(f"targets/{target}-linux/lib/stubs" for target in TARGETS),
+)
 _DRIVER_VARIABLES = ("NUMBA_CUDA_DRIVER", "NUMBAPRO_CUDA_DRIVER")
 _LIBCUDA = re.compile(r"libcuda\.so")
 # libcuda.so.1.1 of WSL and Jetson carries no release; releases began far above 10.

@@ -13,6 +13,9 @@ from cudadoctor.probes.root import Root
 TOOLKIT_VARIABLES = ("CUDA_PATH", "CUDA_HOME", "CUDA_ROOT", "XLA_FLAGS", "NUMBAPRO_NVVM", "NUMBAPRO_LIBDEVICE")
 """Variables that name a toolkit: the first two to every program, the others to some."""
 
+TARGETS = ("x86_64", "sbsa", "aarch64")
+"""What NVIDIA calls the processors that a toolkit is for: x86, Arm servers such as Grace, and Jetson."""
+
 _MAC_TOOLKITS = "/Developer/NVIDIA"  # /usr/local/cuda holds links to the newest of them
 
 

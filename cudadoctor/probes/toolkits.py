@@ -17,18 +17,29 @@ from cudadoctor.probes.guard import never_raises
 from cudadoctor.probes.host_limits import host_limits
 from cudadoctor.probes.numba_choice import choose
 from cudadoctor.probes.root import Root, shown
-from cudadoctor.probes.toolkit_folders import TOOLKIT_VARIABLES, python_site_folders, toolkit_folders
+from cudadoctor.probes.toolkit_folders import TARGETS, TOOLKIT_VARIABLES, python_site_folders, toolkit_folders
 from cudadoctor.tables.reader import major_minor
 
 _NO_FOLDER = "the folder does not exist"
 """The reason in every fact of a toolkit that a variable names but that is not there."""
 
 _HEADER_BYTES = 1 << 18  # CUDA_VERSION stands in the first 20 kB of cuda.h
-LIBRARY_FOLDERS = ("lib64", "lib", "targets/x86_64-linux/lib", "targets/sbsa-linux/lib", "targets/aarch64-linux/lib")
+LIBRARY_FOLDERS = ("lib64", "lib", *(f"targets/{target}-linux/lib" for target in TARGETS))
 
 # Folders in which a component may be, relative to the toolkit's root, and its file names there.
 _NVVM = (
-    ("nvvm/lib64", "lib", "lib64", "nvvm/lib", "lib/x86_64-linux-gnu", "nvvm/bin", "nvvm/bin/x64", "bin/x86_64", "bin"),
+    (
+        "nvvm/lib64",
+        "lib",
+        "lib64",
+        "nvvm/lib",
+        "lib/x86_64-linux-gnu",
+        "lib/aarch64-linux-gnu",
+        "nvvm/bin",
+        "nvvm/bin/x64",
+        "bin/x86_64",
+        "bin",
+    ),
     r"libnvvm\.so(\.\d+)*|libnvvm(\.\d+)*\.dylib|nvvm\d*(_\d+_\d+)?\.dll",
 )
 _LIBDEVICE = (
@@ -36,11 +47,11 @@ _LIBDEVICE = (
     r"libdevice(\.compute_\d+)?\.10\.bc",
 )
 _NVRTC = (
-    (*LIBRARY_FOLDERS, "lib/x86_64-linux-gnu", "bin", "bin/x64", "bin/x86_64"),
+    (*LIBRARY_FOLDERS, "lib/x86_64-linux-gnu", "lib/aarch64-linux-gnu", "bin", "bin/x64", "bin/x86_64"),
     r"libnvrtc\.so(\.\d+)+|libnvrtc(\.\d+)*\.dylib|nvrtc64_\d+_\d+\.dll",
 )
 _NVJITLINK = (
-    (*LIBRARY_FOLDERS, "lib/x86_64-linux-gnu", "bin", "bin/x64", "bin/x86_64"),
+    (*LIBRARY_FOLDERS, "lib/x86_64-linux-gnu", "lib/aarch64-linux-gnu", "bin", "bin/x64", "bin/x86_64"),
     r"libnvJitLink\.so(\.\d+)+|nvJitLink_\d+_\d+\.dll",
 )
 
@@ -191,7 +202,7 @@ def _version(root: Root, folder: str, parts: Mapping[str, Fact[str]]) -> Fact[st
     match = re.search(r"CUDA Version (\d+\.\d+)", text) if isinstance(text, str) else None
     if match:
         return Known(match[1], shown(path))
-    for place in ("include", "targets/x86_64-linux/include", "targets/sbsa-linux/include"):
+    for place in ("include", *(f"targets/{target}-linux/include" for target in TARGETS)):
         path = os.path.join(folder, *place.split("/"), "cuda.h")
         text = root.read(path, _HEADER_BYTES)
         match = re.search(r"#define CUDA_VERSION (\d{4,6})\b", text) if isinstance(text, str) else None

@@ -121,4 +121,7 @@ def read_marks(memory: mmap.mmap, layout: pool.Layout) -> NDArray[np.int64] | No
     (count,) = struct.unpack_from("<Q", memory, pool.MARKED_AT)
     if told is None or told.begin is None or not 0 < count <= layout.marks:
         return None
-    return np.sort(np.frombuffer(memory, np.int64, count, layout.slots_at)) - told.begin
+    moments = np.frombuffer(memory, np.int64, count, layout.slots_at)
+    # The place is taken before the moment is written: a thread that ended between the two left 0.
+    moments = moments[moments != 0]
+    return np.sort(moments) - told.begin if len(moments) else None

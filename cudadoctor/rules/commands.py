@@ -226,8 +226,9 @@ def install_gcc(host: Host | Missing, major: int) -> tuple[str, ...]:
         install = f"sudo dnf install -y gcc-toolset-{major}"
         compiler = f"/opt/rh/gcc-toolset-{major}/root/usr/bin/g++"
     else:
-        install = f"conda install -y -c conda-forge gxx_linux-64={major}"
-        compiler = '"$CONDA_PREFIX/bin/x86_64-conda-linux-gnu-g++"'
+        arm = isinstance(host, Host) and known(host.architecture) == "aarch64"
+        install = f"conda install -y -c conda-forge gxx_linux-{'aarch64' if arm else '64'}={major}"
+        compiler = f'"$CONDA_PREFIX/bin/{"aarch64" if arm else "x86_64"}-conda-linux-gnu-g++"'
     return (install, *take_host_compiler(compiler))
 
 

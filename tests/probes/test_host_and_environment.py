@@ -55,6 +55,42 @@ def test_the_family_lists_the_own_id_first(tree: MachineTree) -> None:
     assert known(gather(tree).distribution_family) == "pop ubuntu debian"
 
 
+def _cores(*cores: tuple[str, str]) -> str:
+    """Return /proc/cpuinfo as kernels for Arm write it."""
+    return "\n\n".join(
+        f"processor\t: {number}\nFeatures\t: {'fp asimd ' * 60}\nCPU implementer\t: {implementer}\n"
+        f"CPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: {part}\nCPU revision\t: 1"
+        for number, (implementer, part) in enumerate(cores)
+    )
+
+
+@pytest.mark.parametrize(
+    ("cores", "name"),
+    [
+        ([("0x41", "0xd4f")] * 72, "Neoverse-V2"),
+        ([("0x41", "0xd87")] * 10 + [("0x41", "0xd85")] * 10, "Cortex-A725 and Cortex-X925"),
+        ([("0x4e", "0x003")] * 2 + [("0x41", "0xd07")] * 4, "Denver 2 and Cortex-A57"),
+        ([("0x70", "0x662")] * 4, "core 0x70/0x662"),
+    ],
+)
+def test_an_arm_processor_is_named_by_its_cores(tree: MachineTree, cores: list[tuple[str, str]], name: str) -> None:
+    tree.write("/proc/cpuinfo", _cores(*cores))
+    assert gather(tree).cpu_name == Known(name, "/proc/cpuinfo")
+
+
+def test_an_architecture_is_no_name_of_a_processor(tree: MachineTree) -> None:
+    text = _cores(("0x41", "0xd42"))
+    tree.write("/proc/cpuinfo", text.replace("Features", "model name\t: ARMv8 Processor rev 1 (v8l)\nFeatures"))
+    assert known(gather(tree).cpu_name) == "Cortex-A78AE"
+    tree.write("/proc/cpuinfo", text.replace("Features", "model name\t: Neoverse-N1 of a cloud\nFeatures"))
+    assert known(gather(tree).cpu_name) == "Neoverse-N1 of a cloud"
+
+
+def test_numbers_that_are_none_name_no_processor(tree: MachineTree) -> None:
+    tree.write("/proc/cpuinfo", "processor\t: 0\nCPU implementer\t: 0x41\nCPU revision\t: 0\n")
+    assert gather(tree).cpu_name == Missing("/proc/cpuinfo names no model")
+
+
 def test_online_cpus_are_counted_over_gaps(tree: MachineTree) -> None:
     tree.write("/sys/devices/system/cpu/online", "0-3,8,10-11\n")
     assert known(gather(tree).cpu_count) == 7

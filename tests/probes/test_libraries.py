@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cudadoctor.facts.base import Missing, known
-from cudadoctor.facts.libraries import Libraries, LibraryFile
+from cudadoctor.facts.libraries import NOT_ON_SEARCH_PATH, Libraries, LibraryFile
 from cudadoctor.probes import libraries
 from cudadoctor.probes.loader import Cache
 from cudadoctor.probes.root import Root
@@ -58,6 +58,22 @@ def test_a_stub_on_the_path_is_seen_by_the_name_that_numba_asks_for_first(tree: 
 def test_the_name_for_linkers_says_nothing_new_of_the_same_file(tree: MachineTree) -> None:
     tree.driver_libraries("580.159.04")
     assert [file.soname for file in gather(tree)] == ["libcuda.so.1", "libnvidia-ml.so.1"]
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "/usr/local/cuda-13.0/targets/x86_64-linux/lib/stubs",
+        "/usr/local/cuda-13.0/targets/sbsa-linux/lib/stubs",
+        "/usr/local/cuda-12.6/targets/aarch64-linux/lib/stubs",
+        "/usr/lib/x86_64-linux-gnu/nvidia/current",
+        "/usr/lib/aarch64-linux-gnu/nvidia/current",
+    ],
+)
+def test_what_the_loader_does_not_see_is_found_for_each_processor(tree: MachineTree, folder: str) -> None:
+    tree.elf_library(f"{folder}/libcuda.so.1")
+    (file,) = gather(tree)
+    assert (file.path, file.found_via) == (f"{folder}/libcuda.so.1", NOT_ON_SEARCH_PATH)
 
 
 def test_32_bit_files_are_passed_over_and_empty_ones_are_not(tree: MachineTree) -> None:

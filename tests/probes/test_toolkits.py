@@ -54,6 +54,8 @@ def test_a_variable_that_names_no_folder_is_kept_with_that_reason(tree: MachineT
         ("version.txt", "CUDA Version 10.1.243\n", "10.1"),
         ("include/cuda.h", "#define __CUDA_API_VERSION 12080\n#define CUDA_VERSION 12080\n", "12.8"),
         ("targets/x86_64-linux/include/cuda.h", "#define CUDA_VERSION 13000\n", "13.0"),
+        ("targets/sbsa-linux/include/cuda.h", "#define CUDA_VERSION 13000\n", "13.0"),
+        ("targets/aarch64-linux/include/cuda.h", "#define CUDA_VERSION 12060\n", "12.6"),
     ],
 )
 def test_the_version_is_read_from_what_the_toolkit_has(
@@ -91,6 +93,19 @@ def test_wheels_of_cuda_12_are_one_toolkit_over_their_folders(tree: MachineTree)
     assert known(kit.version) == "12.9"
     assert known(kit.libnvvm) == f"{SITE}/nvidia/cuda_nvcc/nvvm/lib64/libnvvm.so"
     assert known(kit.nvjitlink) == f"{SITE}/nvidia/nvjitlink/lib/libnvJitLink.so.12"
+
+
+@pytest.mark.parametrize("processor", ["x86_64", "aarch64"])
+def test_the_toolkit_of_debians_packages_is_found_for_each_processor(tree: MachineTree, processor: str) -> None:
+    folder = f"/usr/lib/{processor}-linux-gnu"
+    tree.write("/usr/bin/nvcc", "x")
+    tree.elf_library(f"{folder}/libnvvm.so.4")
+    tree.elf_library(f"{folder}/libnvrtc.so.12")
+    tree.elf_library(f"{folder}/libnvJitLink.so.12")
+    (kit,) = gather(tree, PATH="/usr/bin").found
+    assert known(kit.libnvvm) == f"{folder}/libnvvm.so.4"
+    assert known(kit.nvrtc) == f"{folder}/libnvrtc.so.12"
+    assert known(kit.nvjitlink) == f"{folder}/libnvJitLink.so.12"
 
 
 def test_cuda_path_decides_before_cuda_home_even_where_it_leads_nowhere(tree: MachineTree) -> None:

@@ -126,29 +126,30 @@ def test_a_folder_with_a_main_is_a_script(folder: Path) -> None:
 
 
 def test_ctrl_c_goes_to_the_program_alone(folder: Path) -> None:
+    ready = folder / "ready"
     (folder / "program.py").write_text(
         "import signal, sys, time\n"
         "def stop(number, frame):\n    print('told'); sys.exit(9)\n"
-        "signal.signal(signal.SIGINT, stop)\nprint('ready', flush=True)\ntime.sleep(20)\n"
+        f"signal.signal(signal.SIGINT, stop)\nopen({str(ready)!r}, 'w').close()\ntime.sleep(20)\n"
     )
     started: list[int] = []
-    timer = threading.Thread(target=_interrupt_when_ready, args=(started,), daemon=True)
+    timer = threading.Thread(target=_interrupt_when_ready, args=(started, ready), daemon=True)
     timer.start()
     with tempfile.TemporaryFile() as out:
         ran = run(
             Asked("script", str(folder / "program.py"), ()),
             Output(out, subprocess.DEVNULL),
             layout=LAYOUT,
-            limit_s=20,
+            limit_s=40,
             started=started.append,
         )
     assert (ran.exit_code, ran.signal) == (9, "")
 
 
-def _interrupt_when_ready(started: list[int]) -> None:
-    while not started:
+def _interrupt_when_ready(started: list[int], ready: Path) -> None:
+    end = time.monotonic() + 30
+    while not (started and ready.exists()) and time.monotonic() < end:
         time.sleep(0.01)
-    time.sleep(1.0)
     os.kill(os.getpid(), signal.SIGINT)  # this process shrugs it off ...
     os.kill(started[0], signal.SIGINT)  # ... and the program gets its own
 

@@ -327,6 +327,14 @@ def test_the_older_compiler_is_installed_as_the_distribution_does(family: str, c
     assert b.only(machine).fix.commands[0] == command
 
 
+def test_on_arm_the_older_compiler_is_that_of_arm() -> None:
+    host = b.host(distribution_family="fedora", architecture="aarch64")
+    commands = b.only(hosted(b.compiler("13"), host=host)).fix.commands
+    assert commands[0] == "conda install -y -c conda-forge gxx_linux-aarch64=12"
+    assert all("x86_64" not in command for command in commands)
+    assert any("aarch64-conda-linux-gnu-g++" in command for command in commands)
+
+
 def test_a_compiler_within_the_limit_is_no_finding() -> None:
     assert b.ids(hosted(b.compiler("12.3.0"))) == []
     assert b.ids(hosted(b.compiler("15", "clang"))) == []

@@ -32,6 +32,15 @@ def compile_callbacks(layout: pool.Layout) -> NativeCode:
     machine = platform.machine()
     if not sys.platform.startswith("linux") or machine not in TRIPLES:
         raise NoNativeCodeError(f"programs are traced on Linux on x86-64 and aarch64, not on {sys.platform} {machine}")
+    return compile_source(source(layout, machine), machine)
+
+
+def compile_source(text: str, machine: str) -> NativeCode:
+    """Compile callbacks in LLVM's language for a machine of `TRIPLES`; inline assembler must be of this one.
+
+    Raises:
+        NoNativeCodeError: llvmlite is missing or too different, or the code would need a linker.
+    """
     try:
         import llvmlite.binding as llvm
 
@@ -39,13 +48,14 @@ def compile_callbacks(layout: pool.Layout) -> NativeCode:
         llvm.initialize_native_asmprinter()
         llvm.initialize_native_asmparser()
         target = llvm.Target.from_triple(TRIPLES[machine])
-        code_model = "tiny" if machine == "aarch64" else "small"
-        engine = target.create_target_machine(opt=1, reloc="pic", codemodel=code_model)
-        module = llvm.parse_assembly(source(layout, machine))
+        engine = target.create_target_machine(opt=1, reloc="pic", codemodel="small")
+        module = llvm.parse_assembly(text)
         module.verify()
         return _read_object(engine.emit_object(module))
-    except (ImportError, RuntimeError, ValueError, KeyError) as error:
-        raise NoNativeCodeError(f"llvmlite could not compile the tracer's callbacks: {error}") from error
+    # llvmlite asserts what it is given, and names of its own come and go.
+    except (ImportError, RuntimeError, ValueError, KeyError, AssertionError, AttributeError, TypeError) as error:
+        what = str(error) or type(error).__name__
+        raise NoNativeCodeError(f"llvmlite could not compile the tracer's callbacks: {what}") from error
 
 
 def _read_object(data: bytes) -> NativeCode:
