@@ -19,6 +19,9 @@ from tests.warm import Server
 ROOT = Path(__file__).parents[2]
 
 
+READ_AT_START = ("PYTHONPATH", "PYTHONHOME", "PYTHONUTF8", "PYTHONIOENCODING", "PYTHONUNBUFFERED")
+
+
 class Run(msgspec.Struct):
     """What a command did."""
 
@@ -49,11 +52,12 @@ def doctor(warm: Server | None) -> Doctor:
 
     def run(*arguments: object, env: Mapping[str, str] | None = None, stdin: str | None = None) -> Run:
         environment = dict(os.environ if env is None else env)
+        started_alike = all(environment.get(name) == os.environ.get(name) for name in READ_AT_START)
         environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), environment.get("PYTHONPATH", "")])
         environment.setdefault("COLUMNS", "80")
         words = [str(argument) for argument in arguments]
         started = time.monotonic()
-        if warm is not None:
+        if warm is not None and started_alike:
             done = warm.run(words, environment, stdin)
         else:
             done = subprocess.run(
