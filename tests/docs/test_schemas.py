@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,17 @@ def closed(value: Any) -> Any:
     return [closed(item) for item in value] if isinstance(value, list) else value
 
 
-def validator(described: Schema) -> Any:
-    kind = jsonschema.Draft202012Validator
-    kind.check_schema(described)
-    return kind(described)
+@cache
+def published(name: str) -> Any:
+    """Return what validates by a schema as it is published."""
+    return jsonschema.Draft202012Validator(schema(name))
 
 
-REPORT, FACTS = validator(closed(schema("report"))), validator(closed(schema("facts")))
+@cache
+def described(name: str) -> Any:
+    """Return what validates by a schema that is closed."""
+    return jsonschema.Draft202012Validator(closed(schema(name)))
+
 
 CALLS: dict[str, list[list[object]]] = {
     "check": [["--facts", BROKEN], ["--facts", RACE], ["--quick"]],
@@ -66,6 +71,12 @@ CALLS: dict[str, list[list[object]]] = {
     ],
 }
 """At least one call of each command that can be made without a GPU, and of each kind of document."""
+
+
+@pytest.mark.parametrize("name", ["facts", "report"])
+def test_a_schema_is_one(name: str) -> None:
+    for each in (schema(name), closed(schema(name))):
+        jsonschema.Draft202012Validator.check_schema(each)
 
 
 def test_every_command_that_writes_json_is_called_here() -> None:
@@ -87,19 +98,19 @@ def test_every_command_that_writes_json_is_called_here() -> None:
 def test_real_output_fits_the_schema(doctor: Doctor, command: str, arguments: list[object]) -> None:  # noqa: F811
     run = doctor(*command.split(), *arguments, "--format", "json")
     assert run.document["command"] == command
-    REPORT.validate(run.document)
+    described("report").validate(run.document)
 
 
 def test_a_race_and_a_refusal_fit_the_schema(doctor: Doctor, tmp_path: Path) -> None:  # noqa: F811
     saved = tmp_path / "facts.json"
     race = doctor("dbn-race", "--epochs", "1", "--lanes", "cpu-fast", "--format", "json", "--save", saved)
-    REPORT.validate(race.document)
+    described("report").validate(race.document)
     assert race.document["facts"]["race"]["lanes"][0]["epochs"]
-    FACTS.validate(json.loads(saved.read_text(encoding="utf-8")))
+    described("facts").validate(json.loads(saved.read_text(encoding="utf-8")))
     for arguments in (["check", "--nonsense"], ["nonsense"], ["check", "--facts", "no-such-file.json"]):
         refused = doctor(*arguments, "--format", "json")
         assert refused.code == 2
-        REPORT.validate(refused.document)
+        described("report").validate(refused.document)
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda path: path.name)
@@ -109,9 +120,9 @@ def test_saved_facts_fit_the_schema_whatever_release_wrote_them(
     tmp_path: Path,
 ) -> None:
     # A file of an older release may hold a key that has gone, which readers pass over; so the open schema.
-    validator(schema("facts")).validate(json.loads((machine / "facts.json").read_text(encoding="utf-8")))
+    published("facts").validate(json.loads((machine / "facts.json").read_text(encoding="utf-8")))
     doctor("check", "--facts", machine / "facts.json", "--save", tmp_path / "facts.json", "--quiet")
-    FACTS.validate(json.loads((tmp_path / "facts.json").read_text(encoding="utf-8")))
+    described("facts").validate(json.loads((tmp_path / "facts.json").read_text(encoding="utf-8")))
 
 
 BREAKS: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -135,7 +146,7 @@ def good() -> dict[str, Any]:
     import cudadoctor
 
     document = json.loads(cudadoctor.diagnose(cudadoctor.load(BROKEN)).json())
-    REPORT.validate(document)
+    described("report").validate(document)
     return document
 
 
@@ -143,25 +154,24 @@ def good() -> dict[str, Any]:
 def test_a_broken_report_does_not_fit(good: dict[str, Any], name: str) -> None:
     document = copy.deepcopy(good)
     BREAKS[name](document)
-    assert not REPORT.is_valid(document)
+    assert not described("report").is_valid(document)
 
 
 def test_a_key_that_a_later_release_adds_fits_the_published_schema(good: dict[str, Any]) -> None:
-    assert validator(schema("report")).is_valid({**good, "added_later": 1})
+    assert published("report").is_valid({**good, "added_later": 1})
 
 
 def test_a_broken_facts_file_does_not_fit() -> None:
     document = json.loads(BROKEN.read_text(encoding="utf-8"))
-    assert FACTS.is_valid(document)
+    assert described("facts").is_valid(document)
     for change in ({"kind": "other"}, {"schema_version": 0}, {"facts": 3}):
-        assert not FACTS.is_valid(document | change)
+        assert not described("facts").is_valid(document | change)
     document["facts"]["host"].pop("state")
-    assert not FACTS.is_valid(document)
+    assert not described("facts").is_valid(document)
 
 
 def test_what_the_schema_of_facts_allows_is_what_can_be_read() -> None:
-    described = schema("facts")
-    names = set(described["$defs"]["Machine"]["properties"])
+    names = set(schema("facts")["$defs"]["Machine"]["properties"])
     assert names == set(Machine.__struct_fields__)
     assert (
         decode_facts(json.dumps({"kind": "cudadoctor-facts", "schema_version": 1, "facts": {}}).encode()) == Machine()
