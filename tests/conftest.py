@@ -6,6 +6,8 @@ others; what it finds becomes a test of its own.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +16,10 @@ from hypothesis import settings
 from tests.warm import AVAILABLE, Server
 
 pytest_plugins = ["tests.fake_driver.plugin"]
+
+# Tests start cudadoctor hundreds of times: without bytecode each start compiles 300 files, and takes thrice the time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 settings.register_profile("same", derandomize=True, database=None)
 settings.register_profile("others", derandomize=False, print_blob=True)
