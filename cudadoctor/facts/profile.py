@@ -68,9 +68,9 @@ class Steps(msgspec.Struct, frozen=True, kw_only=True):
 
     `found_by` is `nvtx` for ranges that the program marks (`name`), `repetition` for a sequence of operations that
     comes again and again, `none` where nothing repeats: then the window is all between first and last operation, and
-    is counted as one step. `median_ms`, and `low_ms` and `high_ms` around it (95 %), are those of the `count` steps in
-    the steady window, with the tracer's cost taken out. `warm_up` steps before it cost `warm_up_ms` more than as many
-    steady ones. `operations` is the median number of device operations in a step.
+    is counted as one step. `median_ms`, and `low_ms` and `high_ms` around it (95 %; none for fewer than six steps), are
+    those of the `count` steps in the steady window, with the tracer's cost taken out. `warm_up` steps before it cost
+    `warm_up_ms` more than as many steady ones. `operations` is the median number of device operations in a step.
     """
 
     found_by: Literal["nvtx", "repetition", "none"]

@@ -24,6 +24,7 @@ from cudadoctor.attribution.statistics import ordered_interval
 from cudadoctor.facts.profile import Analysis, Replayed, Steps, WhatIf
 
 _MOST_SAMPLED = 200
+_COVERAGE = 0.95
 _FEW_STEPS_CHECKED = 0.25
 _MOST_CALLS_PLAYED = 1_500_000
 
@@ -138,7 +139,9 @@ def _told(found: Found, excerpt: Excerpt | None, model: Model) -> Steps:
         # What the tracer cost is spread over the steps as the replay has it.
         lengths = lengths * (excerpt.now / max(1e-9, float(found.durations.mean())))
     sampled = lengths[:: max(1, len(lengths) // _MOST_SAMPLED)]
-    spread = ordered_interval(sampled.tolist()) if len(sampled) else None
+    spread = ordered_interval(sampled.tolist(), _COVERAGE) if len(sampled) else None
+    if spread is not None and spread.coverage < _COVERAGE:  # fewer than six steps say nothing with that much certainty
+        spread = None
     first, last = int(found.calls[found.warm_up]), int(found.calls[-1])
     operations = int(model.calls.op_count[first:last].sum())
     return Steps(
