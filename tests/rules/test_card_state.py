@@ -8,11 +8,13 @@ import msgspec
 import pytest
 
 from cudadoctor.facts.bandwidth import SkippedMeasurement
+from cudadoctor.facts.explanation import Violation
 from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Severity
 from cudadoctor.rules.catalogue import RULES
 from cudadoctor.rules.setup.plan import make_plan
 from tests.rules import build as b
+from tests.rules.profiles import profile
 
 GIB = 2**30
 
@@ -76,6 +78,18 @@ def test_the_cap_at_the_default_limit_is_normal_and_a_power_brake_is_not() -> No
     assert b.ids(with_gpu(power_limit_default_w=b.NONE, power_limit_w=100.0)) == []
     brake = b.only(with_gpu(clock_event_reasons=0x80))
     assert (brake.id, brake.severity) == ("power-cap", Severity.WARNING)
+
+
+@pytest.mark.parametrize(
+    ("limit", "default", "ids"),
+    [(700.0, 700.0, []), (500.0, 700.0, ["power-cap"]), (700.0, b.NONE, ["power-cap"])],
+)
+def test_a_program_that_power_held_down_is_told_only_below_the_default_or_where_that_is_unknown(
+    limit: float, default: Any, ids: list[str]
+) -> None:
+    held = profile(violations=(Violation(policy="power", seconds=2.0),), window_s=10.0)
+    nvml = b.nvml(b.nvml_device(power_limit_w=limit, power_limit_default_w=default))
+    assert b.ids(b.machine(nvml=nvml, profile=held)) == ids
 
 
 def test_a_laptop_on_battery_is_noted_once_with_its_charge() -> None:

@@ -23,7 +23,8 @@ sudo nvidia-smi -i 0 -pl "$(nvidia-smi -i 0 --query-gpu=power.default_limit --fo
 
 ## Limits
 A limit may be set on purpose, so that alone is a note.
-At the default limit the cap in heavy work is normal, and nothing is said; a race that was held down is a note.
+At the default limit the cap in heavy work is normal, and nothing is said. A race or a program that was held down is a
+note where the limit or its default is not known.
 
 ## Sources
 nvmlDeviceGetEnforcedPowerLimit, nvmlDeviceGetPowerManagementDefaultLimit, nvmlClocksEventReasons (nvml.h).
@@ -66,8 +67,10 @@ _WATT = 1.0
 def power_cap(
     nvml: Nvml | Missing, race: Race | Missing, profile: Profile | Missing = NOT_PROFILED
 ) -> Iterator[Finding]:
-    """Note a lowered limit, or a race that power held down; warn where power holds the clocks down now."""
+    """Note a lowered limit, or a run held down at an unknown one; warn where power holds the clocks down now."""
     found = tuple(_now(nvml)) if isinstance(nvml, Nvml) else ()
+    if isinstance(nvml, Nvml) and not found and nvml.devices and all(_at_default(device) for device in nvml.devices):
+        return
     yield from found or held_down_meanwhile(
         power_cap,
         race,
@@ -123,6 +126,12 @@ def _now(nvml: Nvml) -> Iterator[Finding]:
         evidence=evidence,
         fix=fix,
     )
+
+
+def _at_default(device: NvmlDevice) -> bool:
+    """Say whether both are known and the card may draw what it was made for: then this is what it can do."""
+    both = known(device.power_limit_w) is not None and known(device.power_limit_default_w) is not None
+    return both and not _lowered(device)
 
 
 def _lowered(device: NvmlDevice) -> bool:
