@@ -1,33 +1,34 @@
 """Find the steps that a program repeats: by its NVTX ranges, or by the sequence of its device operations.
 
 The sequence is that of the operations in the order of submission: kernels by name, copies by direction, each with its
-GPU; what comes several times in a row counts once, so that inner loops of any length look alike. Its period is the
-smallest shift at which nearly all of it agrees with itself (by FFT, so a million operations take a fraction of a
-second); one or two operations that come in between now and then, as for a log, may shift it. A step begins with an
-operation that comes once a period.
+GPU; what comes several times in a row counts once, so that inner loops of any length look alike. A step begins with an
+operation that comes once a period (see `repetition`). Where steps of a usual length are not most of the time, as in a
+program that tries many kernels before its loop, the stretch that repeats for the longest time is taken.
 
-A sequence cannot tell 48 equal layers and one read-back from 48 equal steps and one read-back; ranges can.
+A sequence cannot tell 48 equal layers and one read-back from 48 equal steps and one read-back; ranges can. Ranges that
+libraries open for themselves are none of the program's.
 """
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import numpy as np
 
 from cudadoctor.attribution.profile.grouping import grouped
 from cudadoctor.attribution.profile.model import Floats, Ints, Model
+from cudadoctor.attribution.profile.repetition import AGREE_AT_LEAST, FEWEST, once_a_period, stretches
 
-_AGREE = 0.95
-_BETWEEN = 2
-"""Operations that may come in between: a read-back and a kernel before it."""
-_AGREE_AT_LEAST = 0.6
-_FEWEST = 4
-"""Fewer repetitions are no loop."""
-_MOST_IN_STEP = 200_000
 _SLOW = 1.25
 """Steps at the beginning that take this much longer than those after them are warm-up."""
-_LONGEST_CONTEXT = 16
+_USUAL = 4.0
+"""Steps that take up to this many times the median are as long as usual."""
+_MOST_TIME = 0.7
+"""Steps of a usual length shall be this part of the time between the first and the last operation."""
+_LEAST_TIME = 0.3
+_OF_LIBRARIES = re.compile(r"\w+:#.*#$|aten::|autograd::|nccl[A-Z]|cub::|thrust::|cudnn|cublas|kernel at 0x")
+"""XLA's passes, modules and operations; PyTorch's operators; and names that could not be read."""
 
 
 class Found(NamedTuple):
@@ -75,14 +76,16 @@ def _whole(model: Model) -> Found:
 
 def _by_ranges(model: Model) -> Found | None:
     """Take the name whose ranges repeat, do not overlap, and cover most time."""
-    ranges = model.trace.ranges
+    ranges, names = model.trace.ranges, model.trace.names
     best: tuple[int, int] | None = None
     for name in np.unique(ranges["name"]):
         mine = ranges[ranges["name"] == name]
-        if len(mine) < _FEWEST or np.any(mine["start"][1:] < mine["end"][:-1]):
+        if _OF_LIBRARIES.match(names[name] if 0 <= name < len(names) else ""):
+            continue
+        if len(mine) < FEWEST or np.any(mine["start"][1:] < mine["end"][:-1]):
             continue
         first = np.searchsorted(model.calls.start, mine["start"])
-        if np.mean(np.diff(first) > 0) < _AGREE_AT_LEAST:
+        if np.mean(np.diff(first) > 0) < AGREE_AT_LEAST:
             continue  # nothing is called in them
         covered = int((mine["end"] - mine["start"]).sum())
         if best is None or covered > best[0]:
@@ -92,7 +95,6 @@ def _by_ranges(model: Model) -> Found | None:
     mine = ranges[ranges["name"] == best[1]]
     bounds = np.concatenate([mine["start"], mine["end"][-1:]]).astype(np.int64)
     calls = np.searchsorted(model.calls.start, bounds)
-    names = model.trace.names
     name = names[best[1]] if 0 <= best[1] < len(names) else ""
     return _steady("nvtx", name, calls, _on_device(model, calls, bounds.astype(np.float64)))
 
@@ -112,96 +114,90 @@ def _on_device(model: Model, calls: Ints, otherwise: Floats) -> Floats:
 
 
 def _by_repetition(model: Model) -> Found | None:
-    ops = model.trace.ops[model.ops.record]
-    lane = model.calls.lane[model.ops.call] if len(model.calls.lane) else np.zeros(len(ops), np.int64)
-    busiest = np.bincount(lane[model.ops.call >= 0]).argmax() if (model.ops.call >= 0).any() else 0
-    mine = np.flatnonzero((model.ops.call >= 0) & (lane == busiest))
-    if len(mine) < _FEWEST:
+    sequence = _Sequence.of(model)
+    if sequence is None:
         return None
-    token = grouped(ops["kind"][mine], ops["name"][mine], ops["device"][mine])[1]
-    runs = np.flatnonzero(np.concatenate([[True], token[1:] != token[:-1]]))
-    short = token[runs]
-    first = _once_a_period(short)
-    if first is None:
-        # One kernel again and again: each is a step.
-        longest = int(np.diff(np.concatenate([runs, [len(token)]])).argmax())
-        begin, end = int(runs[longest]), int(np.concatenate([runs, [len(token)]])[longest + 1])
-        if end - begin < max(_FEWEST, len(token) // 2):
+    found = sequence.all_of_it()
+    span = float(model.trace.ops["end"].max() - model.trace.ops["start"][0])
+    usual = _time_in_usual_steps(found)
+    if usual >= _MOST_TIME * span:
+        return found
+    part = sequence.longest_part()
+    took = _time_in_usual_steps(part)
+    return part if took >= max(_LEAST_TIME * span, usual / _MOST_TIME) else found
+
+
+def _time_in_usual_steps(found: Found | None) -> float:
+    if found is None or found.steady < 1:
+        return 0.0
+    lengths = found.durations
+    return float(lengths[lengths <= _USUAL * np.median(lengths)].sum())
+
+
+class _Sequence(NamedTuple):
+    """The operations that one lane submitted: their places in the model, and a number for each kind of operation.
+
+    `runs` are the places in these at which another kind begins.
+    """
+
+    model: Model
+    places: Ints
+    token: Ints
+    runs: Ints
+
+    @classmethod
+    def of(cls, model: Model) -> _Sequence | None:
+        """Return that of the lane which submitted most, None if that is next to nothing."""
+        ops = model.trace.ops[model.ops.record]
+        lane = model.calls.lane[model.ops.call] if len(model.calls.lane) else np.zeros(len(ops), np.int64)
+        busiest = np.bincount(lane[model.ops.call >= 0]).argmax() if (model.ops.call >= 0).any() else 0
+        mine = np.flatnonzero((model.ops.call >= 0) & (lane == busiest))
+        if len(mine) < FEWEST:
             return None
-        places = mine[begin:end]
-    else:
-        places = mine[runs[first]]
-    calls = model.ops.call[places]
-    keep = np.concatenate([[True], np.diff(calls) > 0])
-    calls, places = calls[keep], places[keep]
-    if len(calls) < _FEWEST + 1:
-        return None
-    at = np.maximum.accumulate(ops["start"][places].astype(np.float64))
-    return _steady("repetition", "", calls, at)
+        token = grouped(ops["kind"][mine], ops["name"][mine], ops["device"][mine])[1]
+        return cls(model, mine, token, np.flatnonzero(np.concatenate([[True], token[1:] != token[:-1]])))
 
+    def all_of_it(self) -> Found | None:
+        """Return the steps of the whole sequence, if it repeats, or if most of it is one operation."""
+        first = once_a_period(self.token[self.runs])
+        if first is not None:
+            return self._steps(self.runs[first])
+        # One kernel again and again: each is a step.
+        edges = np.concatenate([self.runs, [len(self.token)]])
+        longest = int(np.diff(edges).argmax())
+        begin, end = int(edges[longest]), int(edges[longest + 1])
+        if end - begin < max(FEWEST, len(self.token) // 2):
+            return None
+        return self._steps(np.arange(begin, end))
 
-def _once_a_period(short: Ints) -> Ints | None:
-    """Return the places in a sequence at which its periods begin, None if nothing repeats."""
-    period = _period(short)
-    if period is None:
-        return None
-    wanted = len(short) / period
-    context, length = short.astype(np.int64), 1
-    while length <= _LONGEST_CONTEXT:
-        values, which, many = grouped(context)
-        near = np.flatnonzero((many >= 0.6 * wanted) & (many <= 1.15 * wanted))
-        for each in near[np.argsort(np.abs(many[near] - wanted), kind="stable")][:8]:
-            places = np.flatnonzero(which == each)
-            apart = np.diff(places)
-            if len(apart) >= _FEWEST and np.mean(np.abs(apart - period) <= max(2, period // 4)) >= _AGREE_AT_LEAST:
-                return places
-        # No such operation: what came before it tells them apart.
-        further = np.full(len(context), -1, np.int64)
-        further[length:] = which[:-length]
-        context = which * (len(values) + 1) + further + 1
-        length *= 2
-    return None
+    def longest_part(self) -> Found | None:
+        """Return the steps of the part in which steps of a usual length take longest, of several the shortest."""
+        short = self.token[self.runs]
+        best: Found | None = None
+        for stretch in stretches(short):
+            first = once_a_period(short[stretch.begin : stretch.end], stretch.period)
+            found = None if first is None else self._steps(self.runs[stretch.begin + first])
+            if _time_in_usual_steps(found) > 1.05 * _time_in_usual_steps(best):
+                best = found
+        starts = self._starts()
+        edges = np.concatenate([self.runs, [len(self.token)]])
+        took = np.where(np.diff(edges) > FEWEST, starts[edges[1:] - 1] - starts[edges[:-1]], 0.0)
+        longest = int(took.argmax())
+        alone = self._steps(np.arange(int(edges[longest]), int(edges[longest + 1])))
+        return alone if _time_in_usual_steps(alone) > 1.05 * _time_in_usual_steps(best) else best
 
+    def _starts(self) -> Floats:
+        ops = self.model.trace.ops["start"][self.model.ops.record[self.places]]
+        made: Floats = np.maximum.accumulate(ops.astype(np.float64))
+        return made
 
-def _period(short: Ints) -> int | None:
-    """Return the smallest shift at which a sequence agrees with itself, None if there is none."""
-    n = len(short)
-    if n < 2 * _FEWEST:
-        return None
-    # Each kind of operation gets a direction at random: the products of equal ones add up, those of others cancel.
-    chance = np.random.default_rng(0)
-    size = 1 << int(n * 2 - 1).bit_length()
-    agree = np.zeros(n)
-    rounds = 4 if n < 50_000 else 2
-    for _ in range(rounds):
-        turned = np.exp(2j * np.pi * chance.random(int(short.max()) + 1))[short]
-        spectrum = np.fft.fft(turned, size)
-        agree += np.fft.ifft(spectrum * np.conj(spectrum))[:n].real
-    agree /= rounds * np.maximum(n - np.arange(n), 1)
-    most = min(n // _FEWEST, _MOST_IN_STEP)
-    shifts = np.arange(2, most + 1)
-    if not len(shifts):
-        return None
-    likely = shifts[agree[2 : most + 1] >= 0.5 * _AGREE_AT_LEAST]
-    # The estimate is checked by counting; only the most promising shifts, and the smallest of those.
-    likely = np.unique(np.concatenate([likely[:200], likely[np.argsort(-agree[likely], kind="stable")[:200]]]))
-    best, best_share = None, _AGREE_AT_LEAST
-    for shift in likely.tolist():
-        share = _share(short, shift)
-        if share >= _AGREE:
-            return int(shift)
-        if share > best_share + 0.02:
-            best, best_share = int(shift), share
-    return best
-
-
-def _share(short: Ints, shift: int) -> float:
-    """Return which part of a sequence is as it was a shift before, or one or two more."""
-    same = short[shift:] == short[:-shift]
-    for more in range(1, _BETWEEN + 1):
-        if len(short) > shift + more:
-            same[more:] |= short[shift + more :] == short[: -shift - more]
-    return float(np.mean(same))
+    def _steps(self, begins: Ints) -> Found | None:
+        calls = self.model.ops.call[self.places[begins]]
+        keep = np.concatenate([[True], np.diff(calls) > 0])
+        calls, at = calls[keep], self._starts()[begins][keep]
+        if len(calls) < FEWEST + 1:
+            return None
+        return _steady("repetition", "", calls, at)
 
 
 def _steady(by: str, name: str, calls: Ints, at: Floats) -> Found:

@@ -113,6 +113,63 @@ def test_ranges_that_overlap_or_hold_no_call_are_not_steps() -> None:
     assert steps.find(build(tidy(trace._replace(ranges=ranges)))).by == "repetition"
 
 
+def test_ranges_that_a_library_opens_for_itself_are_not_steps() -> None:
+    def marked(name: str) -> Program:
+        def run(machine: Machine) -> None:
+            start_up(machine)
+            for step in range(20):
+                machine.mark(name.format(step), lambda: heavy(machine, 0))
+                machine.launch("update", 5)
+            machine.sync()
+
+        return run
+
+    for name in ("XlaModule:#hlo_module=jit_step,program_id=7#", "aten::linear, seq = 12", "ncclAllReduce"):
+        assert found(marked(name)).by == "repetition", name
+    assert found(marked("Thunk of mine")).by == "nvtx"
+
+
+@pytest.mark.parametrize("evaluation", [0, 400])
+def test_the_loop_that_takes_most_of_the_time_is_found_beside_others(evaluation: int) -> None:
+    """As JAX does it: hundreds of kernels are tried by turns before the loop, which is longer but of fewer operations.
+
+    After the loop may come another one.
+    """
+
+    def tuned(machine: Machine) -> None:
+        start_up(machine)
+        for trial in range(60):
+            machine.copy_in(64, pageable=False)
+            for kernel in ("fill", f"gemm{trial}", "check", f"gemm{trial}", "check", "compare", "delay"):
+                machine.launch(kernel, 6)
+        for _ in range(100):
+            machine.copy_in(1 << 20, pageable=False)
+            machine.launch("score", 2500)
+            machine.python(3000)
+        for _ in range(evaluation):
+            machine.launch("test", 20)
+            machine.launch("sum", 5)
+        machine.sync()
+
+    told = found(tuned)
+    assert (told.by, told.steady) == ("repetition", pytest.approx(99, abs=3))
+    assert float(np.median(told.durations)) == pytest.approx(3.05e6, rel=0.1)
+
+
+def test_a_loop_beside_which_next_to_nothing_repeats_is_found_though_few_of_the_operations_are_its() -> None:
+    def run(machine: Machine) -> None:
+        start_up(machine)
+        for number in range(300):
+            machine.launch(f"set up {number * number % 211}", 4)
+        for _ in range(40):
+            machine.launch("relax", 5000)
+            machine.launch("norm", 100)
+        machine.sync()
+
+    told = found(run)
+    assert (told.by, told.steady) == ("repetition", pytest.approx(39, abs=2))
+
+
 def test_what_does_not_repeat_is_one_window() -> None:
     def once(machine: Machine) -> None:
         start_up(machine)
