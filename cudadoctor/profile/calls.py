@@ -9,14 +9,14 @@ from cudadoctor.attribution.profile.trace import MARKED, CallKind
 
 # The first that matches counts; prefixes cu and cuda are cut off, and so are suffixes such as _v2, _ptsz, _v11040.
 _PATTERNS = (
-    (CallKind.LAUNCH, r"Launch(Kernel|Cooperative|Grid|HostFunc|Device)?|GraphLaunch"),
+    (CallKind.LAUNCH, r"Launch(?!HostFunc)|GraphLaunch"),
     (CallKind.CAPTURE, r"Graph|StreamBeginCapture|StreamEndCapture|StreamIsCapturing|StreamGetCapture|ThreadExchange"),
     (CallKind.ALLOCATE, r"Mem(Host)?(Alloc|Create|Map|Register|AddressReserve)|Malloc|HostAlloc|HostRegister|MemPool"),
     (CallKind.FREE, r"Mem(Host)?(Free|Release|Unmap|Unregister|AddressFree)|Free|HostUnregister|MemPoolTrim"),
     (CallKind.MEMSET, r"Memset"),
     (CallKind.COPY, r"Mem[cC]py|MemPrefetch"),
     (CallKind.SYNC, r"(Ctx|Stream|Event|Device|Thread)Synchronize|StreamWaitValue"),
-    (CallKind.EVENT, r"Event|StreamWaitEvent|StreamQuery"),
+    (CallKind.EVENT, r"Event|StreamWaitEvent|StreamQuery|LaunchHostFunc|StreamAddCallback"),
     (CallKind.MODULE, r"Module|Library|Link|KernelGetFunction|KernelSet|Func(Set|Load|IsLoaded)"),
     (CallKind.QUERY, r".*Get|Peek|Occupancy|Ctx(Set|Push|Pop)Current|SetDevice"),
     (CallKind.CONTEXT, r"Ctx|DevicePrimaryCtx|Init|Device|SetDevice|GetDevice|SetValidDevices|Stream|ProfilerSt"),

@@ -23,7 +23,7 @@ from tests.profile.programs import variables
         ("cuLaunchKernelEx", CallKind.LAUNCH),
         ("cudaLaunchKernel_v7000", CallKind.LAUNCH),
         ("cudaLaunchKernelExC_v11060", CallKind.LAUNCH),
-        ("cuLaunchHostFunc", CallKind.LAUNCH),
+        ("cuLaunchHostFunc", CallKind.EVENT),
         ("cuLaunchCooperativeKernel", CallKind.LAUNCH),
         ("cuGraphLaunch", CallKind.LAUNCH),
         ("cudaGraphLaunch_v10000", CallKind.LAUNCH),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from cudadoctor.attribution.profile import once, steps, tables, what_ifs
+from cudadoctor.attribution.profile import by_callback, once, steps, tables, what_ifs
 from cudadoctor.attribution.profile.causes import suspect
 from cudadoctor.attribution.profile.check import MISMATCH_LIMIT, Checked, check
 from cudadoctor.attribution.profile.decomposition import Busy, decompose
@@ -43,6 +43,7 @@ def analyse(trace: Trace, control: Control, peaks: Peaks) -> Analysis:
     trace = tidy(trace)
     if trace.complete_until is not None:
         trace = _upto(trace, trace.complete_until)
+    trace = by_callback.with_waits(trace)
     model = build(trace)
     host = Host(model)
     found = steps.find(model)

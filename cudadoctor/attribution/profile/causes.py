@@ -26,6 +26,8 @@ DILATION_LIMIT = 2.0
 BUSY_SHARE = 0.85
 ON_THE_PATH = 0.5
 """Calls are on the critical path where the slope of their probe is above this, at its low end."""
+STAGING_RATE = "rate at which the runtime fills its pinned buffer, GB/s"
+"""The sign of a pageable transfer that a runtime stages by itself."""
 HIDDEN = 0.2
 """Something else hides them where it is below this, at its high end."""
 

@@ -22,6 +22,8 @@ Edit = Callable[[Script], Script]
 
 SMALL_BYTES = 64 * 1024
 """Up to here a copy's time is its overhead, and the driver takes pageable bytes along without waiting."""
+_NUMBER_BYTES = 16
+"""A constant of an expression, as JAX brings it to the device where nothing compiles it in."""
 _MOST_IN_GRAPH = 32
 """Launches that one launch of a graph stands for at most, where nothing else ends the sequence."""
 _PINNED_COST = 6_000.0
@@ -66,11 +68,13 @@ def as_graph(excerpt: Excerpt) -> tuple[Edit, int]:
 def chained(excerpt: Excerpt) -> Mask:
     """Return the launches that follow another launch in their lane, with nothing done between.
 
-    What a graph holds beside kernels counts: memsets, and copies on the device that nothing waits for.
+    What a graph holds beside kernels counts: memsets, and copies on the device or of a number to it that nothing waits
+    for.
     """
     launches = (excerpt.kind == CallKind.LAUNCH) | (excerpt.kind == CallKind.MEMSET)
-    on_device = (excerpt.ops["kind"] == DeviceKind.COPY_ON_DEVICE) & (excerpt.op_call >= 0)
-    launches[excerpt.op_call[on_device]] |= excerpt.base.wait[excerpt.op_call[on_device]] < 0
+    number = (excerpt.ops["kind"] == DeviceKind.COPY_TO_DEVICE) & (excerpt.ops["bytes"] <= _NUMBER_BYTES)
+    held = (number | (excerpt.ops["kind"] == DeviceKind.COPY_ON_DEVICE)) & (excerpt.op_call >= 0)
+    launches[excerpt.op_call[held]] |= excerpt.base.wait[excerpt.op_call[held]] < 0
     works = excerpt.host.target[excerpt.calls] == np.arange(excerpt.first, excerpt.first + len(excerpt.kind))
     follows = np.zeros(len(excerpt.kind), bool)
     for lane in np.unique(excerpt.base.lane):

@@ -6,7 +6,8 @@ one of another stream (an event, or the legacy default stream) is read off the t
 start as soon as the other ended.
 
 Threads that never call at the same time are one lane: so a loop whose backward pass is launched by a thread of the
-library plays on as one sequence. Threads that call at the same time are lanes of their own.
+library plays on as one sequence, and one whose copies a pool makes. Threads that call at the same time are lanes of
+their own.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cudadoctor.attribution.profile.by_callback import helpers
 from cudadoctor.attribution.profile.grouping import grouped
 from cudadoctor.attribution.profile.trace import CallKind, Overhead, Trace
 from cudadoctor.attribution.profile.waits import SLACK, waits
@@ -30,6 +32,8 @@ _QUEUED = 2.0
 _SOME = 10
 _OVERLAPS = 0.02
 """Threads that call at the same time in more than this part of their calls are lanes of their own."""
+_OVERLAPS_OF_HELPERS = 0.25
+"""Threads of a pool that copy for another hand back with their last call, while that other goes on."""
 _MOST_SHRUNK = 0.8
 """Of what was recorded, at most this part is taken to be the tracer's."""
 
@@ -179,13 +183,14 @@ def _lanes(trace: Trace) -> tuple[Ints, tuple[tuple[int, ...], ...]]:
     np.add.at(overlaps, (which[at_once], which[ahead[at_once]]), 1)
     overlaps = overlaps + overlaps.T
     main = np.flatnonzero(threads == trace.main_thread)
+    most = np.where(np.isin(threads, helpers(trace)), _OVERLAPS_OF_HELPERS, _OVERLAPS)
     order = sorted(range(len(threads)), key=lambda t: (t not in main, -many[t]))
     for thread in order:
         place = next(
             (
                 place
                 for place, group in enumerate(groups)
-                if all(overlaps[thread, other] <= _OVERLAPS * min(many[thread], many[other]) for other in group)
+                if all(overlaps[thread, other] <= most[thread] * min(many[thread], many[other]) for other in group)
             ),
             None,
         )

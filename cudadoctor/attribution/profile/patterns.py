@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from cudadoctor.attribution.profile import copying, edits
+from cudadoctor.attribution.profile import copying, edits, staging
 from cudadoctor.attribution.profile.charges import At
 from cudadoctor.attribution.profile.edits import SMALL_BYTES, Mask
 from cudadoctor.attribution.profile.excerpt import Excerpt
@@ -30,9 +30,11 @@ _GAP = 1_500.0
 def candidates(window: Window) -> Iterator[Candidate]:
     """Yield what may slow the program down, by its calls."""
     implicit = copying.implicit_copies(window.excerpt)
+    told: set[str] = set()
     for pattern in PATTERNS:
         found = pattern(window, implicit)
-        if found is not None:
+        if found is not None and found.cause not in told:
+            told.add(found.cause)
             yield found
 
 
@@ -65,6 +67,8 @@ def read_backs(excerpt: Excerpt, implicit: Mask) -> Mask:
     waits = calls & (excerpt.base.wait >= 0)
     made: Mask = waits | synced
     made[following[synced]] = True
+    # A wait just before such a copy is for what it brings.
+    made |= (excerpt.kind == CallKind.SYNC) & (following >= 0) & (waits | synced)[np.maximum(following, 0)]
     return made
 
 
@@ -201,7 +205,7 @@ def _launches(excerpt: Excerpt) -> Mask:
 Pattern = Callable[[Window, Mask], Candidate | None]
 
 PATTERNS: tuple[Pattern, ...] = (
-    copying.implicit, _compile, _read_back, _allocation, copying.small, copying.pageable, copying.transfer, _sync,
-    _launch, _host,
+    copying.implicit, _compile, _read_back, _allocation, copying.small, copying.pageable, staging.staged,
+    copying.transfer, _sync, _launch, _host,
 )  # fmt: skip
 """Where two explain the same time, the one that comes first here is the root."""

@@ -5,7 +5,9 @@ Whether copies from or to ordinary (pageable) host memory, already touched, stay
 pinned memory, and below 6 GB/s.
 In a race that was explained: whether copies take 15 % of a minibatch, mostly from or to pageable memory, and the
 minibatch would be at least 5 % faster with pinned buffers.
-In a profiled program: the same of a step, where such copies stay below 0.6 of what pinned memory was measured to reach.
+In a profiled program: the same of a step, where such copies stay below 0.6 of what pinned memory was measured to reach;
+or whether, before large copies of a pool of XLA's threads, the host is at work for as long as it takes one core to move
+these bytes (3 to 30 GB/s).
 In a pasted text: whether it compares pageable with pinned memory, or wonders at a rate that pageable memory gives.
 
 ## Why it matters
@@ -16,6 +18,8 @@ and not at the rate of the link, and the host waits for it.
 ## How to fix it
 Allocate the buffer pinned once, use it again and again, and fill it in place: an assignment puts a new, pageable array
 in its stead.
+JAX fills a pinned buffer by itself: put arrays that stay the same on the device once, before the loop, and let another
+thread `jax.device_put` the next batch while this one is computed.
 With PyTorch, `DataLoader(pin_memory=True)` and `tensor.to("cuda", non_blocking=True)`; with numba, as here:
 
 ```sh
@@ -30,7 +34,8 @@ A coherent link (GH200) reads pageable memory directly; there the two are alike 
 
 ## Sources
 CUDA C++ Best Practices Guide, pinned memory.
-Measured: H100, Gen5 x16, 8.4 GB/s to the device and 12 to 16 back; H200 8.7 and 12.5.
+Measured: H100, Gen5 x16, 8.4 GB/s to the device and 12 to 16 back; H200 8.7 and 12.5. JAX 0.11 on an H100 filled its
+buffer at 7 GB/s and copied it at 50.
 Met by users in:
 - <https://github.com/rapidsai/dask-cuda/pull/98>
 - <https://github.com/inducer/pycuda/issues/217>
@@ -40,6 +45,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cudadoctor.attribution.profile.causes import STAGING_RATE, cause_of
 from cudadoctor.facts.bandwidth import Bandwidth
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.profile import Profile
@@ -76,13 +82,19 @@ def pageable_transfer(
 ) -> Iterator[Finding]:
     """Note what pageable copies cost a minibatch, or a factor beyond what staging through one core costs."""
     found = False
+    by_runtime = _is_staged_by_runtime(profile)
     for each in program_finding(
         pageable_transfer,
         profile,
         seen="copies from or to ordinary (pageable) memory in each step",
-        cause="The driver copies pageable memory through a pinned buffer of its own, and the host waits for it.",
+        cause="The runtime (XLA) first copies the array into pinned memory, with one core of the processor."
+        if by_runtime
+        else "The driver copies pageable memory through a pinned buffer of its own, and the host waits for it.",
         fix=Fix(
-            "Fill a pinned buffer in place and copy that, on a stream; or keep the data on the device.",
+            "Put the arrays on the device once, before the loop; or let another thread put the next batch there "
+            "(jax.device_put) while this one is computed."
+            if by_runtime
+            else "Fill a pinned buffer in place and copy that, on a stream; or keep the data on the device.",
             ("cudadoctor bandwidth",),
         ),
     ):
@@ -106,6 +118,11 @@ def pageable_transfer(
             yield from _slow_copies(bandwidth)
     elif not isinstance(race, Race) and not isinstance(profile, Profile):
         raise CannotJudgeError(f"the section bandwidth is missing: {bandwidth.reason}")
+
+
+def _is_staged_by_runtime(profile: Profile | Missing) -> bool:
+    found = cause_of(profile, "pageable-transfer") if isinstance(profile, Profile) else None
+    return found is not None and any(sign.name == STAGING_RATE for sign in found[1].what_if.seen)
 
 
 def _slow_copies(bandwidth: Bandwidth) -> Iterator[Finding]:

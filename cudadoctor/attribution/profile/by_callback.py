@@ -1,0 +1,147 @@
+"""Waits that no call shows: a runtime which lets the driver call a function of its own when a read-back has come.
+
+XLA waits like that (`cuLaunchHostFunc`), so a trace of `float(loss)` in JAX holds no synchronization and no copy that
+blocks. What happens is read off the order: when the kernels are done, a thread of the runtime's pool is told and asks
+for the copy; when that is done, another is told, and the thread that launches goes on. Both waits are put in as calls,
+so that all that follows sees what the program does. How long a thread takes to be told is measured on the first of
+them. A wait without a read-back (`block_until_ready`) leaves no such order, and is not seen.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cudadoctor.attribution.profile.trace import CallKind, DeviceKind, Trace
+
+Ints = NDArray[np.int64]
+
+NAME = "(told by a callback)"
+_CALLBACKS = ("cuLaunchHostFunc", "cuStreamAddCallback")
+_FEWEST = 4
+_NEAR = 4
+"""Calls of the copying thread between the copy and the function that shall be called after it."""
+_LONGEST_WAY = 1_000_000
+"""Nanoseconds: a copy that is asked for later than this after the kernels were done did not wait for them."""
+_HOPS = 2
+"""Threads that are told one after the other before the waiting one is: one of the driver's, and one of the pool."""
+
+
+class _ReadBacks(NamedTuple):
+    """Copies to the host that a thread other than the launching one asked for, by the places of their calls.
+
+    `begins` and `ends` are the first and the last call of the copying thread around them; `done` is when the copy was.
+    """
+
+    copies: Ints
+    begins: Ints
+    ends: Ints
+    done: Ints
+
+
+def with_waits(trace: Trace) -> Trace:
+    """Return the trace with a call for each wait that ended by a callback; `trace` is taken as tidy."""
+    found = _read_backs(trace)
+    if found is None:
+        return trace
+    calls, launcher = trace.calls, _launcher(trace)
+    start, end = calls["start"].astype(np.int64), calls["end"].astype(np.int64)
+    mine = np.flatnonzero(calls["thread"] == launcher)
+    following = np.searchsorted(mine, found.copies)
+    inside = (following > 0) & (following < len(mine))
+    found = _ReadBacks(*(each[inside] for each in found))
+    before, after = mine[following[inside] - 1], mine[following[inside]]
+    # The launching thread was told of the copy only if it called nothing until that was done.
+    waited = (start[after] >= found.done) & (found.begins > before) & (found.ends < after)
+    found, before, after = _ReadBacks(*(each[waited] for each in found)), before[waited], after[waited]
+    if len(found.copies) < _FEWEST:
+        return trace
+    kernels = np.sort(trace.ops["end"][trace.ops["kind"] != DeviceKind.COPY_TO_HOST].astype(np.int64))
+    place = np.searchsorted(kernels, start[found.begins], side="right") - 1
+    finished = np.where(place >= 0, kernels[np.maximum(place, 0)], 0)
+    told = start[found.begins] - finished
+    held = (finished > end[before]) & (told <= _LONGEST_WAY)
+    way = int(np.median(told[held])) if held.sum() >= _FEWEST else 0
+    asked = np.maximum(found.done, end[found.ends])
+    resumed = np.minimum(start[after], np.maximum(found.done + _HOPS * way, asked))
+    return _with_calls(
+        trace,
+        np.concatenate([calls["thread"][found.begins[held]], np.full(len(asked), launcher)]),
+        np.concatenate([end[before[held]], end[found.ends]]),
+        np.concatenate([start[found.begins[held]], resumed]),
+    )
+
+
+def helpers(trace: Trace) -> Ints:
+    """Return the threads that ask for callbacks and launch nothing: a runtime's pool, which copies for others."""
+    asking = np.unique(trace.calls["thread"][_callbacks(trace)])
+    launching = np.unique(trace.calls["thread"][trace.calls["kind"] == CallKind.LAUNCH])
+    return np.setdiff1d(asking, launching).astype(np.int64)
+
+
+def _callbacks(trace: Trace) -> NDArray[np.bool_]:
+    numbers = [i for i, name in enumerate(trace.names) if name.startswith(_CALLBACKS)]
+    return np.isin(trace.calls["name"], numbers)
+
+
+def _read_backs(trace: Trace) -> _ReadBacks | None:
+    calls, callbacks = trace.calls, _callbacks(trace)
+    if callbacks.sum() < _FEWEST or not len(trace.ops):
+        return None
+    outward = trace.ops[trace.ops["kind"] == DeviceKind.COPY_TO_HOST]
+    order = np.argsort(outward["correlation"], kind="stable")
+    known = outward["correlation"][order]
+    asking = np.flatnonzero((calls["kind"] == CallKind.COPY) & (calls["thread"] != _launcher(trace)))
+    if not len(asking) or not len(known):
+        return None
+    place = np.clip(np.searchsorted(known, calls["correlation"][asking]), 0, len(known) - 1)
+    right = known[place] == calls["correlation"][asking]
+    asking, done = asking[right], outward["end"][order[place[right]]].astype(np.int64)
+    begins, ends = np.full(len(asking), -1, np.int64), np.full(len(asking), -1, np.int64)
+    for thread in np.unique(calls["thread"][asking]):
+        theirs = np.flatnonzero(calls["thread"] == thread)
+        copies = np.flatnonzero(calls["thread"][asking] == thread)
+        at = np.searchsorted(theirs, asking[copies])
+        told = np.flatnonzero(callbacks[theirs])
+        then = np.searchsorted(told, at)
+        then = np.where(then < len(told), told[np.minimum(then, max(0, len(told) - 1))] if len(told) else -1, -1)
+        near = (then > at) & (then - at <= _NEAR)
+        # Calls of this thread that come close upon each other belong to one copy.
+        apart = np.concatenate([[True], np.diff(calls["start"][theirs].astype(np.int64)) > _gap_between(calls, theirs)])
+        group = np.cumsum(apart) - 1
+        firsts = np.flatnonzero(apart)
+        lasts = np.concatenate([firsts[1:] - 1, [len(theirs) - 1]])
+        begins[copies[near]] = theirs[firsts[group[at[near]]]]
+        ends[copies[near]] = theirs[lasts[group[at[near]]]]
+    good = begins >= 0
+    return _ReadBacks(asking[good], begins[good], ends[good], done[good])
+
+
+def _gap_between(calls: NDArray[np.void], theirs: Ints) -> int:
+    """Return the time between two calls of a thread of the pool above which they belong to two tasks, nanoseconds."""
+    apart = np.diff(calls["start"][theirs].astype(np.int64))
+    return int(10 * max(1_000.0, float(np.median(apart)))) if len(apart) else 0
+
+
+def _launcher(trace: Trace) -> int:
+    launches = trace.calls["thread"][trace.calls["kind"] == CallKind.LAUNCH]
+    if not len(launches):
+        return trace.main_thread
+    threads, many = np.unique(launches, return_counts=True)
+    return int(threads[many.argmax()])
+
+
+def _with_calls(trace: Trace, threads: Ints, starts: Ints, ends: Ints) -> Trace:
+    long = ends > starts
+    made = np.zeros(int(long.sum()), trace.calls.dtype)
+    made["kind"], made["thread"] = CallKind.SYNC, threads[long]
+    made["start"], made["end"] = starts[long], ends[long]
+    made["process"] = trace.calls["process"][0]
+    made["name"] = len(trace.names)
+    # No record has these numbers, so no operation is taken for theirs.
+    made["correlation"] = np.iinfo(np.uint32).max - np.arange(len(made))
+    calls = np.concatenate([trace.calls, made])
+    calls = calls[np.argsort(calls["start"], kind="stable")]
+    return trace._replace(calls=calls, names=(*trace.names, NAME))

@@ -1,0 +1,74 @@
+"""Programs that wait by callbacks and copy through a pool of threads, as XLA does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cudadoctor.attribution.profile.by_callback import NAME, helpers, with_waits
+from cudadoctor.attribution.profile.model import build, tidy
+from cudadoctor.attribution.profile.trace import CallKind, Trace
+from tests.attribution.profile import xla
+from tests.attribution.profile.build import Machine, loop, traced, wall
+from tests.attribution.profile.programs import read_back
+from tests.attribution.profile.test_causes import judged
+
+
+def waits(trace: Trace) -> np.ndarray:
+    made = with_waits(tidy(trace))
+    return made.calls[made.calls["name"] == made.names.index(NAME)] if NAME in made.names else made.calls[:0]
+
+
+@pytest.mark.parametrize("name", xla.PLANTED)
+def test_a_planted_cause_is_first_and_its_saving_is_that_of_the_fixed_program(name: str) -> None:
+    cause, slow, fixed = xla.PLANTED[name]
+    found = judged(slow)
+    assert found.unknown == ""
+    assert [each.id for each in found.causes][:1] == [cause]
+    assert found.causes[0].confidence == "supported"
+    saved = (wall(slow) - wall(fixed)) / 1e9
+    assert found.causes[0].what_if.run_saved_s == pytest.approx(saved, rel=0.15)
+
+
+@pytest.mark.parametrize("name", xla.PLANTED)
+def test_a_fixed_program_is_not_accused_of_what_was_fixed(name: str) -> None:
+    cause, _, fixed = xla.PLANTED[name]
+    assert cause not in [each.id for each in judged(fixed).causes]
+
+
+def test_each_read_back_has_two_waits_that_end_when_the_threads_were_told() -> None:
+    found = waits(traced(loop(xla.read_back, 100), noise=0.0))
+    pool, main = found[np.isin(found["thread"], xla.POOL)], found[~np.isin(found["thread"], xla.POOL)]
+    assert len(pool) == len(main) == pytest.approx(99, abs=1)
+    assert set(found["kind"].tolist()) == {CallKind.SYNC}
+    # 35 + 2 + 2 µs of kernels and a hop, less what is launched meanwhile; then the copy, and twice a hop.
+    assert float(np.median(main["end"] - main["start"])) / 1e3 == pytest.approx(2 * xla.HOP_US, rel=0.15)
+    assert float(np.median(pool["end"] - pool["start"])) / 1e3 == pytest.approx(xla.HOP_US + 25, rel=0.3)
+
+
+def test_a_thread_that_goes_on_meanwhile_does_not_wait() -> None:
+    """As `copy_to_host_async` does it: the value is asked for later."""
+
+    def ahead(m: Machine, number: int) -> None:
+        xla.execute(m, 35, 2, 2)
+        begin = m.now[m.thread]
+        xla.value_of(m, number)
+        m.now[m.thread] = begin
+
+    assert not len(waits(traced(loop(ahead, 100))))
+
+
+def test_programs_without_callbacks_are_left_as_they_are() -> None:
+    trace = tidy(traced(loop(read_back, 50)))
+    assert with_waits(trace) is trace
+    assert not len(helpers(trace))
+
+
+def test_a_pool_that_hands_back_with_its_last_call_is_one_lane_with_the_thread_it_copies_for() -> None:
+    trace = tidy(traced(loop(xla.constants, 100)))
+    assert sorted(helpers(trace).tolist()) == sorted(xla.POOL)
+    assert len(build(trace).lanes) == 1
+
+
+def test_an_array_that_is_made_in_each_step_is_the_host_s_work_and_no_pageable_copy() -> None:
+    assert [each.id for each in judged(loop(xla.made_there, 100)).causes] == ["host-bound-not-gpu"]
