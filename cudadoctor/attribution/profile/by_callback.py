@@ -4,7 +4,8 @@ XLA waits like that (`cuLaunchHostFunc`), so a trace of `float(loss)` in JAX hol
 blocks. What happens is read off the order: when the kernels are done, a thread of the runtime's pool is told and asks
 for the copy; when that is done, another is told, and the thread that launches goes on. Both waits are put in as calls,
 so that all that follows sees what the program does. How long a thread takes to be told is measured on the first of
-them. A wait without a read-back (`block_until_ready`) leaves no such order, and is not seen.
+them. A wait without a read-back (`block_until_ready`) leaves no such order: there the launching thread calls nothing
+until an operation is done, nor does another, goes on soon after, and used the processor for a part of that time only.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cudadoctor.attribution.profile.trace import CallKind, DeviceKind, Trace
+from cudadoctor.attribution.profile.trace import CallKind, DeviceKind, Doing, Trace
 
 Ints = NDArray[np.int64]
 
@@ -25,6 +26,14 @@ _NEAR = 4
 """Calls of the copying thread between the copy and the function that shall be called after it."""
 _LONGEST_WAY = 1_000_000
 """Nanoseconds: a copy that is asked for later than this after the kernels were done did not wait for them."""
+_AROUND = 25_000_000
+"""CPU times are read every 15 to 20 ms."""
+_SHORTEST_WAIT = 20_000
+_AT_WORK = 0.7
+"""A thread that used the processor for more than this part of the time worked, whatever ended meanwhile."""
+_LONGEST_HOPS = 500_000
+"""One that goes on later than this after the operation was done waited for something else."""
+_SAMPLES_AROUND, _OFTEN = 50_000_000, 0.25
 _HOPS = 2
 """Threads that are told one after the other before the waiting one is: one of the driver's, and one of the pool."""
 
@@ -43,6 +52,12 @@ class _ReadBacks(NamedTuple):
 
 def with_waits(trace: Trace) -> Trace:
     """Return the trace with a call for each wait that ended by a callback; `trace` is taken as tidy."""
+    if _callbacks(trace).sum() < _FEWEST or not len(trace.ops):
+        return trace
+    return _with_plain_waits(_with_read_backs(trace))
+
+
+def _with_read_backs(trace: Trace) -> Trace:
     found = _read_backs(trace)
     if found is None:
         return trace
@@ -74,6 +89,41 @@ def with_waits(trace: Trace) -> Trace:
     )
 
 
+def _with_plain_waits(trace: Trace) -> Trace:
+    launcher = _launcher(trace)
+    mine = trace.calls[trace.calls["thread"] == launcher]
+    used = trace.cpu[trace.cpu["thread"] == launcher]
+    if len(used) < _FEWEST or len(mine) < _FEWEST:
+        return trace
+    ends = np.sort(trace.ops["end"].astype(np.int64))
+    begin, resumed = mine["end"][:-1].astype(np.int64), mine["start"][1:].astype(np.int64)
+    place = np.searchsorted(ends, resumed, side="right") - 1
+    done = np.where(place >= 0, ends[np.maximum(place, 0)], 0)
+    at, cpu = used["at"].astype(np.float64), used["cpu"].astype(np.float64)
+    low, high = np.maximum(begin - _AROUND, at[0]), np.minimum(resumed + _AROUND, at[-1])
+    share = (np.interp(high, at, cpu) - np.interp(low, at, cpu)) / np.maximum(high - low, 1.0)
+    own = np.clip(share, 0.0, 1.0) * (resumed - begin)
+    told = resumed - own.astype(np.int64)
+    waited = (done > begin) & (resumed - begin >= _SHORTEST_WAIT) & (share <= _AT_WORK) & (told - done <= _LONGEST_HOPS)
+    waited &= ~_waits_for_others(trace, launcher, begin, resumed)
+    others = np.sort(trace.calls["start"][trace.calls["thread"] != launcher].astype(np.int64))
+    waited &= np.searchsorted(others, begin) == np.searchsorted(others, resumed)
+    if waited.sum() < _FEWEST:
+        return trace
+    return _with_calls(trace, np.full(int(waited.sum()), launcher), begin[waited], np.maximum(told, done)[waited])
+
+
+def _waits_for_others(trace: Trace, thread: int, begin: Ints, end: Ints) -> NDArray[np.bool_]:
+    """Say in and around which spans a thread was often seen sleeping, reading or compiling."""
+    mine = trace.samples[trace.samples["thread"] == thread]
+    at = mine["at"].astype(np.int64)
+    other = np.concatenate([[0], np.cumsum(mine["doing"] != Doing.PYTHON)])
+    low = np.searchsorted(at, begin - _SAMPLES_AROUND)
+    high = np.searchsorted(at, end + _SAMPLES_AROUND)
+    made: NDArray[np.bool_] = other[high] - other[low] > _OFTEN * (high - low)
+    return made
+
+
 def helpers(trace: Trace) -> Ints:
     """Return the threads that ask for callbacks and launch nothing: a runtime's pool, which copies for others."""
     asking = np.unique(trace.calls["thread"][_callbacks(trace)])
@@ -88,8 +138,6 @@ def _callbacks(trace: Trace) -> NDArray[np.bool_]:
 
 def _read_backs(trace: Trace) -> _ReadBacks | None:
     calls, callbacks = trace.calls, _callbacks(trace)
-    if callbacks.sum() < _FEWEST or not len(trace.ops):
-        return None
     outward = trace.ops[trace.ops["kind"] == DeviceKind.COPY_TO_HOST]
     order = np.argsort(outward["correlation"], kind="stable")
     known = outward["correlation"][order]
@@ -139,9 +187,10 @@ def _with_calls(trace: Trace, threads: Ints, starts: Ints, ends: Ints) -> Trace:
     made["kind"], made["thread"] = CallKind.SYNC, threads[long]
     made["start"], made["end"] = starts[long], ends[long]
     made["process"] = trace.calls["process"][0]
-    made["name"] = len(trace.names)
+    names = trace.names if NAME in trace.names else (*trace.names, NAME)
+    made["name"] = names.index(NAME)
     # No record has these numbers, so no operation is taken for theirs.
-    made["correlation"] = np.iinfo(np.uint32).max - np.arange(len(made))
+    made["correlation"] = np.iinfo(np.uint32).max - len(trace.calls) - np.arange(len(made))
     calls = np.concatenate([trace.calls, made])
     calls = calls[np.argsort(calls["start"], kind="stable")]
-    return trace._replace(calls=calls, names=(*trace.names, NAME))
+    return trace._replace(calls=calls, names=names)

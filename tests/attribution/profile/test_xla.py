@@ -58,6 +58,25 @@ def test_a_thread_that_goes_on_meanwhile_does_not_wait() -> None:
     assert not len(waits(traced(loop(ahead, 100))))
 
 
+def test_a_wait_without_a_read_back_is_seen_by_the_processor_that_is_not_used() -> None:
+    assert len(waits(traced(loop(xla.synced, 3000)))) == pytest.approx(2700, abs=300)
+    for step in (xla.busy, xla.sleeps):
+        assert len(waits(traced(loop(step, 300)))) <= 12, step
+    without = traced(loop(xla.synced, 3000))
+    assert not len(waits(without._replace(cpu=without.cpu[:0])))
+
+
+def test_programs_that_work_or_sleep_with_the_same_calls_are_told_so() -> None:
+    assert [each.id for each in judged(loop(xla.busy, 300)).causes] == ["host-bound-not-gpu"]
+    assert [each.id for each in judged(loop(xla.sleeps, 300)).causes] == ["dataloader-bound"]
+
+
+def test_a_wait_for_a_long_kernel_is_no_cause() -> None:
+    found = judged(loop(xla.long_and_synced, 200))
+    assert found.causes == ()
+    assert found.busy
+
+
 def test_programs_without_callbacks_are_left_as_they_are() -> None:
     trace = tidy(traced(loop(read_back, 50)))
     assert with_waits(trace) is trace

@@ -51,6 +51,28 @@ def not_read_back(m: Machine, _: int) -> None:
     execute(m, 35, 2, 2)
 
 
+def synced(m: Machine, _: int) -> None:
+    """As `block_until_ready` does it: no call waits, and the thread goes on when it is told."""
+    execute(m, 35, 2, 2)
+    told(m, MAIN, m.free[(0, 7)] + 2 * HOP_US * US)
+
+
+def long_and_synced(m: Machine, _: int) -> None:
+    execute(m, 4000)
+    told(m, MAIN, m.free[(0, 7)] + 2 * HOP_US * US)
+
+
+def busy(m: Machine, _: int) -> None:
+    """The host is at work for longer than the device, with the same calls."""
+    execute(m, 35, 2, 2)
+    m.python(600)
+
+
+def sleeps(m: Machine, _: int) -> None:
+    execute(m, 35, 2, 2)
+    m.sleep(600)
+
+
 def constants(m: Machine, number: int) -> None:
     """Each operation of an expression by itself, two of them with a number that is brought to the device."""
     for kernel in range(5):
@@ -87,6 +109,7 @@ def made_there(m: Machine, number: int) -> None:
 
 PLANTED: dict[str, tuple[str, Program, Program]] = {
     "read-back": ("readback-every-step", loop(read_back), loop(not_read_back)),
+    "sync": ("sync-every-step", loop(synced, 3000), loop(not_read_back, 3000)),
     "constants": ("launch-bound-small-work", loop(constants), loop(compiled)),
     "staged": ("pageable-transfer", loop(staged, 200), loop(filled_ahead, 200)),
 }
