@@ -176,6 +176,8 @@ PLANTED = (
         second=("host-bound-not-gpu", "pageable-transfer"),
     ),
     Planted(name="sync-every-step/numba", fix="waits once, at the end"),
+    Planted(name="sync-every-step/torch", fix="waits once, at the end"),
+    Planted(name="sync-every-step/jax", fix="waits once, at the end"),
     Planted(name="readback-every-step/numba", fix="reads every hundredth probe", second=("sync-every-step",)),
     Planted(name="readback-every-step/torch", fix="reads every 500th norm", second=("sync-every-step",)),
     Planted(name="readback-every-step/jax", fix="keeps losses on the device", second=("sync-every-step",)),
@@ -212,6 +214,7 @@ PLANTED = (
         fix="24 worker threads",
         tiny={"SIZE": "1"},
     ),
+    Planted(name="dataloader-bound/jax", fix="16 threads fetch ahead"),
     Planted(name="dataloader-bound/torch", fix="12 worker processes"),
     Planted(
         name="storage-bound/numba",
@@ -219,6 +222,7 @@ PLANTED = (
         second=("pageable-transfer", "dataloader-bound"),
         instead=("dataloader-bound",),
     ),
+    Planted(name="host-bound-not-gpu/jax", fix="the winds computed before"),
     Planted(name="host-bound-not-gpu/numba", fix="all rates computed before, by NumPy"),
     Planted(
         name="host-bound-not-gpu/torch",
@@ -251,6 +255,7 @@ TWINS = (
         why="a thousand small kernels a launch",
         only_gpu="captures a CUDA graph",
     ),
+    Twin(name="harmless/jax_loss_each_step", why="the device is busy for milliseconds a step"),
     Twin(name="harmless/jax_large_products", why="products of large matrices"),
     Twin(name="harmless/cupy_temporaries", why="temporaries come from the pool"),
 )
