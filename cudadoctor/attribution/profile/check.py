@@ -3,7 +3,8 @@
 A run that was not traced but in which the moments were noted when launches and copies begin makes the same calls in the
 same order. So what the steady steps take is known there, and start-up, which differs from run to run by more than most
 causes cost, does not blur it. The span that is compared begins with the first such call of the steady steps and ends
-with the first one after all that they put on a device is done or, where there is none, with the program.
+with the first one after all that they put on a device is done; where there is none, with the last one of all or, if
+much is still to do then, with the program.
 
 Untraced runs differ from each other, on a busy machine by tenths. The replay must come within 5 % of one of them, or
 lie between two that are not far apart.
@@ -33,6 +34,10 @@ _MOST_APART = 0.2
 
 _MOST_DIFFERENT = 0.002
 """Runs may differ by this part in how often they call; then calls are counted from the nearer end."""
+
+_LEFT = 0.05
+"""Where devices are done this soon after the last of the calls, of the steps' time, the steps end with it: what comes
+after it is the end of the program, and the tracer's."""
 
 
 class Checked(NamedTuple):
@@ -123,6 +128,8 @@ def _steps(model: Model, control: Control, found: Found, played: WholeRun) -> _S
     if first >= len(marked) or last <= first:
         return None
     begin = marked[first]
+    if last == len(marked) > first + 1 and found.window[1] - calls.start[marked[-1]] <= _LEFT * np.ptp(found.window):
+        last -= 1
     end = marked[last] if last < len(marked) else None
     traced = float((calls.start[end] if end is not None else model.trace.end) - calls.start[begin])
     again = float((played.begins[end] if end is not None else played.wall) - played.begins[begin])

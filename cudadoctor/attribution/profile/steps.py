@@ -26,7 +26,8 @@ _USUAL = 4.0
 """Steps that take up to this many times the median are as long as usual."""
 _MOST_TIME = 0.7
 """Steps of a usual length shall be this part of the time between the first and the last operation."""
-_LEAST_TIME = 0.3
+_LEAST_TIME = 0.15
+"""A part that takes less is no loop of the program; compiling may take most of the time before it."""
 _OF_LIBRARIES = re.compile(r"\w+:#.*#$|aten::|autograd::|nccl[A-Z]|cub::|thrust::|cudnn|cublas|kernel at 0x")
 """XLA's passes, modules and operations; PyTorch's operators; and names that could not be read."""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cudadoctor.attribution.profile import analyse
 from cudadoctor.attribution.profile.by_callback import NAME, helpers, with_waits
 from cudadoctor.attribution.profile.model import build, tidy
-from cudadoctor.attribution.profile.trace import CallKind, Trace
+from cudadoctor.attribution.profile.trace import CallKind, DeviceKind, Trace
 from tests.attribution.profile import xla
-from tests.attribution.profile.build import Machine, loop, traced, wall
+from tests.attribution.profile.build import PEAKS, Machine, control, loop, start_up, traced, wall
 from tests.attribution.profile.programs import read_back
 from tests.attribution.profile.test_causes import judged
 
@@ -75,6 +76,25 @@ def test_a_wait_for_a_long_kernel_is_no_cause() -> None:
     found = judged(loop(xla.long_and_synced, 200))
     assert found.causes == ()
     assert found.busy
+
+
+def test_the_end_of_a_traced_program_is_not_held_against_its_steps() -> None:
+    """A step ends with the last call of all, for it begins with the read-back; then the tracer writes for 0.2 s."""
+
+    def run(m: Machine) -> None:
+        start_up(m)
+        for number in range(300):
+            xla.execute(m, 35)
+            xla.value_of(m, number)
+        m.python(200_000 if m.traced else 1_000)
+
+    trace = traced(run)
+    graphs = trace.ops.copy()
+    graphs["kind"][graphs["kind"] == DeviceKind.KERNEL] = DeviceKind.GRAPH
+    replay = analyse(trace._replace(ops=graphs), control(run, marked=True), PEAKS).replay
+    assert replay is not None
+    assert replay.compared == "steps"
+    assert abs(replay.error or 1.0) < 0.05
 
 
 def test_programs_without_callbacks_are_left_as_they_are() -> None:

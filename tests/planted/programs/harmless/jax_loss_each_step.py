@@ -6,7 +6,7 @@ import time
 import jax
 import jax.numpy as jnp
 
-STEPS = int(os.environ.get("STEPS", "150"))
+STEPS = int(os.environ.get("STEPS", "800"))
 WIDTH = int(os.environ.get("SIZE", "4096"))
 
 
