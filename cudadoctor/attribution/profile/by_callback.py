@@ -105,6 +105,7 @@ def _with_plain_waits(trace: Trace) -> Trace:
     own = np.clip(share, 0.0, 1.0) * (resumed - begin)
     told = resumed - own.astype(np.int64)
     waited = (done > begin) & (resumed - begin >= _SHORTEST_WAIT) & (share <= _AT_WORK) & (told - done <= _LONGEST_HOPS)
+    waited &= high > low  # where no reading is near, nothing is known
     waited &= ~_waits_for_others(trace, launcher, begin, resumed)
     others = np.sort(trace.calls["start"][trace.calls["thread"] != launcher].astype(np.int64))
     waited &= np.searchsorted(others, begin) == np.searchsorted(others, resumed)

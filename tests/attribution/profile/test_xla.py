@@ -65,6 +65,9 @@ def test_a_wait_without_a_read_back_is_seen_by_the_processor_that_is_not_used() 
         assert len(waits(traced(loop(step, 300)))) <= 12, step
     without = traced(loop(xla.synced, 3000))
     assert not len(waits(without._replace(cpu=without.cpu[:0])))
+    later = without.cpu.copy()
+    later["at"] += 10**10  # read only when all is over: nothing is known of the time before
+    assert not len(waits(without._replace(cpu=later)))
 
 
 def test_programs_that_work_or_sleep_with_the_same_calls_are_told_so() -> None:
