@@ -258,10 +258,11 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """What a known delay, added to each call of one class, did to the program's wall time.
+    """What a known delay of `added_us`, added to `count` calls of one class, did to the program's wall time.
 
-    `slope` is wall time gained over delay added: about 1 for calls on the critical path, 0 for calls that something
-    else hides. `low` and `high` hold it (95 %).
+    About every second block of the calls was delayed, and is compared with those that were not. `slope` is wall time
+    gained over delay added: about 1 for calls on the critical path, 0 for calls that something else hides. `low` and
+    `high` hold it (95 %).
     """
 
     calls: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from cudadoctor.facts.explanation import ClockReading, Violation
@@ -13,6 +14,7 @@ from cudadoctor.gpu.worker import Worker
 TASK = "cudadoctor.gpu.clock_readings:work"
 
 _KEPT = 400
+_MOST_GENERATIONS = 30
 
 
 class ClockWatch:
@@ -42,7 +44,7 @@ class ClockWatch:
         self._marks.append((time.monotonic(), during))
 
     def ours(self, pid: int) -> None:
-        """Say that a process on the GPU is the measured program itself."""
+        """Say that a process on the GPU is the measured program itself; what it starts is its own, too."""
         self._ours.add(pid)
 
     def readings(self) -> tuple[ClockReading, ...]:
@@ -75,7 +77,21 @@ class ClockWatch:
     def _collect(self, worker: Worker) -> None:
         for message in worker:
             if message.get("kind") == "reading":
+                self._ours |= {pid for pid in message["pids"] or () if _descends(pid, self._ours)}
                 self._messages.append(message)
+
+
+def _descends(pid: int, ancestors: set[int], proc: Path = Path("/proc")) -> bool:
+    """Say whether a process is one of these, or was started by one of them or by what they started."""
+    for _ in range(_MOST_GENERATIONS):
+        if pid in ancestors:
+            return True
+        try:
+            # The name, in parentheses, may hold anything; after it come the state and the parent. Source: proc(5).
+            pid = int((proc / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            return False
+    return False
 
 
 def _during(marks: Sequence[tuple[float, str]], at: float) -> str:

@@ -12,6 +12,7 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
 from cudadoctor.gpu.cupti import pool, tracing
 from cudadoctor.profile.sampler import Sampler
@@ -41,7 +42,7 @@ def begin(folder: str) -> None:
         memory, layout = pool.open_pool(made.fileno())
     config = next(text for text in pool.texts(memory, layout) if text["kind"] == "config")
     writer = pool.Writer(memory, layout)
-    name = " ".join(os.path.basename(each) for each in sys.orig_argv[:3])
+    name = " ".join(_named(sys.orig_argv))
     thread = threading.get_native_id()
     writer.tell("process", pid=os.getpid(), thread=thread, python=sys.version.split()[0], name=name)
     try:
@@ -75,3 +76,11 @@ def write_template(folder: str, data: bytes) -> None:
 def pools(folder: str) -> list[str]:
     """Return the pools of the processes that traced themselves."""
     return sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.startswith(_POOL))
+
+
+def _named(command: list[str]) -> Iterator[str]:
+    """Yield the words that name a command of Python: up to its script or module, or up to `-c`."""
+    for place, word in enumerate(command):
+        yield os.path.basename(word)
+        if word == "-c" or (place and not word.startswith("-")):
+            return

@@ -39,10 +39,11 @@ class Asked(NamedTuple):
 
 
 class Delay(NamedTuple):
-    """Calls of the driver API, by their ids, that are to take so much longer, nanoseconds."""
+    """Calls of the driver API, by their ids, that take `ns` longer in half of the blocks of so many calls."""
 
     ids: tuple[int, ...]
     ns: int
+    block: int
 
 
 class Mark(NamedTuple):
@@ -116,7 +117,7 @@ def run(
         layout: Of the pool.
         native: The tracer's callbacks, None for an untraced run.
         libraries: Paths of libcupti, the best first.
-        instead: Instead of tracing, delay some calls, or note when they begin.
+        instead: Instead of tracing, note when some calls begin, and delay them or not.
         limit_s: Seconds after which the program is told to end (SIGTERM, and SIGKILL 5 s later); None is no limit.
         started: Told the process's number.
 
@@ -167,8 +168,9 @@ def _config(native: NativeCode | None, instead: Delay | Mark | None) -> dict[str
         return {"what": "nothing"}
     if instead is None:
         return {"what": "trace"}
-    delay = instead.ns if isinstance(instead, Delay) else 0
-    return {"what": "delay" if delay else "mark", "ids": list(instead.ids), "delay": delay}
+    if isinstance(instead, Mark):
+        return {"what": "mark", "ids": list(instead.ids), "delay": (0, 1)}
+    return {"what": "delay", "ids": list(instead.ids), "delay": (instead.ns, instead.block)}
 
 
 def _pool(path: str) -> Pool:

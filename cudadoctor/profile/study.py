@@ -64,10 +64,6 @@ def study(options: Options) -> Iterator[Event]:
     for _ in range(study.runs_to_come if trace is not None and len(trace.ops) else 0):
         yield Phase("running the program again, noting only when its calls begin")
         study.marked()
-    if trace is not None and options.probe and not study.interrupted:
-        for plan in study.probes(trace):
-            yield Phase(f"running the program twice with slower {plan.calls}")
-            study.probe(plan)
     if trace is not None:
         yield Phase(f"reading {sum(count.count for count in study.tracer.records)} records")
         study.analyse(trace)
@@ -76,6 +72,10 @@ def study(options: Options) -> Iterator[Event]:
                 break
             yield Phase("its runs differ: running it again, traced and untraced")
             trace = study.again(trace)
+    if trace is not None and options.probe and not study.interrupted:
+        for plan in study.probes(trace):
+            yield Phase(f"running the program with slower {plan.calls}")
+            study.probe(plan)
     yield Finished(study.profile(study.tracer), trace, study.interrupted)
 
 
@@ -209,24 +209,21 @@ class _Study:
 
     def probes(self, trace: Trace) -> list[probe.Plan]:
         """Return what to probe."""
-        ran, wall = self.run_traced, self.controls[-1].wall_ns
-        if ran is None or wall is None:
+        ran = self.run_traced
+        if ran is None:
             return []
-        found = probe.plans(trace, driver_calls(ran.pool.memory, ran.pool.layout), wall)
+        steps = None if self.analysis is None else self.analysis.steps
+        found = probe.plans(trace, driver_calls(ran.pool.memory, ran.pool.layout), steps)
         if not found:
             self.notes.append("nothing was probed: no class of calls is called often enough")
         return found
 
     def probe(self, plan: probe.Plan) -> None:
         """Run the program with delays, and keep the slope."""
-        delayed = []
         quiet = Output(subprocess.DEVNULL, subprocess.DEVNULL)
-        for ns in plan.delays:
-            ran = self._run(quiet, traced=True, instead=Delay(plan.ids, ns))
-            if ran.wall_ns is not None and ran.exit_code is not None:
-                delayed.append((ns, ran.wall_ns, count_delayed(ran.pool.memory)))
-        walls = [ran.wall_ns for ran in self._warm() if ran.wall_ns is not None]
-        found = probe.slope(plan.calls, walls, delayed)
+        ran = self._run(quiet, traced=True, instead=Delay(plan.ids, plan.delay, plan.block))
+        moments = read_marks(ran.pool.memory, ran.pool.layout)
+        found = probe.slope(plan, moments, count_delayed(ran.pool.memory))
         if found is None:
             self.notes.append(f"{plan.calls} could not be delayed")
         else:

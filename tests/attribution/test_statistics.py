@@ -12,6 +12,7 @@ from cudadoctor.attribution.statistics import (
     median,
     ordered_interval,
     paired_difference,
+    shift,
     spread,
 )
 
@@ -97,3 +98,22 @@ def test_a_difference_whose_interval_holds_zero_is_no_effect() -> None:
 def test_pairs_that_are_none_are_refused(before: list[float], after: list[float]) -> None:
     with pytest.raises(ValueError, match="equally many"):
         paired_difference(before, after)
+
+
+def test_a_shift_is_found_with_its_interval_whatever_the_distribution() -> None:
+    chance = random.Random(9)
+    hits = 0
+    for _ in range(200):
+        without = [chance.expovariate(1) for _ in range(20)]
+        with_ = [chance.expovariate(1) + 0.5 for _ in range(25)]
+        middle, interval = shift(without, with_)
+        assert interval.low <= middle <= interval.high
+        hits += interval.low <= 0.5 <= interval.high
+    assert 180 <= hits <= 199  # 95 % of them, within three standard deviations
+
+
+def test_a_shift_of_few_samples_is_between_all_differences() -> None:
+    middle, interval = shift([1.0, 2.0], [4.0])
+    assert (middle, interval.low, interval.high) == (2.5, 2.0, 3.0)
+    with pytest.raises(ValueError, match="both kinds"):
+        shift([], [1.0])

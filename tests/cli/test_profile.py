@@ -164,8 +164,9 @@ def test_a_program_that_fails_before_it_uses_the_gpu_is_not_judged(profile: Any,
 def test_a_probe_tells_whether_launches_matter(profile: Any) -> None:
     section = profile("--probe", "--format", "json", "launches.py").document["facts"]["profile"]
     found = {each["calls"]: each for each in section["probes"]}
-    assert found["launches"]["count"] == 3000
-    assert found["launches"]["high"] > 0.5  # on the critical path, whatever else this machine does
+    assert 1000 < found["launches"]["count"] < 2000  # about half of 3000
+    assert found["launches"]["low"] > 0.5
+    assert 0.8 < found["launches"]["slope"] < 1.2
 
 
 def test_elsewhere_than_on_linux_it_says_so(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
+
+import pytest
 
 from cudadoctor.gpu.clock_watch import ClockWatch
 
@@ -23,3 +27,22 @@ def test_readings_may_be_asked_for_twice_and_say_the_same() -> None:
         (None, 1, "gpu-copied"),
     ]
     assert watch.readings() == first
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="parents are read from /proc")
+def test_what_the_program_starts_is_no_neighbour() -> None:
+    inner = "import os; print(os.getpid()); input()"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], text=True, **pipes) as ours:
+        assert ours.stdout is not None
+        grandchild = int(ours.stdout.readline())
+        watch = ClockWatch(None)
+        watch.ours(ours.pid)
+        watch.mark("run")
+        at = watch._marks[0][0] + 1
+        one = reading(at) | {"pids": [ours.pid, grandchild, 1]}
+        watch._collect([one])  # type: ignore[arg-type]
+        ours.communicate("\n", timeout=20)
+        watch._collect([one])  # type: ignore[arg-type]
+    assert [each.other_processes for each in watch.readings()] == [1, 1]

@@ -12,6 +12,7 @@ import pytest
 from cudadoctor.attribution.profile.trace import CallKind, DeviceKind, Doing, Memory, SyncKind, Trace
 from cudadoctor.gpu.cupti import pool
 from cudadoctor.gpu.cupti.callbacks import compile_callbacks
+from cudadoctor.profile import offspring
 from cudadoctor.profile.decode import decode, read_marks, taken_over
 from cudadoctor.profile.reading import read_run
 from cudadoctor.profile.runs import Asked, Delay, Mark, Output, Ran, run
@@ -233,25 +234,30 @@ waits()
     assert used[1] - used[0] > 4 * (used[3] - used[2])
 
 
-def test_calls_can_be_delayed(tmp_path: Path, fake_driver: FakeDriver) -> None:
+def test_calls_of_half_of_the_blocks_return_later(tmp_path: Path, fake_driver: FakeDriver) -> None:
     script = tmp_path / "program.py"
     script.write_text(PRETEND + "for i in range(400):\n    launch(host=1000, device=0)\n")
-    walls = {}
-    for delay_ns in (0, 500_000):
-        layout = pool.Layout.within(16)
-        with variables(FAKE_CUPTI=str(fake_driver.cupti)):
-            ran = run(
-                Asked("script", str(script), ()),
-                Output(subprocess.DEVNULL, subprocess.DEVNULL),
-                layout=layout,
-                native=compile_callbacks(layout),
-                libraries=[str(fake_driver.cupti)],
-                instead=Delay((307,), delay_ns) if delay_ns else Delay((17,), 1),
-                limit_s=30,
-            )
-        walls[delay_ns] = ran.wall_ns or 0
-        assert pool.delayed(ran.pool.memory) == (400 if delay_ns else 0)
-    assert walls[500_000] - walls[0] > 0.9 * 400 * 500_000
+    layout = pool.Layout.within(16)
+    with variables(FAKE_CUPTI=str(fake_driver.cupti)):
+        ran = run(
+            Asked("script", str(script), ()),
+            Output(subprocess.DEVNULL, subprocess.DEVNULL),
+            layout=layout,
+            native=compile_callbacks(layout),
+            libraries=[str(fake_driver.cupti)],
+            instead=Delay((307,), 500_000, 10),
+            limit_s=30,
+        )
+    held = pool.delays(40)
+    assert pool.delayed(ran.pool.memory) == 10 * sum(held)
+    moments = read_marks(ran.pool.memory, ran.pool.layout)
+    assert moments is not None
+    assert len(moments) == 400
+    lengths = np.diff(moments[::10])
+    with_delay = [length for length, late in zip(lengths, held, strict=False) if late]
+    without = [length for length, late in zip(lengths, held, strict=False) if not late]
+    assert min(with_delay) >= 10 * 500_000
+    assert sorted(without)[len(without) // 2] < 10 * 500_000 / 2
 
 
 def test_python_processes_that_a_program_starts_are_traced_too(tmp_path: Path, fake_driver: FakeDriver) -> None:
@@ -324,3 +330,16 @@ def test_a_table_of_calls_that_is_full_is_said(tmp_path: Path, fake_driver: Fake
     assert trace.complete_until == trace.calls["end"].max() < trace.end
     assert trace.dropped
     assert len(trace.ops) == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (["/usr/bin/python3", "-c", "print(1)\nprint(2)", "x"], "python3 -c"),
+        (["/usr/bin/python3", "-B", "-c", "from multiprocessing.spawn import spawn_main"], "python3 -B -c"),
+        (["python3", "-u", "/home/me/train.py", "--key", "secret"], "python3 -u train.py"),
+        (["python3", "-m", "train", "secret"], "python3 -m train"),
+    ],
+)
+def test_a_process_is_named_without_its_arguments_and_its_code(command: list[str], name: str) -> None:
+    assert " ".join(offspring._named(command)) == name

@@ -1,8 +1,9 @@
 """Which causes of a profiled program clear the thresholds, and how sure that is: from the facts alone.
 
-A cause must save at least 5 % of the program's time, and more than twice its own error; the lead cause 25 %. What is
-explained by a cause before it is left out: it must save 5 % once those are gone, too. Double precision on a card that
-is good at it is only remarked on: whether the program needs it is for its author to say.
+A cause must save at least 5 % of the program's time, at the low end of its interval too, and more than twice its own
+error; the lead cause 25 %. What is explained by a cause before it is left out: it must save 5 % once those are gone,
+too. Double precision on a card that is good at it is only remarked on: whether the program needs it is for its author
+to say.
 
 Where the runs of a program differ by more than 5 %, nothing is predicted. A cause that would cost a quarter even if the
 replay were wrong by all of that difference still stands out, and is named as possible, without a figure.
@@ -33,14 +34,15 @@ HIDDEN = 0.2
 
 Confidence = Literal["proven", "supported", "possible"]
 
-# What a probe of a class of calls speaks for: with the calls made longer, these causes cost more.
-_PROBED = {
-    "launch-bound-small-work": "launch",
-    "small-transfers": "copy",
-    "readback-every-step": "copy",
-    "sync-every-step": "sync",
-    "allocation-in-loop": "allocate",
+PROBED = {
+    "launch-bound-small-work": "launches",
+    "small-transfers": "copies",
+    "readback-every-step": "copies",
+    "sync-every-step": "waits",
+    "allocation-in-loop": "allocations",
 }
+"""What a probe of a class of calls speaks for: with the calls made longer, these causes cost more."""
+
 _WARM_UPS = ("warmup-in-timing", "ptx-jit-first-run")
 # What must have the signs that it needs; for the others the what-if alone makes it possible.
 _NEEDS_SIGNS = (
@@ -146,7 +148,8 @@ def _judged(profile: Profile, what_if: WhatIf) -> Cause | None:
     if what_if.now_ms <= 0:
         return None
     share, error = what_if.saved_ms / what_if.now_ms, max(0.0, what_if.saved_ms - what_if.low_ms)
-    clears = share >= LEAST_SHARE and what_if.saved_ms > MANY_ERRORS * error
+    sure = what_if.cause in _WARM_UPS or what_if.low_ms >= LEAST_SHARE * what_if.now_ms
+    clears = share >= LEAST_SHARE and what_if.saved_ms > MANY_ERRORS * error and sure
     if not clears or what_if.further_ms < LEAST_SHARE * what_if.now_ms:
         return None
     if not what_if.fits and what_if.cause in _NEEDS_SIGNS:
@@ -184,4 +187,4 @@ def _is_remark(cause: Cause) -> bool:
 
 
 def _probe_of(profile: Profile, cause: str) -> Probe | None:
-    return next((probe for probe in profile.probes if probe.calls == _PROBED.get(cause)), None)
+    return next((probe for probe in profile.probes if probe.calls == PROBED.get(cause)), None)

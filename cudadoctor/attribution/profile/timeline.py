@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cudadoctor.attribution.profile import by_callback
+from cudadoctor.attribution.profile.model import tidy
 from cudadoctor.attribution.profile.strip import CALL_NAMES, issuing_thread, strip
 from cudadoctor.attribution.profile.trace import CallKind, DeviceKind, Memory, Trace
 from cudadoctor.facts.profile import Steps
@@ -53,7 +55,8 @@ class _Cut(NamedTuple):
 
 
 def timeline(trace: Trace, steps: Steps | None = None) -> Timeline:
-    """Return what to draw of a trace; `steps` says where the steady steps are."""
+    """Return what to draw of a trace; `steps` says where the steady steps are. Waits are drawn however they ended."""
+    trace = by_callback.with_waits(tidy(trace))
     return Timeline(strip=strip(trace), excerpt=_excerpt(trace, steps) if len(trace.ops) else None)
 
 

@@ -23,7 +23,8 @@ _ARGUMENTS_AT, _RESULT_AT, _WORD_AT, _CORRELATION_AT = 16, 24, 56, 64
 def source(layout: pool.Layout, machine: str) -> str:
     """Return the callbacks of calls in LLVM's language.
 
-    `delay(user, domain, id, data)` spins for the delay in the pool before a call begins (its site is 0), and counts.
+    `delay(user, domain, id, data)` notes the moment in which a call begins (its site is 0). Before the call returns it
+    spins for the delay in the pool and counts, in those blocks of calls that `pool.delays` names.
     `mark(user, domain, id, data)` notes the moment in which a call begins.
     `call(user, domain, id, data)` keeps the moment in which a call begins in the word that CUPTI keeps for it, and
     writes a record of the call when it ends.
@@ -34,9 +35,25 @@ entry:
   %time = alloca [2 x i64]
   %site = load i32, ptr %data
   %enters = icmp eq i32 %site, 0
-  br i1 %enters, label %begin, label %leave
-begin:
   %pool = call i64 @pool()
+  %word_at = getelementptr i8, ptr %data, i64 {_WORD_AT}
+  %word = load ptr, ptr %word_at
+  br i1 %enters, label %begin, label %end
+begin:
+  %noted = call i64 @note(i64 %pool, ptr %time)
+  store i64 %noted, ptr %word
+  ret void
+end:
+  %number = load i64, ptr %word
+  %block_address = add i64 %pool, {pool.DELAY_BLOCK_AT}
+  %block_at = inttoptr i64 %block_address to ptr
+  %block_calls = load i64, ptr %block_at
+  %block = udiv i64 %number, %block_calls
+  %mixed = mul i64 %block, {pool.DELAY_MIX}
+  %top = lshr i64 %mixed, 63
+  %delays = icmp ne i64 %top, 0
+  br i1 %delays, label %hold, label %leave
+hold:
   %delay_address = add i64 %pool, {pool.DELAY_NS_AT}
   %delay_at = inttoptr i64 %delay_address to ptr
   %wanted = load i64, ptr %delay_at
@@ -64,13 +81,21 @@ entry:
   br i1 %enters, label %begin, label %leave
 begin:
   %pool = call i64 @pool()
+  %ignored = call i64 @note(i64 %pool, ptr %time)
+  br label %leave
+leave:
+  ret void
+}}
+
+define internal i64 @note(i64 %pool, ptr %time) {{
+entry:
   %moment = call i64 @now(i64 %pool, ptr %time)
   %count_address = add i64 %pool, {pool.MARKED_AT}
   %count_at = inttoptr i64 %count_address to ptr
   %number = atomicrmw add ptr %count_at, i64 1 seq_cst
   %fits = icmp ult i64 %number, {layout.marks}
-  br i1 %fits, label %note, label %leave
-note:
+  br i1 %fits, label %keep, label %leave
+keep:
   %offset = mul i64 %number, {pool.MARK_BYTES}
   %in_pool = add i64 %offset, {layout.slots_at}
   %address = add i64 %pool, %in_pool
@@ -78,7 +103,7 @@ note:
   store i64 %moment, ptr %at
   br label %leave
 leave:
-  ret void
+  ret i64 %number
 }}
 
 define void @call(ptr %user, i32 %domain, i32 %id, ptr %data) {{

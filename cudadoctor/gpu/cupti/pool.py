@@ -46,7 +46,10 @@ MAGIC_AT, TAKEN_AT, SLOTS_AT, RECORDS_AT, NAMES_USED_AT, NAMES_LOST_AT = 0, 8, 1
 NEXT_RECORD_AT, TEXT_USED_AT, SAMPLES_USED_AT, COMPLETED_AT = 48, 56, 64, 72
 CODE_SIZE_AT, REQUESTED_CODE_AT, COMPLETED_CODE_AT, DELAY_CODE_AT = 80, 88, 96, 104
 CLOCK_AT, DELAY_NS_AT, DELAYED_AT, MARKED_AT, MARK_CODE_AT = 112, 120, 128, 136, 144
-CALLED_AT, CALL_CODE_AT, STAMP_AT = 152, 160, 168
+CALLED_AT, CALL_CODE_AT, STAMP_AT, DELAY_BLOCK_AT = 152, 160, 168, 176
+
+DELAY_MIX = 0x9E3779B97F4A7C15
+"""2**64 over the golden ratio: the top bit of its multiples is set for half of them, without a period."""
 
 CODE_AT, CODE_BYTES = PAGE, 16 * PAGE
 TABLE_AT = CODE_AT + CODE_BYTES
@@ -114,6 +117,11 @@ def native_code(memory: mmap.mmap) -> NativeCode | None:
     (mark_at,), (call_at,) = (struct.unpack_from("<Q", memory, at) for at in (MARK_CODE_AT, CALL_CODE_AT))
     code = memory[CODE_AT : CODE_AT + size]
     return NativeCode(code, requested_at, completed_at, delay_at, mark_at, call_at) if size else None
+
+
+def delays(blocks: int) -> list[bool]:
+    """Return in which blocks of calls, numbered from 0, calls are delayed."""
+    return [bool(number * DELAY_MIX >> 63 & 1) for number in range(blocks)]
 
 
 def delayed(memory: mmap.mmap) -> int:

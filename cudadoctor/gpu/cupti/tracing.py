@@ -111,9 +111,16 @@ def start(memory: mmap.mmap, writer: pool.Writer, libraries: list[str]) -> Traci
 
 
 def call_back(
-    memory: mmap.mmap, writer: pool.Writer, library: str, what: Literal["delay", "mark"], ids: list[int], delay_ns: int
+    memory: mmap.mmap,
+    writer: pool.Writer,
+    library: str,
+    what: Literal["delay", "mark"],
+    ids: list[int],
+    delay: tuple[int, int],
 ) -> None:
-    """Instead of tracing, delay calls of the driver API, named by their callback ids, or note when they begin.
+    """Instead of tracing, note when calls of the driver API begin, named by their callback ids, and delay some of them.
+
+    `delay` is for how many nanoseconds, and how many calls are a block that is delayed or is not.
 
     Raises:
         NotTracedError: It cannot be done; the text says why.
@@ -121,7 +128,9 @@ def call_back(
     native = pool.native_code(memory)
     if native is None:
         raise NotTracedError("there are no callbacks for this machine")
+    delay_ns, block = delay
     struct.pack_into("<Q", memory, pool.DELAY_NS_AT, delay_ns)
+    struct.pack_into("<Q", memory, pool.DELAY_BLOCK_AT, max(1, block))
     start_at = native.delay_at if what == "delay" else native.mark_at
     try:
         Cupti(library).call_back(_place(native, memory) + start_at, DRIVER_API, ids)

@@ -14,7 +14,7 @@ IDLE_NAMES = {
     "synchronizing": "host waits and wakes up",
     "allocating": "host allocates memory",
     "compiling and loading": "host compiles or loads",
-    "context": "host makes or ends the context",
+    "context": "host makes/ends context",
     "other calls": "host makes other calls",
     "Python": "host runs Python",
     "waiting": "host waits for something",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from cudadoctor.attribution.profile import analyse
-from cudadoctor.attribution.profile.causes import Judgement, judge
+from cudadoctor.attribution.profile.causes import PROBED, Judgement, judge
 from cudadoctor.attribution.profile.trace import Doing, Trace
 from cudadoctor.facts.profile import Probe, Profile, Program, Tracer
+from cudadoctor.profile.probe import CLASSES
 from tests.attribution.profile import build
 from tests.attribution.profile.build import PEAKS, control, loop, traced, wall
 from tests.attribution.profile.programs import (
@@ -165,9 +167,31 @@ def test_nothing_is_said_without_an_untraced_run_or_without_a_trace() -> None:
 )
 def test_a_probe_proves_a_cause_or_rules_it_out(slope: tuple[float, float], said: str | None) -> None:
     low, high = slope
-    probe = Probe(calls="sync", count=1600, added_us=20, slope=(low + high) / 2, low=low, high=high)
+    probe = Probe(calls="waits", count=1600, added_us=20, slope=(low + high) / 2, low=low, high=high)
     causes = judged(loop(synced), probes=(probe,)).causes
     assert [cause.confidence for cause in causes if cause.id == "sync-every-step"] == ([said] if said else [])
+
+
+def test_what_speaks_for_a_cause_is_what_can_be_probed() -> None:
+    assert set(PROBED.values()) == set(CLASSES.values())
+
+
+def test_a_saving_that_may_be_less_than_a_twentieth_names_no_cause() -> None:
+    program = loop(synced)
+    analysis = analyse(traced(program), control(program), PEAKS)
+    (found,) = [each for each in analysis.what_ifs if each.cause == "sync-every-step"]
+
+    def named(saved: float, low: float) -> bool:
+        one = msgspec.structs.replace(
+            found, saved_ms=saved * found.now_ms, low_ms=low * found.now_ms, further_ms=saved * found.now_ms
+        )
+        one_only = msgspec.structs.replace(analysis, what_ifs=(one,))
+        return bool(judge(Profile(program=PROGRAM, tracer=TRACER, analysis=one_only)).causes)
+
+    assert named(0.06, 0.052)
+    assert not named(0.06, 0.04)
+    assert not named(0.08, 0.03)  # more than twice its error is not enough, too
+    assert not named(0.049, 0.049)
 
 
 def test_python_and_waiting_are_not_told_apart_without_cpu_time() -> None:

@@ -11,6 +11,7 @@ from cudadoctor.attribution.profile.timeline import MOST_LANES, MOST_SPANS, time
 from cudadoctor.attribution.profile.trace import Trace
 from cudadoctor.facts.profile import Steps
 from cudadoctor.facts.timeline import Excerpt, Strip
+from tests.attribution.profile import xla
 from tests.attribution.profile.build import MAIN, PEAKS, Machine, control, loop, traced
 from tests.attribution.profile.programs import heavy, pageable, sleeping, synced, tiny
 
@@ -134,3 +135,13 @@ def test_a_program_that_used_no_gpu_has_a_strip_alone() -> None:
     assert all(row.device is None for row in made.strip.rows)
     empty = nothing._replace(samples=trace.samples[:0], cpu=trace.cpu[:0])
     assert [row.name for row in timeline(empty).strip.rows] == ["host"]
+
+
+def test_a_wait_that_ended_by_a_callback_is_drawn() -> None:
+    """XLA waits in no call of the driver; the thread would seem to do nothing."""
+    trace, steps = steps_of(xla.read_back, 300)
+    assert mean(timeline(trace, steps).strip, "synchronizing", None) > 0.3
+    found = timeline(trace, steps).excerpt
+    assert found is not None
+    main = next(place for place, lane in enumerate(found.lanes) if lane.main)
+    assert any(span.lane == main and span.kind == "synchronizing" for span in found.spans)
