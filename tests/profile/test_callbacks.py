@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import platform
 import re
 import struct
 import threading
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from cudadoctor.gpu.cupti import callbacks, pool, tracing
+from cudadoctor.gpu.cupti import callbacks, pool, thread_number, tracing
 from cudadoctor.gpu.cupti.callback_source import TRIPLES, source
 from cudadoctor.gpu.cupti.callbacks import NoNativeCodeError, compile_callbacks, compile_source
 from cudadoctor.gpu.cupti.pool import NativeCode
@@ -154,6 +155,59 @@ def test_of_numbers_of_32_bits_only_these_are_taken(loaded: tuple[mmap.mmap, Nat
     thread = threading.get_native_id()
     told = struct.unpack_from("<QQIIIIQ", memory, LAYOUT.calls_at)
     assert told == (77, 77, 307, thread, 4321, 700, 0xABCDEF0123456789)
+
+
+def test_the_number_of_a_thread_is_read_where_the_c_library_keeps_it(loaded: tuple[mmap.mmap, NativeCode, int]) -> None:
+    memory, native, code = loaded
+    library = ctypes.CDLL(None)
+    place = thread_number.place_in_self(library)
+    if platform.libc_ver()[0] == "glibc":
+        assert place > 0
+    oneself = ctypes.cast(library.pthread_self, ctypes.c_void_p).value
+    call, word = _callback(code + native.call_at), ctypes.c_uint64()
+    data = bytearray(72)
+    struct.pack_into("<Q", data, 56, ctypes.addressof(word))
+    result = ctypes.c_uint32()
+    struct.pack_into("<QQ", data, 16, 0, ctypes.addressof(result))
+    struct.pack_into("<I", data, 0, 1)
+    ends = (ctypes.c_char * len(data)).from_buffer(data)
+    threads = []
+
+    def work() -> None:
+        threads.append(threading.get_native_id())
+        call(None, 1, 307, ctypes.addressof(ends))
+
+    (before,) = struct.unpack_from("<Q", memory, pool.CALLED_AT)
+    for where in (place, 0):
+        struct.pack_into("<QQ", memory, pool.SELF_AT, oneself, where)
+        for _ in range(3):
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+    told = [
+        struct.unpack_from("<I", memory, LAYOUT.calls_at + pool.CALL_BYTES * (before + number) + 20)[0]
+        for number in range(6)
+    ]
+    assert told == threads
+
+
+def test_where_no_thread_has_its_number_the_kernel_is_asked() -> None:
+    class Library:
+        """One whose `pthread_self` points to nothing of a thread."""
+
+        memory = (ctypes.c_int32 * 300)(*range(1 << 28, (1 << 28) + 300))
+
+    class Function:
+        restype: Any = None
+
+        def __call__(self) -> int:
+            return ctypes.addressof(Library.memory)
+
+    library: Any = Library()
+    library.pthread_self = Function()
+    assert thread_number.place_in_self(library) == 0
+    Library.memory[5] = threading.get_native_id()
+    assert thread_number.place_in_self(library) == 0  # one thread's number is not every thread's
 
 
 def test_no_mark_is_lost_between_threads(loaded: tuple[mmap.mmap, NativeCode, int]) -> None:

@@ -134,11 +134,10 @@ note:
   %id_address = add i64 %address, 16
   %id_at = inttoptr i64 %id_address to ptr
   store i32 %id, ptr %id_at
-  %thread = call i64 asm sideeffect "{gettid}", "{registers}"(i64 {gettid_number})
-  %short_thread = trunc i64 %thread to i32
+  %thread = call i32 @thread(i64 %pool)
   %thread_address = add i64 %address, 20
   %thread_at = inttoptr i64 %thread_address to ptr
-  store i32 %short_thread, ptr %thread_at
+  store i32 %thread, ptr %thread_at
   %correlation_from = getelementptr i8, ptr %data, i64 {_CORRELATION_AT}
   %correlation = load i32, ptr %correlation_from
   %correlation_address = add i64 %address, 24
@@ -169,6 +168,29 @@ close:
   br label %leave
 leave:
   ret void
+}}
+
+define internal i32 @thread(i64 %pool) {{
+entry:
+  %offset_address = add i64 %pool, {pool.TID_IN_SELF_AT}
+  %offset_at = inttoptr i64 %offset_address to ptr
+  %offset = load i64, ptr %offset_at
+  %known = icmp ne i64 %offset, 0
+  br i1 %known, label %read, label %ask
+read:
+  %self_address = add i64 %pool, {pool.SELF_AT}
+  %self_at = inttoptr i64 %self_address to ptr
+  %self_number = load i64, ptr %self_at
+  %self = inttoptr i64 %self_number to ptr
+  %here = call i64 %self()
+  %tid_address = add i64 %here, %offset
+  %tid_at = inttoptr i64 %tid_address to ptr
+  %kept = load i32, ptr %tid_at
+  ret i32 %kept
+ask:
+  %asked = call i64 asm sideeffect "{gettid}", "{registers}"(i64 {gettid_number})
+  %number = trunc i64 %asked to i32
+  ret i32 %number
 }}
 
 define internal i64 @stamp(i64 %pool, ptr %time) {{

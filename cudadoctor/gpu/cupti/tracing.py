@@ -11,7 +11,7 @@ import time
 from ctypes import c_size_t, c_void_p
 from typing import Literal
 
-from cudadoctor.gpu.cupti import pool
+from cudadoctor.gpu.cupti import pool, thread_number
 from cudadoctor.gpu.cupti.binding import DRIVER_API, KINDS, LAST, NEEDED, Cupti, CuptiError
 from cudadoctor.gpu.cupti.callback_source import ALIGNMENT
 
@@ -140,9 +140,12 @@ def call_back(
 
 
 def _place(native: pool.NativeCode, memory: mmap.mmap) -> int:
-    """Put the callbacks into this process, tell them the clock, and return the address of their code."""
-    clock = ctypes.cast(ctypes.CDLL(None).clock_gettime, c_void_p).value or 0
+    """Put the callbacks into this process, tell them the clock and threads, and return the address of their code."""
+    library = ctypes.CDLL(None)
+    clock = ctypes.cast(library.clock_gettime, c_void_p).value or 0
     struct.pack_into("<Q", memory, pool.CLOCK_AT, clock)
+    oneself = ctypes.cast(library.pthread_self, c_void_p).value or 0
+    struct.pack_into("<QQ", memory, pool.SELF_AT, oneself, thread_number.place_in_self(library))
     # CUPTI may write until the process is gone, so the pool is never unmapped.
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(memory))
     return _load_code(native.code, ctypes.addressof(ctypes.c_char.from_buffer(memory)))

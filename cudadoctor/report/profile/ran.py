@@ -114,7 +114,7 @@ def probe_sentence(probe: Probe) -> str:
     else:
         means = "that leaves it open whether they matter"
     return (
-        f"{probe.calls}: {probe.added_us:.3g} µs more in each of {probe.count:,} calls made the run longer by "
+        f"{probe.calls}: {seconds(probe.added_us / 1e6)} more in each of {probe.count:,} calls made the run longer by "
         f"{probe.slope:.2f} of what was added (95 %: {probe.low:.2f} to {probe.high:.2f}); {means}"
     )
 
