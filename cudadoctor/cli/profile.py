@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -39,7 +39,7 @@ def profile(
     ] = False,
     trace: Annotated[
         str | None,
-        typer.Option("--trace", metavar="FILE", help="Write the timeline for ui.perfetto.dev."),
+        typer.Option("--trace", metavar="FILE", help="Write the timeline for ui.perfetto.dev; .gz packs it."),
     ] = None,
     no_tracer: Annotated[
         bool, typer.Option("--no-tracer", help="Only run the program and watch the GPU through NVML.")
@@ -211,9 +211,19 @@ def _write_trace(path: str, trace: object) -> None:
         print(f"cudadoctor: nothing was traced, so {path} was not written", file=sys.stderr)
         return
     try:
-        write_pieces(path, trace_events(trace))
+        pieces = trace_events(trace)
+        write_pieces(path, _gzipped(pieces) if path.endswith(".gz") else pieces)
     except OSError as error:
         print(f"cudadoctor: cannot write {path}: {error.strerror}", file=sys.stderr)
+
+
+def _gzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    import zlib
+
+    packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
+    for piece in pieces:
+        yield packer.compress(piece)
+    yield packer.flush()
 
 
 def _tell(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import subprocess
@@ -61,7 +62,7 @@ def profile(fake_driver: FakeDriver, tmp_path: Path) -> Any:
 
 
 def test_launches_are_named_with_their_figures(profile: Any, tmp_path: Path) -> None:
-    trace, saved = tmp_path / "trace.json", tmp_path / "saved.json"
+    trace, saved = tmp_path / "trace.json.gz", tmp_path / "saved.json"
     ended = profile("--format", "json", "--trace", str(trace), "--save", str(saved), "launches.py", "a", "--b")
     assert ended.code == 0
     assert "hello ['a', '--b']" in ended.err  # standard output is the document's
@@ -81,7 +82,7 @@ def test_launches_are_named_with_their_figures(profile: Any, tmp_path: Path) -> 
         assert parts == pytest.approx(breakdown["wall_ms"], rel=1e-6)
     if not analysis["replay"]["why_no_what_if"]:  # a busy machine may run the program at another speed each time
         assert found["findings"][0]["id"] == "launch-bound-small-work"
-    events = json.loads(trace.read_text())["traceEvents"]
+    events = json.loads(gzip.decompress(trace.read_bytes()))["traceEvents"]
     assert sum(event.get("name") == "tiny" and event["ph"] == "X" for event in events) == 3000
     again = profile("--facts", str(saved), "--format", "json")
     assert [each["id"] for each in again.document["findings"]] == [each["id"] for each in found["findings"]]
