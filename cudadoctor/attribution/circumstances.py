@@ -18,6 +18,8 @@ _SLOW_START = 1.2
 _LEAST_SHARE = 0.05
 _LOW_STATE = 5
 _FEW_READINGS = 3
+_BY_POWER = 0x4 | 0x80
+"""nvmlClocksEventReasonSwPowerCap and nvmlClocksThrottleReasonHwPowerBrakeSlowdown of nvml.h."""
 _NEAR_PEAK = 0.6
 _FAR_FROM_PEAK = 0.4
 _FIXED = ("R5", "R6", "R7")
@@ -92,6 +94,25 @@ def held_down(seen: Explanation | Profile, *words: str) -> tuple[str, float] | N
     if worst is None or worst.seconds / window < VIOLATION_SHARE:
         return None
     return worst.policy, worst.seconds / window
+
+
+def at_power_limit(profile: Profile) -> bool:
+    """Say whether power held the clocks down in most of the readings that fell into the steady steps.
+
+    Then the GPU does as much as its power allows, and time that it stands idle is not all lost: without it the clocks
+    would be lower. A reading counts from the program's start, which is the trace's to some tenths of a second.
+    """
+    steps = None if profile.analysis is None else profile.analysis.steps
+    if steps is None or not profile.readings:
+        return False
+    start = profile.readings[0].seconds
+    inside = [
+        reading.reasons
+        for reading in profile.readings
+        if reading.reasons is not None and steps.window_start_s <= reading.seconds - start <= steps.window_end_s
+    ]
+    held = sum(bool(reasons & _BY_POWER) for reasons in inside)
+    return len(inside) >= _FEW_READINGS and held > len(inside) / 2
 
 
 def is_want_of_work(policy: str) -> bool:

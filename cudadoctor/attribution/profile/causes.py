@@ -2,8 +2,9 @@
 
 A cause must save at least 5 % of the program's time, at the low end of its interval too, and more than twice its own
 error; the lead cause 25 %. What is explained by a cause before it is left out: it must save 5 % once those are gone,
-too. Double precision on a card that is good at it is only remarked on: whether the program needs it is for its author
-to say.
+too. On a GPU that its power limit holds down for most of the time, what fills its gaps must save a quarter: its clocks
+would sink, and less be gained than is predicted. Double precision on a card that is good at it is only remarked on:
+whether the program needs it is for its author to say.
 
 Where the runs of a program differ by more than 5 %, nothing is predicted. A cause that would cost a quarter even if the
 replay were wrong by all of that difference still stands out, and is named as possible, without a figure.
@@ -17,6 +18,7 @@ from typing import Literal
 
 import msgspec
 
+from cudadoctor.attribution.circumstances import at_power_limit
 from cudadoctor.facts.profile import Analysis, Breakdown, Probe, Profile, Steps, Suspect, WhatIf
 
 LEAST_SHARE = 0.05
@@ -52,6 +54,9 @@ _NEEDS_SIGNS = (
     "transfer-bound",
     "pageable-transfer",
 )
+
+
+_OF_KERNELS = ("low-occupancy-grid", "fp64-on-consumer-gpu", "uncoalesced-access")
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +157,8 @@ def _judged(profile: Profile, what_if: WhatIf) -> Cause | None:
     clears = share >= LEAST_SHARE and what_if.saved_ms > MANY_ERRORS * error and sure
     if not clears or what_if.further_ms < LEAST_SHARE * what_if.now_ms:
         return None
+    if share < LEAD_SHARE and _fills_gaps(what_if) and at_power_limit(profile):
+        return None
     if not what_if.fits and what_if.cause in _NEEDS_SIGNS:
         return None
     probe = _probe_of(profile, what_if.cause)
@@ -180,6 +187,11 @@ def _is_beside_the_warm_up(what_ifs: Sequence[WhatIf], steps: Steps, what_if: Wh
         return False
     steps_s = steps.count * (steps.median_ms or 0.0) / 1e3
     return what_if.run_saved_s < LEAST_SHARE * (once_s + steps_s)
+
+
+def _fills_gaps(what_if: WhatIf) -> bool:
+    """Say whether what is saved is time in which the device stands idle between kernels that stay as they are."""
+    return what_if.scope == "step" and what_if.cause not in _OF_KERNELS
 
 
 def _is_remark(cause: Cause) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cudadoctor.attribution.circumstances import at_power_limit
 from cudadoctor.attribution.profile.causes import Cause, Judgement, judge
 from cudadoctor.facts.profile import Breakdown, Profile
 from cudadoctor.findings import Finding, Severity
@@ -92,12 +93,14 @@ def _without_lead(judgement: Judgement) -> str:
     stepped = analysis is not None and analysis.steps.found_by != "none"
     of = "a step" if stepped else "the time from the first to the last GPU work"
     if judgement.busy:
-        return f"Nothing is wrong: kernels take {100 * share:.0f} % of {of}, and no cause costs 5 % of it."
+        return f"Nothing is wrong: kernels take {100 * share:.0f} % of {of}, and no cause is sure to cost 5 % of it."
     most = _most_idle(steady)
     idle = f"; for {_percent(most[1])} the GPU waits while the {most[0]}" if most is not None else ""
     smaller = [cause for cause in judgement.causes if cause.share >= 0.05]
     told = " and ".join(f"{cause.id} {ms(cause.what_if.saved_ms)} ({100 * cause.share:.0f} %)" for cause in smaller[:2])
     costs = f" What costs something: {told}." if told else ""
+    if at_power_limit(judgement.profile):
+        costs += " The GPU is at its power limit: with fewer gaps its clocks would be lower."
     return f"No single cause costs a quarter: kernels take {_percent(share)} of {of}{idle}.{costs}"
 
 

@@ -6,8 +6,8 @@ import time
 import jax
 import jax.numpy as jnp
 
-STEPS = int(os.environ.get("STEPS", "240"))
-WIDTH = int(os.environ.get("SIZE", "6144"))
+STEPS = int(os.environ.get("STEPS", "800"))
+WIDTH = int(os.environ.get("SIZE", "4096"))
 
 
 def loss(layers, rows, goal):
