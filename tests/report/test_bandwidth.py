@@ -11,7 +11,7 @@ import pytest
 from cudadoctor.facts.bandwidth import SkippedMeasurement
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.machine import Machine
-from cudadoctor.findings import Diagnosis
+from cudadoctor.findings import Diagnosis, SkippedRule
 from cudadoctor.report.bandwidth import bandwidth_lines, bandwidth_sentence
 from cudadoctor.report.bandwidth.names import duration
 from cudadoctor.report.markdown import render_markdown
@@ -262,3 +262,12 @@ def test_the_answer_counts_only_what_was_verified_against_a_rate_that_is_known()
     assert "not judged" in bandwidth_sentence(everything(expected=link(0.0)), ())
     unverified = everything(results=(result("h2d_pinned", 54.95, verified=False),))
     assert bandwidth_sentence(unverified, ()).startswith("No pinned copy could be reported")
+
+
+def test_slow_copies_that_cannot_be_judged_are_not_said_to_be_as_they_should() -> None:
+    reason = "this virtual machine hides the path above the GPU"
+    slow = everything(results=(result("h2d_pinned", 22.0), result("d2h_pinned", 22.1)))
+    told = bandwidth_sentence(slow, (), (SkippedRule("bandwidth-below-link", reason),))
+    assert told == f"Pinned copies reach 22.0 GB/s to the device and 22.1 GB/s from the device; not judged: {reason}."
+    assert "as it should" not in told
+    assert "what it should" in bandwidth_sentence(everything(), (), (SkippedRule("shared-uplink", "one GPU"),))

@@ -90,8 +90,19 @@ def test_a_good_gen3_link_is_fine_at_10_2_gb_per_s() -> None:
     assert ids(b.bandwidth(9.9, 10.2, **gen3)) == ["bandwidth-below-link"]
 
 
-def test_small_copies_are_not_judged() -> None:
-    assert ids(b.bandwidth(3.0, 3.0, size_bytes=2**16)) == []
+def test_small_copies_are_not_judged_and_it_says_so() -> None:
+    findings, skipped = diagnose(b.machine(bandwidth=b.bandwidth(3.0, 3.0, size_bytes=2**16)))
+    assert findings == ()
+    assert "with copies of 64 KiB" in {skip.rule: skip.reason for skip in skipped}["bandwidth-below-link"]
+
+
+def test_copies_that_a_slow_link_made_small_are_judged_by_the_time_they_take() -> None:
+    assert ids(b.bandwidth(2.0, 2.0, size_bytes=8 * 2**20)) == ["bandwidth-below-link"]
+
+
+def test_small_copies_that_are_fast_all_the_same_need_no_excuse() -> None:
+    findings, skipped = diagnose(b.machine(bandwidth=b.bandwidth(size_bytes=2**20)))
+    assert (findings, [skip for skip in skipped if skip.rule == "bandwidth-below-link"]) == ((), [])
 
 
 def test_a_degraded_link_explains_low_bandwidth() -> None:
