@@ -92,8 +92,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     `numba` asks for what a numba user gets, which takes the time of importing it.
 
-    `gpus` are CUDA's indices of those that copy all at once, and to one another, if there are two or more; the buffers
-    for it take `peer_bytes`.
+    `gpus` are CUDA's indices of those that copy each alone, all at once, and to one another, if there are two or more;
+    the buffers for it take `peer_bytes`.
 
     Most of the time goes into making and comparing patterns on the host, whatever the link does. So the kinds besides
     `MAIN_KEYS` are no larger than `extra_bytes`.

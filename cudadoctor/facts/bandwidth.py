@@ -154,9 +154,10 @@ class Bandwidth(Section, frozen=True, kw_only=True):
     """One run of the bandwidth measurement on one GPU.
 
     `cut_short` is the call in which the driver hung or died, if it did, and `interrupted` says whether Ctrl-C ended the
-    run; what had been measured before stands. `together` are pinned copies of this and the other GPUs made all at once,
-    one result a GPU; `peers` copies between GPUs. `near` and `far` are pinned copies with host memory on the GPU's own
-    NUMA node and on the one that is farthest from it: pages that were placed there, found there, and then registered.
+    run; what had been measured before stands. `alone` are pinned copies of this and the other GPUs, one GPU after the
+    other, and `together` the same copies made all at once, one result a GPU; `peers` are copies between GPUs. `near`
+    and `far` are pinned copies with host memory on the GPU's own NUMA node and on the one that is farthest from it:
+    pages that were placed there, found there, and then registered.
     """
 
     device: int
@@ -173,6 +174,7 @@ class Bandwidth(Section, frozen=True, kw_only=True):
     curves: tuple[SizeCurve, ...] = ()
     latencies: tuple[Latency, ...] = ()
     together: tuple[BandwidthResult, ...] = ()
+    alone: tuple[BandwidthResult, ...] = ()
     peers: tuple[PeerResult, ...] = ()
     near: tuple[BandwidthResult, ...] = ()
     far: tuple[BandwidthResult, ...] = ()

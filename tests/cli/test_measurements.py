@@ -98,7 +98,8 @@ def test_full_measures_several_gpus_together_but_none_that_is_busy(doctor: Docto
     run = doctor("bandwidth", "--full", "--format", "json", env=environment)
     assert run.code == 0
     measured = run.document["facts"]["bandwidth"]
-    assert [result["device"] for result in measured["together"]] == [0, 2, 0, 2]
+    for group in ("alone", "together"):
+        assert [result["device"] for result in measured[group]] == [0, 2, 0, 2]
     assert {(peer["source"], peer["target"]) for peer in measured["peers"]} == {(0, 2), (2, 0)}
 
 

@@ -398,6 +398,12 @@ def test_gpus_that_share_an_uplink_are_noted_and_the_port_named() -> None:
     assert b.only(b.machine(bandwidth=less, pci=b.pci(*cards))).severity is Severity.WARNING
 
 
+def test_a_gpu_that_is_slow_alone_too_is_not_taken_for_one_that_shares() -> None:
+    measured = change(b.bandwidth(), together=at_once(54.0, 3.1))
+    assert b.only(b.machine(bandwidth=measured)).id == "shared-uplink"
+    assert b.ids(b.machine(bandwidth=change(measured, alone=at_once(54.9, 3.2)))) == []
+
+
 @pytest.mark.parametrize("rates", [(54.0, 54.8), (54.9,), ()])
 def test_gpus_that_are_as_fast_together_as_alone_share_nothing(rates: tuple[float, ...]) -> None:
     assert b.ids(with_bandwidth(H200, change(measured_on(H200), together=at_once(*rates)))) == []
