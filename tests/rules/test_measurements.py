@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from cudadoctor.facts.bandwidth import Bandwidth, SkippedMeasurement
+from cudadoctor.facts.race import PretrainedEpoch
 from cudadoctor.findings import Severity
 from cudadoctor.rules.diagnose import diagnose
 from tests.rules import build as b
@@ -133,6 +136,7 @@ def test_a_measurement_that_was_skipped_for_another_reason_is_none() -> None:
 # race
 
 CPU = b.lane("cpu-fast", "cpu", (0.287, 0.0840))
+PRETRAINED = PretrainedEpoch(layer=1, epoch=1, error=92.3, seconds=0.3)
 
 
 def race_ids(*lanes) -> list[str]:
@@ -198,6 +202,18 @@ def test_lanes_of_another_network_are_not_judged_and_the_rule_says_so() -> None:
     findings, skipped = diagnose(b.machine(bandwidth=b.bandwidth(), race=other))
     assert findings == ()
     assert [skip.rule for skip in skipped] == ["device-sources-disagree", "race-lanes-disagree", *PROFILED]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"hidden": "sigmoid"}, {"lanes": (CPU, b.lane("gpu", "gpu:0", (2.0, 0.8), pretraining=(PRETRAINED,)))}],
+    ids=["sigmoid", "pretrained"],
+)
+def test_bands_of_rectified_units_are_not_held_against_others(change: dict[str, Any]) -> None:
+    other = b.msgspec.structs.replace(b.race(CPU, b.lane("gpu", "gpu:0", (2.0, 0.8))), **change)
+    findings, skipped = diagnose(b.machine(race=other))
+    assert "race-lanes-disagree" not in [found.id for found in findings]
+    assert "race-lanes-disagree" in [skip.rule for skip in skipped]
 
 
 def test_a_race_on_a_machine_without_a_gpu_keeps_its_own_findings() -> None:
