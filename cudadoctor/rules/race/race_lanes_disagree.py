@@ -58,8 +58,8 @@ def race_lanes_disagree(race: Race) -> Iterator[Finding]:
     sizes = (race.layers, race.batch_size, race.minibatches_per_epoch)
     if sizes != NETWORK or race.hidden != "relu" or any(lane.pretraining for lane in (cpu, *gpus)):
         raise CannotJudgeError(
-            "how far lanes may differ is known only for 784-300-10 rectified units without pretraining, minibatches of 64 "
-            "and 732 an epoch"
+            "how far lanes may differ is known only for 784-300-10 rectified units that were not pretrained, and 732 "
+            "minibatches of 64 an epoch"
         )
     for lane in gpus:
         if any("changes the training" in note for note in lane.notes):
