@@ -40,6 +40,7 @@ _STAND_ALONE = frozenset(
         "ptx-jit-first-run",
         "cpu-baseline-blas",
         "cpu-threads-oversubscribed",
+        "gpu-lost-while-measured",
         "bandwidth-not-verified",
         "bandwidth-below-link",
         "low-power-state",

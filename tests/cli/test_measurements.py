@@ -152,6 +152,15 @@ def test_what_arrived_wrong_is_not_reported(doctor: Doctor, fake_driver: FakeDri
     assert "h2d_pageable" not in [result["key"] for result in run.document["facts"]["bandwidth"]["results"]]
 
 
+@pytest.mark.parametrize("call", ["cuMemcpyDtoHAsync_v2", "cuStreamSynchronize"])
+def test_a_gpu_that_is_lost_in_the_middle_is_a_finding(doctor: Doctor, fake_driver: FakeDriver, call: str) -> None:
+    environment = fake_driver.scenario(memory_allocatable_bytes=2**20, error_in=f"{call}:719")
+    run = doctor("bandwidth", "--quick", "--format", "json", env=environment)
+    assert run.code == 1
+    assert run.ids == ["gpu-lost-while-measured"]
+    assert "CUDA_ERROR_LAUNCH_FAILED" in run.document["findings"][0]["summary"]
+
+
 def test_a_card_that_hangs_in_a_copy_does_not_hang_the_measurement(doctor: Doctor, fake_driver: FakeDriver) -> None:
     environment = fake_driver.scenario(memory_allocatable_bytes=2**25, hang_in="cuMemcpyHtoD_v2")
     run = doctor("bandwidth", "--format", "json", "--timeout", "2", env=environment)

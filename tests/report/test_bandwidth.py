@@ -271,3 +271,10 @@ def test_slow_copies_that_cannot_be_judged_are_not_said_to_be_as_they_should() -
     assert told == f"Pinned copies reach 22.0 GB/s to the device and 22.1 GB/s from the device; not judged: {reason}."
     assert "as it should" not in told
     assert "what it should" in bandwidth_sentence(everything(), (), (SkippedRule("shared-uplink", "one GPU"),))
+
+
+def test_one_direction_is_not_taken_for_both() -> None:
+    told = bandwidth_sentence(everything(results=(result("h2d_pinned", 54.95),)), ())
+    assert told.startswith(
+        "The link carries what it should in the one direction that was measured: pinned copies reach 55."
+    )

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from cudadoctor.facts.bandwidth import Bandwidth, SkippedMeasurement
+from cudadoctor.facts.base import Missing
 from cudadoctor.facts.race import PretrainedEpoch
 from cudadoctor.findings import Severity
 from cudadoctor.rules.diagnose import diagnose
@@ -64,6 +65,52 @@ def test_a_hop_above_the_gpu_that_lost_lanes_is_named() -> None:
 def test_a_hop_above_the_gpu_that_never_had_more_lanes_is_not_degraded() -> None:
     slow = b.bandwidth(6.8, 6.8, expected=b.link(7.875, hop="0000:00:01.0", generation=5, width=2))
     assert ids(slow, pci=hops(16, 2)) == ["pcie-chipset-lanes"]
+
+
+# gpu-lost-while-measured
+
+
+def skipped(code: int, name: str, key: str = "d2h_pinned") -> SkippedMeasurement:
+    return SkippedMeasurement(key=key, device=0, reason=f"cuMemcpyDtoHAsync_v2 failed with {name} ({code}): why")
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "word", "confidence"),
+    [
+        (214, "CUDA_ERROR_ECC_UNCORRECTABLE", "memory", "proven"),
+        (719, "CUDA_ERROR_LAUNCH_FAILED", "the driver failed", "supported"),
+        (999, "CUDA_ERROR_UNKNOWN", "the driver failed", "supported"),
+    ],
+)
+def test_a_gpu_that_fails_in_the_middle_is_an_error(code: int, name: str, word: str, confidence: str) -> None:
+    gone = (skipped(code, name), skipped(code, name, "d2d_local"))
+    found = b.only(b.machine(bandwidth=b.bandwidth(skipped=gone)))
+    assert (found.id, found.severity, found.confidence) == ("gpu-lost-while-measured", Severity.ERROR, confidence)
+    assert f"{name}, " not in found.summary
+    assert "d2h_pinned, and 1 more kinds" in found.summary
+    assert word in found.cause
+
+
+@pytest.mark.parametrize(
+    "skip",
+    [
+        skipped(2, "CUDA_ERROR_OUT_OF_MEMORY"),
+        skipped(801, "CUDA_ERROR_NOT_SUPPORTED"),
+        SkippedMeasurement(key="numa", device=0, reason="this machine has one NUMA node"),
+    ],
+    ids=["memory", "not supported", "does not apply"],
+)
+def test_what_could_not_be_measured_for_another_reason_is_no_lost_gpu(skip: SkippedMeasurement) -> None:
+    assert ids(b.bandwidth(skipped=(skip,))) == []
+
+
+def test_a_gpu_that_nvml_lost_is_one_though_no_copy_failed() -> None:
+    measured = b.bandwidth()
+    assert measured.link_under_load is not None
+    gone = Missing("nvmlDeviceGetCurrPcieLinkWidth answered NVML_ERROR_GPU_IS_LOST")
+    load = msgspec.structs.replace(measured.link_under_load, width=gone)
+    found = b.only(b.machine(bandwidth=msgspec.structs.replace(measured, link_under_load=load)))
+    assert (found.id, found.confidence) == ("gpu-lost-while-measured", "proven")
 
 
 # bandwidth-below-link

@@ -37,7 +37,8 @@ def bandwidth_sentence(bandwidth: Bandwidth, findings: Sequence[Finding], skippe
     if unjudged is not None:
         return f"Pinned copies reach {speeds}; not judged: {unjudged.reason}."
     share = min(result.gb_per_s for result in copies) / bandwidth.expected.gb_per_s
+    where = "" if len(copies) == len(found) else " in the one direction that was measured"
     return (
-        f"The link carries what it should: pinned copies reach {speeds}, "
+        f"The link carries what it should{where}: pinned copies reach {speeds}, "
         f"{100 * share:.0f} % or more of the {bandwidth.expected.gb_per_s:.1f} GB/s line rate of the narrowest hop."
     )
