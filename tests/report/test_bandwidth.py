@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import random
 import re
 from typing import Any
 
@@ -14,6 +16,7 @@ from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Diagnosis, SkippedRule
 from cudadoctor.report.bandwidth import bandwidth_lines, bandwidth_sentence
 from cudadoctor.report.bandwidth.names import duration
+from cudadoctor.report.bandwidth.table import interval_percent
 from cudadoctor.report.markdown import render_markdown
 from cudadoctor.report.terminal import render_terminal, to_text
 from tests.report.full_bandwidth import RATES, curve, everything, peers, result
@@ -278,3 +281,17 @@ def test_one_direction_is_not_taken_for_both() -> None:
     assert told.startswith(
         "The link carries what it should in the one direction that was measured: pinned copies reach 55."
     )
+
+
+def test_lowest_and_highest_are_an_interval_of_the_median_that_says_how_sure_it_is() -> None:
+    assert "From lowest to highest is the 75 % interval of the median, or more." in " ".join(shown().split())
+    one = everything(results=(result("h2d_pinned", 54.95, samples_gb_per_s=(54.95,)),))
+    assert "interval of the median" not in " ".join("\n".join(bandwidth_lines(one)).split())
+
+
+@pytest.mark.parametrize("samples", [3, 5])
+def test_the_interval_holds_the_median_as_often_as_it_says(samples: int) -> None:
+    generator = random.Random(samples)
+    runs = [[generator.expovariate(1.0) for _ in range(samples)] for _ in range(4000)]
+    held = sum(min(run) <= math.log(2) <= max(run) for run in runs)
+    assert 100 * held / len(runs) == pytest.approx(interval_percent(samples), abs=2.0)
