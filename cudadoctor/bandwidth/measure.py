@@ -118,6 +118,7 @@ def run(
             near=tuple(record.nodes["near"]),
             far=tuple(record.nodes["far"]),
             link_errors=record.errors,
+            parameters=options.plan.parameters,
             seconds=time.monotonic() - began,
             cut_short=None if struck is not None else _cut_short(worker.ending, reason),
             interrupted=struck is not None,

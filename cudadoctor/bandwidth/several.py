@@ -14,8 +14,8 @@ import msgspec
 
 from cudadoctor.attribution.statistics import median
 from cudadoctor.bandwidth.patterns import fill
-from cudadoctor.bandwidth.plan import Plan
-from cudadoctor.bandwidth.transfers import WARM_UPS, Step, Transfer, rate
+from cudadoctor.bandwidth.plan import WARM_UPS, Plan
+from cudadoctor.bandwidth.transfers import Step, Transfer, rate
 from cudadoctor.bandwidth.workspace import Workspace, open_workspace
 from cudadoctor.facts.bandwidth import BandwidthResult, PeerResult
 from cudadoctor.gpu.driver_api import Driver, DriverError

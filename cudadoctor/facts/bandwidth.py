@@ -150,6 +150,28 @@ class LinkUnderLoad(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
 
 
+class Parameters(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run was asked to measure; a result says for itself where its size or its copies were others.
+
+    One of the `samples` is `copies` queued copies after `warm_ups`, or `pageable_copies` of those that block the host
+    after `blocking_warm_ups`. `size_bytes` is that of the main kinds, `extra_bytes` that of the others, `peer_bytes`
+    that of several GPUs, and `curve_bytes` the largest of the curves; None for what was not asked for. A stream is held
+    for `hold_bound_s` at most. `gpus` were to be measured together.
+    """
+
+    samples: int
+    copies: int
+    pageable_copies: int
+    warm_ups: int
+    blocking_warm_ups: int
+    hold_bound_s: float
+    size_bytes: int
+    extra_bytes: int
+    peer_bytes: int | None = None
+    curve_bytes: int | None = None
+    gpus: tuple[int, ...] = ()
+
+
 class Bandwidth(Section, frozen=True, kw_only=True):
     """One run of the bandwidth measurement on one GPU.
 
@@ -179,6 +201,7 @@ class Bandwidth(Section, frozen=True, kw_only=True):
     near: tuple[BandwidthResult, ...] = ()
     far: tuple[BandwidthResult, ...] = ()
     link_errors: LinkErrors | None = None
+    parameters: Parameters | None = None
 
     def result(self, key: str) -> BandwidthResult | None:
         """Return the first measurement with that key, or None."""

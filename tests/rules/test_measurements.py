@@ -224,6 +224,13 @@ def test_a_failed_lane_beside_one_that_finished_on_the_same_device_is_a_warning(
     assert (finding.id, finding.severity) == ("race-lane-failed", Severity.WARNING)
 
 
+def test_pretraining_at_too_high_a_rate_is_not_the_machine_s_fault() -> None:
+    reason = "DivergedError: pretraining of layer 1 diverged in epoch 1: a learning rate of 5 is too high; try 0.001"
+    found = b.only(b.machine(race=b.race(b.lane("cpu-fast", "cpu", state="failed", reason=reason))))
+    assert (found.id, found.severity) == ("race-lane-failed", Severity.WARNING)
+    assert "lower learning rate" in found.fix.text
+
+
 def test_an_interrupted_lane_is_no_finding() -> None:
     assert race_ids(CPU, b.lane("gpu-fused", "gpu:0", state="interrupted", reason="Ctrl-C")) == []
 
