@@ -74,7 +74,7 @@ def diagnose(machine: Machine, command: str = "check") -> Diagnosis:
     return Diagnosis(
         command=command,
         version=__version__,
-        status=status(judged, findings),
+        status=status(judged, findings, skipped),
         findings=findings,
         skipped=skipped,
         facts=machine,

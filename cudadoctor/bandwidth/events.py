@@ -42,6 +42,12 @@ class Timed(msgspec.Struct, frozen=True):
     latency: Latency
 
 
+class MeasuredAlone(msgspec.Struct, frozen=True):
+    """One GPU of several is done while the others rested."""
+
+    result: BandwidthResult
+
+
 class MeasuredTogether(msgspec.Struct, frozen=True):
     """One GPU of several that copied at once is done."""
 
@@ -83,6 +89,7 @@ Event = (
     | Measured
     | Curved
     | Timed
+    | MeasuredAlone
     | MeasuredTogether
     | MeasuredPeer
     | MeasuredOnNode

@@ -11,10 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
+from cudadoctor.bandwidth.plan import HOLD_BOUND_S
 from cudadoctor.gpu.driver_api import Driver, DriverError
-
-BOUND_S = 2.0
-"""The longest that a stream is held: queueing twenty copies takes less than a millisecond."""
 
 KERNEL = "hold_stream"
 
@@ -72,12 +70,12 @@ class Hold:
         address = self._driver.device_address_of(self._flag)
         try:
             for stream in streams:
-                self._driver.launch(self._kernel, stream, address, int(BOUND_S * 1e9))
+                self._driver.launch(self._kernel, stream, address, int(HOLD_BOUND_S * 1e9))
             yield
         finally:
             flag.value = 1
-        if time.perf_counter() - started > BOUND_S:
-            self.note = f"queueing the copies took longer than the {BOUND_S:g} s for which the stream is held"
+        if time.perf_counter() - started > HOLD_BOUND_S:
+            self.note = f"queueing the copies took longer than the {HOLD_BOUND_S:g} s for which the stream is held"
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager
 from cudadoctor.bandwidth.kernels import UNIT_BYTES, Kernels, open_kernels
 from cudadoctor.bandwidth.paging import Fresh, Managed
 from cudadoctor.bandwidth.patterns import words_at
-from cudadoctor.bandwidth.plan import MAIN_KEYS, Plan
-from cudadoctor.bandwidth.transfers import WARM_UPS, During, TimingError, Transfer
+from cudadoctor.bandwidth.plan import MAIN_KEYS, WARM_UPS, Plan
+from cudadoctor.bandwidth.transfers import During, TimingError, Transfer
 from cudadoctor.bandwidth.workspace import Workspace, round_down
 from cudadoctor.gpu.driver_api import (
     ATTRIBUTE_CAN_MAP_HOST_MEMORY,

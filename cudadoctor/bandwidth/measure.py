@@ -13,6 +13,7 @@ from cudadoctor.bandwidth.events import (
     Event,
     Finished,
     Measured,
+    MeasuredAlone,
     MeasuredOnNode,
     MeasuredPeer,
     MeasuredTogether,
@@ -112,10 +113,12 @@ def run(
             curves=tuple(record.curves),
             latencies=tuple(record.latencies),
             together=tuple(record.together),
+            alone=tuple(record.alone),
             peers=tuple(record.peers),
             near=tuple(record.nodes["near"]),
             far=tuple(record.nodes["far"]),
             link_errors=record.errors,
+            parameters=options.plan.parameters,
             seconds=time.monotonic() - began,
             cut_short=None if struck is not None else _cut_short(worker.ending, reason),
             interrupted=struck is not None,
@@ -133,6 +136,7 @@ class _Record:
         self.curves: list[SizeCurve] = []
         self.latencies: list[Latency] = []
         self.together: list[BandwidthResult] = []
+        self.alone: list[BandwidthResult] = []
         self.peers: list[PeerResult] = []
         self.nodes: dict[str, list[BandwidthResult]] = {"near": [], "far": []}
         self.link: LinkUnderLoad | None = None
@@ -142,8 +146,8 @@ class _Record:
     @property
     def measured(self) -> bool:
         """Whether there is anything to keep."""
-        kept = (self.results, self.curves, self.latencies, self.together, self.peers, *self.nodes.values())
-        return any(kept)
+        copies = (self.results, self.together, self.alone, self.peers, *self.nodes.values())
+        return any((*copies, self.curves, self.latencies))
 
     def unanswered(self, plan: Plan) -> list[str]:
         """Return what was planned and neither measured nor skipped."""
@@ -167,6 +171,8 @@ class _Record:
         elif isinstance(event, Timed):
             self.latencies.append(event.latency)
             self._answered.add(event.latency.key)
+        elif isinstance(event, MeasuredAlone):
+            self.alone.append(event.result)
         elif isinstance(event, MeasuredTogether):
             self.together.append(event.result)
         elif isinstance(event, MeasuredPeer):
@@ -194,6 +200,8 @@ def _event(message: dict[str, Any]) -> Event | LinkUnderLoad | None:
         return Curved(_fitted(msgspec.convert(message["curve"], SizeCurve)))
     if kind == "latency":
         return Timed(msgspec.convert(message["latency"], Latency))
+    if kind == "alone":
+        return MeasuredAlone(msgspec.convert(message["result"], BandwidthResult))
     if kind == "together":
         return MeasuredTogether(msgspec.convert(message["result"], BandwidthResult))
     if kind == "peer":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from cudadoctor.facts.bandwidth import Parameters
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.pci import Pci
 
@@ -79,6 +80,12 @@ NUMA = "numa"
 
 DEFAULT_SIZE_BYTES = 512 * MIB
 
+WARM_UPS, BLOCKING_WARM_UPS = 4, 1
+"""Copies before those that are timed: of queued ones, and of those that block the host."""
+
+HOLD_BOUND_S = 2.0
+"""The longest that a stream is held: queueing twenty copies takes less than a millisecond."""
+
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """One run on one device.
@@ -92,8 +99,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     `numba` asks for what a numba user gets, which takes the time of importing it.
 
-    `gpus` are CUDA's indices of those that copy all at once, and to one another, if there are two or more; the buffers
-    for it take `peer_bytes`.
+    `gpus` are CUDA's indices of those that copy each alone, all at once, and to one another, if there are two or more;
+    the buffers for it take `peer_bytes`.
 
     Most of the time goes into making and comparing patterns on the host, whatever the link does. So the kinds besides
     `MAIN_KEYS` are no larger than `extra_bytes`.
@@ -125,6 +132,23 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         if self.numba:
             costs |= dict.fromkeys(NUMBA_KEYS, extra) | dict.fromkeys(NUMBA_LATENCY_KEYS, float(MIB))
         return costs
+
+    @property
+    def parameters(self) -> Parameters:
+        """What a reader of the results needs in order to measure the same again."""
+        return Parameters(
+            samples=self.samples,
+            copies=self.copies,
+            pageable_copies=self.pageable_copies,
+            warm_ups=WARM_UPS,
+            blocking_warm_ups=BLOCKING_WARM_UPS,
+            hold_bound_s=HOLD_BOUND_S,
+            size_bytes=self.size_bytes,
+            extra_bytes=min(self.size_bytes, self.extra_bytes),
+            peer_bytes=self.peer_bytes if len(self.gpus) > 1 else None,
+            curve_bytes=self.curve_bytes if self.curves else None,
+            gpus=self.gpus,
+        )
 
     @property
     def unknown(self) -> tuple[str, ...]:

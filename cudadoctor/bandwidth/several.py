@@ -1,4 +1,4 @@
-"""Several GPUs: pinned copies of all of them at once, and copies from one to another.
+"""Several GPUs: pinned copies of each alone and of all at once, and copies from one to another.
 
 Each GPU has buffers, a stream and a hold of its own. All streams are held while copies are queued, and released one
 right after the other; each GPU's rate is taken by its own events, and copies that follow keep its link busy until the
@@ -14,8 +14,8 @@ import msgspec
 
 from cudadoctor.attribution.statistics import median
 from cudadoctor.bandwidth.patterns import fill
-from cudadoctor.bandwidth.plan import Plan
-from cudadoctor.bandwidth.transfers import WARM_UPS, Step, Transfer, rate
+from cudadoctor.bandwidth.plan import WARM_UPS, Plan
+from cudadoctor.bandwidth.transfers import Step, Transfer, rate
 from cudadoctor.bandwidth.workspace import Workspace, open_workspace
 from cudadoctor.facts.bandwidth import BandwidthResult, PeerResult
 from cudadoctor.gpu.driver_api import Driver, DriverError
@@ -57,7 +57,7 @@ def open_lanes(driver: Driver, devices: Sequence[int], size_bytes: int, *, host_
 
 
 def measure_together(key: str, driver: Driver, lanes: Sequence[Lane], plan: Plan, step: Step) -> list[BandwidthResult]:
-    """Take the samples of pinned copies that all GPUs make at once; one result a GPU.
+    """Take the samples of pinned copies that these GPUs make at once, which may be one alone; one result a GPU.
 
     Raises:
         VerificationError: What arrived at one of them is not what was sent.

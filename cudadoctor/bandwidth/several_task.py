@@ -28,7 +28,7 @@ _NO_ACCESS = "cuDeviceCanAccessPeer says that GPU {mover} cannot reach the memor
 
 
 def measure_several(driver: Driver, plan: Plan, limit_s: float, reporter: Reporter) -> None:
-    """Measure all GPUs of the plan at once, and then each pair of them; what fails is skipped with its reason."""
+    """Measure each GPU of the plan alone, all at once, and each pair of them; what fails is skipped with its reason."""
 
     def step(call: str) -> AbstractContextManager[None]:
         return reporter.step(call, limit_s=limit_s)
@@ -39,11 +39,14 @@ def measure_several(driver: Driver, plan: Plan, limit_s: float, reporter: Report
                 devices = [driver.device(index) for index in plan.gpus]
                 lanes = stack.enter_context(open_lanes(driver, devices, plan.peer_bytes, host_free=available_bytes()))
         except (DriverError, NoRoomError) as error:
-            for name in (*map(together_name, TOGETHER_KEYS), *PEER_KEYS):
+            names = [several_name(key, where) for key in TOGETHER_KEYS for where in ("alone", "together")]
+            for name in (*names, *PEER_KEYS):
                 skip(reporter, name, plan.gpus[0], f"several GPUs could not be opened: {error}")
             return
         for key in TOGETHER_KEYS:
-            _measure_together(key, driver, lanes, plan, step, reporter)
+            for lane in lanes:
+                _measure_at_once("alone", key, driver, [lane], plan, step, reporter)
+            _measure_at_once("together", key, driver, lanes, plan, step, reporter)
         try:
             with step("cuMemcpyHtoD"):
                 prepare_peers(driver, lanes)
@@ -55,12 +58,15 @@ def measure_several(driver: Driver, plan: Plan, limit_s: float, reporter: Report
             _measure_pair(key, driver, source, target, plan, step, reporter)
 
 
-def together_name(key: str) -> str:
-    """Return what the copies of all GPUs at once are called where they must not be taken for those of one."""
-    return f"{key}_together"
+def several_name(key: str, where: str) -> str:
+    """Return what the copies of several GPUs are called where they must not be taken for those of the measured one."""
+    return f"{key}_{where}"
 
 
-def _measure_together(key: str, driver: Driver, lanes: list[Lane], plan: Plan, step: Step, reporter: Reporter) -> None:
+def _measure_at_once(
+    where: str, key: str, driver: Driver, lanes: list[Lane], plan: Plan, step: Step, reporter: Reporter
+) -> None:
+    """Measure some GPUs at once, and send their results as `where` says: `alone` for one, `together` for all."""
     reason = next((lane.workspace.not_pinned for lane in lanes if lane.workspace.not_pinned), "")
     try:
         results = [] if reason else measure_together(key, driver, lanes, plan, step)
@@ -69,10 +75,10 @@ def _measure_together(key: str, driver: Driver, lanes: list[Lane], plan: Plan, s
     except (DriverError, TimingError) as error:
         reason = str(error)
     if reason:
-        skip(reporter, together_name(key), lanes[0].device, reason)
+        skip(reporter, several_name(key, where), lanes[0].device, reason)
         return
     for result in results:
-        reporter.send("together", result=msgspec.to_builtins(result))
+        reporter.send(where, result=msgspec.to_builtins(result))
 
 
 def _measure_pair(

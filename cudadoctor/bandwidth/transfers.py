@@ -13,12 +13,11 @@ from contextlib import AbstractContextManager, nullcontext
 
 from cudadoctor.attribution.statistics import median
 from cudadoctor.bandwidth.patterns import Words, fill, first_difference
-from cudadoctor.bandwidth.plan import KEYS, NUMBA_KEYS, Plan
+from cudadoctor.bandwidth.plan import BLOCKING_WARM_UPS, KEYS, NUMBA_KEYS, WARM_UPS, Plan
 from cudadoctor.bandwidth.workspace import SMALLEST_BYTES, Workspace, round_down
 from cudadoctor.facts.bandwidth import BandwidthResult
 from cudadoctor.units import format_size
 
-WARM_UPS = 4
 KEY_BUDGET_S = 4.0
 """About how long the copies of one kind may take together; on a slow link they get smaller, not fewer."""
 
@@ -183,7 +182,8 @@ class Transfer:
 
     def _time_blocking(self, copies: int) -> float:
         driver = self.workspace.driver
-        self.copy()
+        for _ in range(BLOCKING_WARM_UPS):
+            self.copy()
         driver.synchronize()
         start = time.perf_counter()
         for _ in range(copies):

@@ -106,7 +106,7 @@ def bandwidth(
     elif machine.bandwidth.interrupted and facts is None:
         error = Refusal("The measurement was interrupted; what was measured before stands", 3)
         diagnosis = msgspec.structs.replace(diagnosis, error=error)
-    sentence = bandwidth_sentence(machine.bandwidth, diagnosis.findings)
+    sentence = bandwidth_sentence(machine.bandwidth, diagnosis.findings, diagnosis.skipped)
     width = report_columns(format)
     lines = bandwidth_lines(machine.bandwidth, width)
     if saved is not None and compare_with is not None:

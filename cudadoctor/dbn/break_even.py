@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cudadoctor.dbn.contenders import make
-from cudadoctor.dbn.cpu import Choice, TrainerName, trainer_of
+from cudadoctor.dbn.cpu import Choice, TrainerName, trainer_of, why_not_fast
 from cudadoctor.dbn.crossing import Range, Search, Steps
 from cudadoctor.dbn.network import Layer, Network
 from cudadoctor.dbn.quiet import wait_until_quiet
@@ -51,7 +51,7 @@ Tick = Callable[[], None]
 def searches(
     network: Network, digits: Digits, index: int, choice: Choice | None, tick: Tick
 ) -> Iterator[tuple[Variable, Steps]]:
-    """Yield a search for each size that may be varied.
+    """Yield a search for each size that may be varied; none of a network that the CPU's lane cannot train.
 
     Args:
         network: The race's.
@@ -60,6 +60,8 @@ def searches(
         choice: How the CPU trained fastest in the race, if it did.
         tick: Called after each minibatch.
     """
+    if why_not_fast(network) is not None:
+        return
     samples = len(digits.training_pixels)
     sizes: dict[Variable, Range] = {"batch_size": Range(network.batch_size, 1, min(samples, _MOST_ROWS))}
     if len(network.layers) == 3:

@@ -85,7 +85,11 @@ LANE_KINDS = {
         "cudadoctor.dbn.persistent.lane:why_no_persistent_kernel",
         "gpu-graph",
     ),
-    "gpu-2014": LaneKind("cudadoctor.dbn.style_2014:Style2014", "launches and waits as gnumpy and cudamat made them"),
+    "gpu-2014": LaneKind(
+        "cudadoctor.dbn.style_2014:Style2014",
+        "launches and waits as gnumpy and cudamat made them",
+        "cudadoctor.dbn.style_2014:why_not_2014",
+    ),
 }
 
 DEFAULT_LANES = ("cpu-fast", "gpu-copied", "gpu-persistent")
@@ -112,20 +116,25 @@ def make(name: str, network: Network, layers: Sequence[Layer], digits: Digits, i
     Raises:
         UnusableDeviceError: The lane cannot run, for the reason given; `UnsuitableLaneError` if another might.
     """
-    kind = LANE_KINDS[name]
-    pixels, labels = digits.training_pixels, digits.training_labels
-    if not name.startswith("gpu"):
-        if kind.refusal and (reason := _named(kind.refusal)(network)) is not None:
-            raise UnsuitableLaneError(reason)
-        return _named(kind.maker)(network, layers, pixels, labels)  # type: ignore[no-any-return]
-    _check_device(index)
-    if network.hidden != "relu":
-        raise UnsuitableLaneError(
-            f"the kernels of the GPU are written for rectified hidden units, not {network.hidden}"
-        )
-    if kind.refusal and (reason := _named(kind.refusal)(network, index)) is not None:
+    refuse(name, network, index)
+    maker, data = _named(LANE_KINDS[name].maker), (digits.training_pixels, digits.training_labels)
+    where = (index,) if name.startswith("gpu") else ()
+    return maker(network, layers, *data, *where)  # type: ignore[no-any-return]
+
+
+def refuse(name: str, network: Network, index: int) -> None:
+    """Raise what keeps a lane from running, before anything is trained for it.
+
+    Raises:
+        UnusableDeviceError: As `make`.
+    """
+    on_gpu = name.startswith("gpu")
+    if on_gpu:
+        _check_device(index)
+    refusal = LANE_KINDS[name].refusal
+    reason = _named(refusal)(network, *((index,) if on_gpu else ())) if refusal else None
+    if reason is not None:
         raise UnsuitableLaneError(reason)
-    return _named(kind.maker)(network, layers, pixels, labels, index)  # type: ignore[no-any-return]
 
 
 def import_gpu_lanes() -> None:

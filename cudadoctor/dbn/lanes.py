@@ -23,6 +23,7 @@ from cudadoctor.dbn.contenders import (
     import_gpu_lanes,
     is_lost,
     make,
+    refuse,
 )
 from cudadoctor.dbn.events import Options
 from cudadoctor.dbn.network import Layer, first_weights, minibatches, pretraining_draws
@@ -141,6 +142,8 @@ def _run_lane(
     from cudadoctor.dbn.reference import predict
 
     network = options.network
+    with reporter.step(f"{name}: starting", limit_s=2 * options.silence_limit_s):
+        refuse(name, network, options.device)
     if options.pretrain_epochs:
         with reporter.step(f"{name}: pretraining"):
             layers = _pretrained(name, options, layers, digits, reporter, tick)
@@ -170,7 +173,7 @@ def _run_lane(
         if reason is not None:
             raise NothingLearnedError(f"{reason} (epoch {epoch})")
     with reporter.step(f"{name}: test"):
-        answers = predict(contender.layers(), digits.test_pixels, tick)
+        answers = predict(contender.layers(), digits.test_pixels, tick, network.hidden)
     reporter.send(
         "lane_finished",
         test_accuracy=accuracy(digits.test_labels, answers),

@@ -145,13 +145,15 @@ class Study:
             if network.batch_size > options.training_samples:
                 raise UnusableDeviceError(f"a minibatch of {network.batch_size} is larger than the training set")
         rows = next(minibatches(network, options.training_samples, options.seed))
-        slices = Slices(len(rows), options.rounds, name.lane in _SLOW)
+        slices = Slices(len(rows), options.rounds, name.lane in _SLOW or name.beside)
         if slices.window > len(rows):
             raise UnusableDeviceError(
                 f"{options.rounds} rounds need {slices.window} minibatches, and an epoch has {len(rows)}"
             )
         contender: Any = make(name.lane, network, self._layers, self._digits, options.device)
-        if name.lane == _CPU_LANE and self._choice is not None:
+        if name.threads is not None:
+            self._on_threads(contender, name.threads)
+        elif name.lane == _CPU_LANE and self._choice is not None:
             contender.adopt(self._choice)
         elif name.lane == _GRAPH_LANE:
             contender.prepare_part(slices.window, self._tick)
@@ -163,13 +165,22 @@ class Study:
             "rung_ready", rung=name.id, batch_size=network.batch_size, minibatches=self._runs[name].minibatches
         )
 
+    def _on_threads(self, contender: Any, threads: int) -> None:
+        """Let the CPU's lane train in the way that it chose, on so many threads."""
+        if self._choice is None:
+            contender.prepare(self._tick)
+        choice = self._choice or contender.choice
+        if choice.threads == threads:
+            raise UnusableDeviceError(f"the lane is fastest on {threads} thread by itself")
+        contender.adopt(choice._replace(threads=threads))
+
     def _sample(self, number: int, name: RungName) -> None:
         slices, run = self._slices[name], self._runs[name]
         start, timed, end = slices.of(number)
         if name.lane == _CPU_LANE:
             wait_until_quiet()
         us = run.slice(start, timed, self._tick)
-        if name.lane == _CPU_LANE:
+        if name.lane == _CPU_LANE and not name.beside:
             self._cpu_us.append(us)
         timed_us = run.timed_slice(timed, end)
         self._reporter.send("rung_sample", rung=name.id, us=us, timed_us=timed_us)

@@ -18,11 +18,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cudadoctor.dbn.network import Layer
+from cudadoctor.dbn.network import Layer, Network
 from cudadoctor.dbn.ops import plain
 from cudadoctor.dbn.ops.device import cuda
 from cudadoctor.dbn.rungs.arrays import on_host
 from cudadoctor.dbn.rungs.base import Step, Stepwise
+
+
+def why_not_2014(network: Network, index: int = 0) -> str | None:
+    """Return why the calls of 2014 cannot train a network on any device, as a phrase, or None if they can."""
+    return None if network.hidden == "relu" else "its operations were counted with rectified hidden units"
 
 
 class Style2014(Stepwise):

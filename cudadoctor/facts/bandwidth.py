@@ -150,13 +150,36 @@ class LinkUnderLoad(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
 
 
+class Parameters(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run was asked to measure; a result says for itself where its size or its copies were others.
+
+    One of the `samples` is `copies` queued copies after `warm_ups`, or `pageable_copies` of those that block the host
+    after `blocking_warm_ups`. `size_bytes` is that of the main kinds, `extra_bytes` that of the others, `peer_bytes`
+    that of several GPUs, and `curve_bytes` the largest of the curves; None for what was not asked for. A stream is held
+    for `hold_bound_s` at most. `gpus` were to be measured together.
+    """
+
+    samples: int
+    copies: int
+    pageable_copies: int
+    warm_ups: int
+    blocking_warm_ups: int
+    hold_bound_s: float
+    size_bytes: int
+    extra_bytes: int
+    peer_bytes: int | None = None
+    curve_bytes: int | None = None
+    gpus: tuple[int, ...] = ()
+
+
 class Bandwidth(Section, frozen=True, kw_only=True):
     """One run of the bandwidth measurement on one GPU.
 
     `cut_short` is the call in which the driver hung or died, if it did, and `interrupted` says whether Ctrl-C ended the
-    run; what had been measured before stands. `together` are pinned copies of this and the other GPUs made all at once,
-    one result a GPU; `peers` copies between GPUs. `near` and `far` are pinned copies with host memory on the GPU's own
-    NUMA node and on the one that is farthest from it: pages that were placed there, found there, and then registered.
+    run; what had been measured before stands. `alone` are pinned copies of this and the other GPUs, one GPU after the
+    other, and `together` the same copies made all at once, one result a GPU; `peers` are copies between GPUs. `near`
+    and `far` are pinned copies with host memory on the GPU's own NUMA node and on the one that is farthest from it:
+    pages that were placed there, found there, and then registered.
     """
 
     device: int
@@ -173,10 +196,12 @@ class Bandwidth(Section, frozen=True, kw_only=True):
     curves: tuple[SizeCurve, ...] = ()
     latencies: tuple[Latency, ...] = ()
     together: tuple[BandwidthResult, ...] = ()
+    alone: tuple[BandwidthResult, ...] = ()
     peers: tuple[PeerResult, ...] = ()
     near: tuple[BandwidthResult, ...] = ()
     far: tuple[BandwidthResult, ...] = ()
     link_errors: LinkErrors | None = None
+    parameters: Parameters | None = None
 
     def result(self, key: str) -> BandwidthResult | None:
         """Return the first measurement with that key, or None."""

@@ -27,6 +27,7 @@ EXPLAINING = frozenset(
         "bandwidth-not-verified",
         "battery-power-limit",
         "far-numa-node",
+        "gpu-lost-while-measured",
         "gpu-shared-with-others",
         "link-flapping",
         "low-power-state",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cudadoctor.rules.bandwidth.bandwidth_below_link import bandwidth_below_link
 from cudadoctor.rules.bandwidth.bandwidth_not_verified import bandwidth_not_verified
 from cudadoctor.rules.bandwidth.far_numa_node import far_numa_node
+from cudadoctor.rules.bandwidth.gpu_lost_while_measured import gpu_lost_while_measured
 from cudadoctor.rules.bandwidth.link_flapping import link_flapping
 from cudadoctor.rules.bandwidth.low_power_state import low_power_state
 from cudadoctor.rules.bandwidth.no_problem_coherent_link import no_problem_coherent_link
@@ -242,6 +243,7 @@ RULES: tuple[Rule, ...] = tuple(
         macos_dyld_path,
         macos_numba_dropped,
         # Measurements.
+        gpu_lost_while_measured,
         bandwidth_not_verified,
         wsl_pinned_memory_limit,
         pinned_allocation_limited,

@@ -7,7 +7,7 @@ import msgspec
 from cudadoctor.attribution.profile.causes import judge
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.machine import Machine
-from cudadoctor.findings import Finding, SkippedRule
+from cudadoctor.findings import Finding, Severity, SkippedRule
 from cudadoctor.rules.base import Rule
 from cudadoctor.rules.catalogue import RULES
 from cudadoctor.rules.elsewhere import for_its_system
@@ -40,6 +40,7 @@ _STAND_ALONE = frozenset(
         "ptx-jit-first-run",
         "cpu-baseline-blas",
         "cpu-threads-oversubscribed",
+        "gpu-lost-while-measured",
         "bandwidth-not-verified",
         "bandwidth-below-link",
         "low-power-state",
@@ -102,7 +103,7 @@ def _roots(findings: list[tuple[int, Finding]], rules: tuple[Rule, ...]) -> tupl
         root_of[index] = index
         for earlier in range(index):
             explainer = rules[findings[earlier][0]]
-            if findings[earlier][0] < place and _explains(explainer, finding.id):
+            if findings[earlier][0] < place and _explains(explainer, findings[earlier][1], finding):
                 root_of[index] = root_of[earlier]
                 consequences.setdefault(root_of[earlier], []).append(finding.id)
                 break
@@ -114,8 +115,11 @@ def _roots(findings: list[tuple[int, Finding]], rules: tuple[Rule, ...]) -> tupl
     return tuple(finding for _, _, finding in sorted(roots, key=lambda item: item[:2]))
 
 
-def _explains(rule: Rule, finding_id: str) -> bool:
-    return finding_id in rule.explains or ("*" in rule.explains and finding_id not in _STAND_ALONE)
+def _explains(rule: Rule, cause: Finding, finding: Finding) -> bool:
+    """Say whether a finding only follows from another; what is a mere note never hides what is worse."""
+    if cause.severity is Severity.NOTE and finding.severity is not Severity.NOTE:
+        return False
+    return finding.id in rule.explains or ("*" in rule.explains and finding.id not in _STAND_ALONE)
 
 
 def _unique(ids: list[str] | None) -> tuple[str, ...]:

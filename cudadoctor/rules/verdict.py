@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cudadoctor.attribution.profile.causes import judge
 from cudadoctor.facts.bandwidth import Bandwidth, ExpectedLink
-from cudadoctor.facts.base import known
+from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.devices import Devices
 from cudadoctor.facts.driver import Driver, DriverDevice
 from cudadoctor.facts.frameworks import Frameworks
@@ -13,7 +13,7 @@ from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.profile import Profile
 from cudadoctor.facts.race import Race
-from cudadoctor.findings import Finding, Severity, Status
+from cudadoctor.findings import Finding, Severity, SkippedRule, Status
 from cudadoctor.rules.bandwidth.hops import PINNED, largest
 from cudadoctor.rules.reading import system_of, tried_device
 from cudadoctor.text import listed, printable
@@ -41,11 +41,11 @@ _SPOKEN = {
 }
 
 
-def status(machine: Machine, findings: tuple[Finding, ...]) -> Status:
+def status(machine: Machine, findings: tuple[Finding, ...], skipped: tuple[SkippedRule, ...] = ()) -> Status:
     """Return `error` or `warning` after the worst finding, `ok` if enough was proven, else `unknown`.
 
     Enough is: a kernel whose result was right and a copy that was; a context where an option asked for no more; or, for
-    a command that only measures, a measurement that ended well.
+    a command that only measures, a measurement that ended well, and whose copies were not too slow to be judged.
     """
     worst = min((finding.severity.rank for finding in findings), default=Severity.NOTE.rank)
     if worst == Severity.ERROR.rank:
@@ -56,7 +56,7 @@ def status(machine: Machine, findings: tuple[Finding, ...]) -> Status:
         return "unknown" if judge(machine.profile).unknown else "ok"
     if isinstance(machine.ladder, Ladder):
         return "ok" if _kernel_ran(machine.ladder) or _ended_as_asked(machine.ladder) else "unknown"
-    return "ok" if _measured(machine) else "unknown"
+    return "ok" if _measured(machine) and not _slow_for_no_known_reason(machine, skipped) else "unknown"
 
 
 def summary_sentence(machine: Machine, findings: tuple[Finding, ...]) -> str:
@@ -185,6 +185,13 @@ def _measured(machine: Machine) -> str:
         count = len(machine.devices.devices)
         sentences.append(f"{count} {'GPU was' if count == 1 else 'GPUs were'} described." if count else "")
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _slow_for_no_known_reason(machine: Machine, skipped: tuple[SkippedRule, ...]) -> bool:
+    """Say whether copies are slow beside a link that is known, and nothing tells whether that is right."""
+    if not isinstance(machine.bandwidth, Bandwidth) or isinstance(machine.bandwidth.expected, Missing):
+        return False
+    return any(skip.rule == "bandwidth-below-link" for skip in skipped)
 
 
 def _program(profile: Profile) -> str:

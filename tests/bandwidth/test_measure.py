@@ -301,3 +301,20 @@ def test_the_result_survives_json(fake_driver: FakeDriver) -> None:
 def test_a_skipped_kind_is_an_event(fake_driver: FakeDriver) -> None:
     events = measure(fake_driver, corrupt_copies="d2d")
     assert [event.skipped.key for event in events if isinstance(event, Skipped)] == ["d2d_local"]
+
+
+def test_a_run_says_how_it_was_asked_to_measure(fake_driver: FakeDriver) -> None:
+    asked = bandwidth(measure(fake_driver)).parameters
+    assert asked is not None
+    assert (asked.samples, asked.copies, asked.pageable_copies, asked.warm_ups) == (3, 4, 2, 4)
+    assert (asked.size_bytes, asked.curve_bytes, asked.gpus) == (MIB, None, ())
+
+
+def test_there_are_as_many_warm_ups_as_the_run_says(fake_driver: FakeDriver, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    plan = msgspec.structs.replace(SMALL, keys=("d2h_pageable",), samples=1)
+    asked = bandwidth(measure(fake_driver, plan, trace=trace)).parameters
+    assert asked is not None
+    copies = [line for line in trace.read_text().splitlines() if line.startswith("cuMemcpyDtoH_v2 ")]
+    # The first sample is preceded by two copies that tell how long one takes.
+    assert len(copies) == 2 + asked.blocking_warm_ups + asked.pageable_copies

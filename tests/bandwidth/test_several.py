@@ -32,6 +32,17 @@ def test_each_gpu_has_its_rate_when_all_copy_at_once(fake_driver: FakeDriver) ->
         assert (one.verified, len(one.samples_gb_per_s), one.note) == (True, 3, "")
 
 
+def test_each_gpu_is_measured_alone_before_all_copy_at_once(fake_driver: FakeDriver) -> None:
+    result = several(fake_driver, h2d_pinned_gb_per_s=50.0, d2h_pinned_gb_per_s=40.0)
+    assert [(one.key, one.device) for one in result.alone] == [
+        *(("h2d_pinned", device) for device in range(2)),
+        *(("d2h_pinned", device) for device in range(2)),
+    ]
+    for one, together in zip(result.alone, result.together, strict=True):
+        assert one.gb_per_s == pytest.approx(50.0 if one.key == "h2d_pinned" else 40.0, rel=1e-2)
+        assert (one.verified, len(one.samples_gb_per_s), one.size_bytes) == (True, 3, together.size_bytes)
+
+
 def test_all_are_held_until_the_last_is_queued(fake_driver: FakeDriver, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     several(fake_driver, trace=trace)
@@ -69,15 +80,16 @@ def test_what_arrives_damaged_at_a_peer_is_not_reported(fake_driver: FakeDriver)
     assert result.peers == ()
     assert reasons(result)["p2p_read"].startswith("verification failed: GPU ")
     result = several(fake_driver, corrupt_copies="h2d_pinned")
-    assert result.together == ()
-    assert reasons(result)["h2d_pinned_together"].startswith("verification failed: ")
+    assert (result.alone, result.together) == ((), ())
+    for name in ("h2d_pinned_alone", "h2d_pinned_together"):
+        assert reasons(result)[name].startswith("verification failed: ")
 
 
 def test_a_second_gpu_that_gives_no_context_costs_only_what_needs_it(fake_driver: FakeDriver) -> None:
     result = several(fake_driver, **{"compute_mode.1": 2})
     assert [one.key for one in result.results] == ["d2d_local"]
     assert "CUDA_ERROR_DEVICE_UNAVAILABLE" in reasons(result)["h2d_pinned_together"]
-    assert (result.together, result.peers) == ((), ())
+    assert (result.alone, result.together, result.peers) == ((), (), ())
 
 
 @pytest.mark.parametrize(
@@ -95,4 +107,4 @@ def test_everything_is_given_back_whatever_happens(
 
 def test_one_gpu_is_no_matrix(fake_driver: FakeDriver) -> None:
     result = several(fake_driver, msgspec.structs.replace(TWO, gpus=(0,)), count=1)
-    assert (result.together, result.peers, result.skipped) == ((), (), ())
+    assert (result.alone, result.together, result.peers, result.skipped) == ((), (), (), ())

@@ -46,6 +46,20 @@ def test_a_run_that_lost_a_fifth_is_marked_in_text_markdown_and_json(doctor: Doc
     assert document["facts"]["bandwidth"]["results"][0]["gb_per_s"] == 43.96
 
 
+def test_slow_copies_behind_a_hidden_path_are_unknown_and_not_ok(doctor: Doctor, tmp_path: Path) -> None:
+    document = json.loads(H100.read_text(encoding="utf-8"))
+    for each in document["facts"]["bandwidth"]["results"]:
+        if each["key"] in ("h2d_pinned", "d2h_pinned"):
+            each |= {"gb_per_s": 22.0, "samples_gb_per_s": [21.9, 22.0, 22.1]}
+    file = tmp_path / "slow.json"
+    file.write_text(json.dumps(document), encoding="utf-8")
+    text = " ".join(doctor("bandwidth", "--facts", file).out.split())
+    assert "not judged: h2d_pinned reaches 22.0 GB/s, 35 %" in text
+    assert "what it should" not in text
+    assert doctor("bandwidth", "--facts", file, "--format", "json").document["status"] == "unknown"
+    assert doctor("bandwidth", "--facts", H100, "--format", "json").document["status"] == "ok"
+
+
 def test_a_saved_run_of_another_model_is_said_and_not_refused(doctor: Doctor) -> None:
     run = doctor("bandwidth", "--facts", H100, "--compare", H200)
     assert run.code == 0

@@ -98,7 +98,8 @@ def test_full_measures_several_gpus_together_but_none_that_is_busy(doctor: Docto
     run = doctor("bandwidth", "--full", "--format", "json", env=environment)
     assert run.code == 0
     measured = run.document["facts"]["bandwidth"]
-    assert [result["device"] for result in measured["together"]] == [0, 2, 0, 2]
+    for group in ("alone", "together"):
+        assert [result["device"] for result in measured[group]] == [0, 2, 0, 2]
     assert {(peer["source"], peer["target"]) for peer in measured["peers"]} == {(0, 2), (2, 0)}
 
 
@@ -149,6 +150,15 @@ def test_what_arrived_wrong_is_not_reported(doctor: Doctor, fake_driver: FakeDri
     assert run.code == 1
     assert run.ids == ["bandwidth-not-verified"]
     assert "h2d_pageable" not in [result["key"] for result in run.document["facts"]["bandwidth"]["results"]]
+
+
+@pytest.mark.parametrize("call", ["cuMemcpyDtoHAsync_v2", "cuStreamSynchronize"])
+def test_a_gpu_that_is_lost_in_the_middle_is_a_finding(doctor: Doctor, fake_driver: FakeDriver, call: str) -> None:
+    environment = fake_driver.scenario(memory_allocatable_bytes=2**20, error_in=f"{call}:719")
+    run = doctor("bandwidth", "--quick", "--format", "json", env=environment)
+    assert run.code == 1
+    assert run.ids == ["gpu-lost-while-measured"]
+    assert "CUDA_ERROR_LAUNCH_FAILED" in run.document["findings"][0]["summary"]
 
 
 def test_a_card_that_hangs_in_a_copy_does_not_hang_the_measurement(doctor: Doctor, fake_driver: FakeDriver) -> None:

@@ -102,3 +102,8 @@ def test_quiet_is_waited_for_while_threads_turn_and_not_for_ever(
 ) -> None:
     monkeypatch.setattr(quiet, "time", Clock(busy_until))
     assert least <= quiet.wait_until_quiet() <= most
+
+
+def test_a_network_that_the_cpu_s_lane_cannot_train_has_no_break_even(digits: Digits) -> None:
+    other = Network(layers=(30, 20, 4), batch_size=8, hidden="sigmoid")
+    assert list(searches(other, digits, 0, None, lambda: None)) == []

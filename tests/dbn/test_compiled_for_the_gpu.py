@@ -22,6 +22,8 @@ from cudadoctor.dbn.ops import (
     output_delta,
     plain,
     relu,
+    sigmoid,
+    sigmoid_delta,
     softmax,
     weight_gradient,
 )
@@ -58,6 +60,8 @@ SIGNATURES = {
     nesterov: "float32[::1], float32[::1], float32[::1], float32, float32, float32",
     output_delta: "float32[:,::1], uint8[::1]",
     relu: "float32[::1]",
+    sigmoid: "float32[::1]",
+    sigmoid_delta: "float32[:,::1], float32[:,::1], float32[:,::1], float32[:,::1]",
     softmax: "float32[:,::1], uint8[::1], int64, float32[:,::1]",
     weight_gradient: "float32[:,::1], float32[:,::1], float32[:,::1]",
 }

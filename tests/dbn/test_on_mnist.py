@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from cudadoctor.dbn import reference
+from cudadoctor.dbn.contenders import device_bench
 from cudadoctor.dbn.events import Options
 from cudadoctor.dbn.network import Hidden, Layer, Network
 from cudadoctor.dbn.pretraining import Pretraining, pretrain
@@ -26,6 +27,7 @@ MNIST = os.environ.get("CUDADOCTOR_TEST_MNIST")
 LANES = ("gpu-copied", "gpu-graph", "gpu-persistent") if ON_GPU else ("cpu-reference", "cpu-fast")
 
 needs_mnist = pytest.mark.skipif(not MNIST, reason="set CUDADOCTOR_TEST_MNIST to a folder with the four MNIST files")
+needs_gpu = pytest.mark.skipif(not ON_GPU, reason="CUDADOCTOR_TEST_DEVICE=gpu runs them on a GPU")
 
 
 @needs_mnist
@@ -41,6 +43,7 @@ def test_ten_epochs_follow_the_curve_of_2014(seed: int) -> None:
 
 
 @needs_mnist
+@pytest.mark.parametrize("where", ["host", pytest.param("device", marks=needs_gpu)])
 @pytest.mark.parametrize(
     ("hidden", "rate", "errors", "loss", "err"),
     [
@@ -49,7 +52,7 @@ def test_ten_epochs_follow_the_curve_of_2014(seed: int) -> None:
     ],
 )
 def test_the_figures_of_gdbn_on_mnist(
-    hidden: Hidden, rate: float, errors: tuple[float, ...], loss: float, err: float
+    hidden: Hidden, rate: float, errors: tuple[float, ...], loss: float, err: float, where: str
 ) -> None:
     """gdbn under npmat: 200 minibatches an epoch; two epochs of layer 1, one of layer 2, one of fine-tuning.
 
@@ -62,7 +65,8 @@ def test_the_figures_of_gdbn_on_mnist(
     draws = Npmat(network)
     layers = [Layer(w.astype("float32"), b.astype("float32")) for w, b in draws.layers]
     options = Pretraining(epochs=(2, 1), learn_rates=(rate, rate), minibatches_per_epoch=200)
-    layers, got = pretrain(network, layers, digits.training_pixels, options, draws)
+    bench = device_bench(network, digits.training_pixels, options, 0) if where == "device" else None
+    layers, got = pretrain(network, layers, digits.training_pixels, options, draws, bench=bench)
     assert (*got[0], *got[1]) == pytest.approx(errors, rel=0.02)
 
     velocities, running = reference.zero_velocities(layers), reference.Running()

@@ -150,6 +150,15 @@ def test_sigmoid_units_are_trained_by_the_lane_that_can() -> None:
     assert race.hidden == "sigmoid"
 
 
+def test_the_test_set_is_read_with_the_units_that_were_trained() -> None:
+    """With those of another kind accuracy stays a tenth or more below what the last epoch reached."""
+    network = msgspec.structs.replace(SMALL, hidden="sigmoid", batch_size=32)
+    (lane,) = race_of(Options(**{**NO_GPU, "network": network, "epochs": 4}, lanes=("cpu-reference",))).lanes
+    assert lane.test_accuracy is not None
+    assert lane.epochs[-1].err is not None
+    assert lane.test_accuracy > 1 - lane.epochs[-1].err - 0.08
+
+
 def test_learning_a_little_is_learning() -> None:
     assert why_nothing_was_learned(2.18, 10) is None
     assert why_nothing_was_learned(2.19, 10) is not None

@@ -105,7 +105,18 @@ def test_every_part_of_a_measurement_comes_back_from_a_file() -> None:
 def test_a_measurement_from_before_there_were_curves_and_peers_still_reads() -> None:
     document = json.loads(saved(Machine(bandwidth=everything(link_errors=None))))
     section = document["facts"]["bandwidth"]
-    for name in ("cut_short", "curves", "latencies", "together", "peers", "near", "far", "link_errors"):
+    for name in (
+        "cut_short",
+        "curves",
+        "latencies",
+        "together",
+        "alone",
+        "peers",
+        "near",
+        "far",
+        "link_errors",
+        "parameters",
+    ):
         del section[name]
     for old in section["results"]:
         del old["note"], old["mover"]

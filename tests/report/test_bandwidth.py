@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import random
 import re
 from typing import Any
 
@@ -11,9 +13,10 @@ import pytest
 from cudadoctor.facts.bandwidth import SkippedMeasurement
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.machine import Machine
-from cudadoctor.findings import Diagnosis
+from cudadoctor.findings import Diagnosis, SkippedRule
 from cudadoctor.report.bandwidth import bandwidth_lines, bandwidth_sentence
 from cudadoctor.report.bandwidth.names import duration
+from cudadoctor.report.bandwidth.table import interval_percent
 from cudadoctor.report.markdown import render_markdown
 from cudadoctor.report.terminal import render_terminal, to_text
 from tests.report.full_bandwidth import RATES, curve, everything, peers, result
@@ -181,14 +184,14 @@ def test_a_pair_that_was_not_measured_is_a_dash() -> None:
 def test_gpus_at_once_stand_beside_each_alone() -> None:
     rows = section(shown(), "ALL GPUS AT ONCE").split("\n")
     assert [row.split() for row in rows[2:]] == [
-        ["GPU", "0", "54.95", "27.40", "50", "%"],
+        ["GPU", "0", "54.80", "27.40", "50", "%"],
         ["GPU", "1", "54.90", "27.60", "50", "%"],
-        ["sum", "109.85", "55.00", "50", "%"],
+        ["sum", "109.70", "55.00", "50", "%"],
     ]
 
 
 def test_without_one_of_them_alone_there_is_no_sum_to_compare_with() -> None:
-    rows = section(shown(results=(result("h2d_pinned", 54.95),)), "ALL GPUS AT ONCE").split("\n")
+    rows = section(shown(results=(result("h2d_pinned", 54.95),), alone=()), "ALL GPUS AT ONCE").split("\n")
     assert rows[-1].split() == ["sum", "-", "55.00"]
 
 
@@ -262,3 +265,33 @@ def test_the_answer_counts_only_what_was_verified_against_a_rate_that_is_known()
     assert "not judged" in bandwidth_sentence(everything(expected=link(0.0)), ())
     unverified = everything(results=(result("h2d_pinned", 54.95, verified=False),))
     assert bandwidth_sentence(unverified, ()).startswith("No pinned copy could be reported")
+
+
+def test_slow_copies_that_cannot_be_judged_are_not_said_to_be_as_they_should() -> None:
+    reason = "this virtual machine hides the path above the GPU"
+    slow = everything(results=(result("h2d_pinned", 22.0), result("d2h_pinned", 22.1)))
+    told = bandwidth_sentence(slow, (), (SkippedRule("bandwidth-below-link", reason),))
+    assert told == f"Pinned copies reach 22.0 GB/s to the device and 22.1 GB/s from the device; not judged: {reason}."
+    assert "as it should" not in told
+    assert "what it should" in bandwidth_sentence(everything(), (), (SkippedRule("shared-uplink", "one GPU"),))
+
+
+def test_one_direction_is_not_taken_for_both() -> None:
+    told = bandwidth_sentence(everything(results=(result("h2d_pinned", 54.95),)), ())
+    assert told.startswith(
+        "The link carries what it should in the one direction that was measured: pinned copies reach 55."
+    )
+
+
+def test_lowest_and_highest_are_an_interval_of_the_median_that_says_how_sure_it_is() -> None:
+    assert "From lowest to highest is the 75 % interval of the median, or more." in " ".join(shown().split())
+    one = everything(results=(result("h2d_pinned", 54.95, samples_gb_per_s=(54.95,)),))
+    assert "interval of the median" not in " ".join("\n".join(bandwidth_lines(one)).split())
+
+
+@pytest.mark.parametrize("samples", [3, 5])
+def test_the_interval_holds_the_median_as_often_as_it_says(samples: int) -> None:
+    generator = random.Random(samples)
+    runs = [[generator.expovariate(1.0) for _ in range(samples)] for _ in range(4000)]
+    held = sum(min(run) <= math.log(2) <= max(run) for run in runs)
+    assert 100 * held / len(runs) == pytest.approx(interval_percent(samples), abs=2.0)

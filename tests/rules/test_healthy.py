@@ -164,6 +164,7 @@ def test_healthy_measurements_get_no_finding_and_no_skip() -> None:
 def test_measurements_that_were_not_made_are_skipped_and_say_so() -> None:
     skipped = {skip.rule: skip.reason for skip in diagnose(b.HEALTHY)[1]}
     assert set(skipped) == {
+        "gpu-lost-while-measured",
         "bandwidth-not-verified",
         "pcie-link-degraded",
         "bandwidth-below-link",

@@ -233,6 +233,25 @@ def test_copies_that_the_narrow_uplink_does_not_explain_are_a_finding_of_their_o
     assert first(b.machine(bandwidth=slow, pci=b.pci(b.card(path=P5)))).id == "link-flapping"
 
 
+def test_a_note_of_a_narrow_uplink_does_not_hide_copies_that_are_slow_even_for_it() -> None:
+    uplink = b.link(15.75, hop="0000:51:00.0", generation=4, width=8)
+    machine = b.machine(bandwidth=b.bandwidth(6.0, 6.1, expected=uplink), pci=b.pci(b.card(path=P5)))
+    findings, _ = diagnose(machine)
+    assert [(found.id, found.severity) for found in findings] == [
+        ("bandwidth-below-link", Severity.ERROR),
+        ("pcie-chipset-lanes", Severity.NOTE),
+    ]
+
+
+def test_a_note_of_uneven_samples_does_not_hide_slow_copies() -> None:
+    slow = tuple(result(key, 10.0, 14.0, 22.0) for key in ("h2d_pinned", "d2h_pinned"))
+    findings, _ = diagnose(b.machine(bandwidth=change(b.bandwidth(), results=slow, link_errors=None)))
+    assert [(found.id, found.severity) for found in findings] == [
+        ("bandwidth-below-link", Severity.ERROR),
+        ("link-flapping", Severity.NOTE),
+    ]
+
+
 def test_an_uplink_that_is_as_narrow_for_each_gpu_is_the_boards_and_not_degraded() -> None:
     def path(bus: str) -> tuple[Hop, ...]:
         full = ((4, 8), (5, 16))
@@ -377,6 +396,12 @@ def test_gpus_that_share_an_uplink_are_noted_and_the_port_named() -> None:
     assert "0000:50:01.0" in found.summary
     less = change(b.bandwidth(), together=at_once(15.0, 15.0))
     assert b.only(b.machine(bandwidth=less, pci=b.pci(*cards))).severity is Severity.WARNING
+
+
+def test_a_gpu_that_is_slow_alone_too_is_not_taken_for_one_that_shares() -> None:
+    measured = change(b.bandwidth(), together=at_once(54.0, 3.1))
+    assert b.only(b.machine(bandwidth=measured)).id == "shared-uplink"
+    assert b.ids(b.machine(bandwidth=change(measured, alone=at_once(54.9, 3.2)))) == []
 
 
 @pytest.mark.parametrize("rates", [(54.0, 54.8), (54.9,), ()])

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from cudadoctor.facts.bandwidth import Bandwidth, SkippedMeasurement
+from cudadoctor.facts.base import Missing
+from cudadoctor.facts.race import PretrainedEpoch
 from cudadoctor.findings import Severity
 from cudadoctor.rules.diagnose import diagnose
 from tests.rules import build as b
@@ -63,6 +67,52 @@ def test_a_hop_above_the_gpu_that_never_had_more_lanes_is_not_degraded() -> None
     assert ids(slow, pci=hops(16, 2)) == ["pcie-chipset-lanes"]
 
 
+# gpu-lost-while-measured
+
+
+def skipped(code: int, name: str, key: str = "d2h_pinned") -> SkippedMeasurement:
+    return SkippedMeasurement(key=key, device=0, reason=f"cuMemcpyDtoHAsync_v2 failed with {name} ({code}): why")
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "word", "confidence"),
+    [
+        (214, "CUDA_ERROR_ECC_UNCORRECTABLE", "memory", "proven"),
+        (719, "CUDA_ERROR_LAUNCH_FAILED", "the driver failed", "supported"),
+        (999, "CUDA_ERROR_UNKNOWN", "the driver failed", "supported"),
+    ],
+)
+def test_a_gpu_that_fails_in_the_middle_is_an_error(code: int, name: str, word: str, confidence: str) -> None:
+    gone = (skipped(code, name), skipped(code, name, "d2d_local"))
+    found = b.only(b.machine(bandwidth=b.bandwidth(skipped=gone)))
+    assert (found.id, found.severity, found.confidence) == ("gpu-lost-while-measured", Severity.ERROR, confidence)
+    assert f"{name}, " not in found.summary
+    assert "d2h_pinned, and 1 more kinds" in found.summary
+    assert word in found.cause
+
+
+@pytest.mark.parametrize(
+    "skip",
+    [
+        skipped(2, "CUDA_ERROR_OUT_OF_MEMORY"),
+        skipped(801, "CUDA_ERROR_NOT_SUPPORTED"),
+        SkippedMeasurement(key="numa", device=0, reason="this machine has one NUMA node"),
+    ],
+    ids=["memory", "not supported", "does not apply"],
+)
+def test_what_could_not_be_measured_for_another_reason_is_no_lost_gpu(skip: SkippedMeasurement) -> None:
+    assert ids(b.bandwidth(skipped=(skip,))) == []
+
+
+def test_a_gpu_that_nvml_lost_is_one_though_no_copy_failed() -> None:
+    measured = b.bandwidth()
+    assert measured.link_under_load is not None
+    gone = Missing("nvmlDeviceGetCurrPcieLinkWidth answered NVML_ERROR_GPU_IS_LOST")
+    load = msgspec.structs.replace(measured.link_under_load, width=gone)
+    found = b.only(b.machine(bandwidth=msgspec.structs.replace(measured, link_under_load=load)))
+    assert (found.id, found.confidence) == ("gpu-lost-while-measured", "proven")
+
+
 # bandwidth-below-link
 
 
@@ -90,8 +140,19 @@ def test_a_good_gen3_link_is_fine_at_10_2_gb_per_s() -> None:
     assert ids(b.bandwidth(9.9, 10.2, **gen3)) == ["bandwidth-below-link"]
 
 
-def test_small_copies_are_not_judged() -> None:
-    assert ids(b.bandwidth(3.0, 3.0, size_bytes=2**16)) == []
+def test_small_copies_are_not_judged_and_it_says_so() -> None:
+    findings, skipped = diagnose(b.machine(bandwidth=b.bandwidth(3.0, 3.0, size_bytes=2**16)))
+    assert findings == ()
+    assert "with copies of 64 KiB" in {skip.rule: skip.reason for skip in skipped}["bandwidth-below-link"]
+
+
+def test_copies_that_a_slow_link_made_small_are_judged_by_the_time_they_take() -> None:
+    assert ids(b.bandwidth(2.0, 2.0, size_bytes=8 * 2**20)) == ["bandwidth-below-link"]
+
+
+def test_small_copies_that_are_fast_all_the_same_need_no_excuse() -> None:
+    findings, skipped = diagnose(b.machine(bandwidth=b.bandwidth(size_bytes=2**20)))
+    assert (findings, [skip for skip in skipped if skip.rule == "bandwidth-below-link"]) == ((), [])
 
 
 def test_a_degraded_link_explains_low_bandwidth() -> None:
@@ -122,6 +183,7 @@ def test_a_measurement_that_was_skipped_for_another_reason_is_none() -> None:
 # race
 
 CPU = b.lane("cpu-fast", "cpu", (0.287, 0.0840))
+PRETRAINED = PretrainedEpoch(layer=1, epoch=1, error=92.3, seconds=0.3)
 
 
 def race_ids(*lanes) -> list[str]:
@@ -162,6 +224,13 @@ def test_a_failed_lane_beside_one_that_finished_on_the_same_device_is_a_warning(
     assert (finding.id, finding.severity) == ("race-lane-failed", Severity.WARNING)
 
 
+def test_pretraining_at_too_high_a_rate_is_not_the_machine_s_fault() -> None:
+    reason = "DivergedError: pretraining of layer 1 diverged in epoch 1: a learning rate of 5 is too high; try 0.001"
+    found = b.only(b.machine(race=b.race(b.lane("cpu-fast", "cpu", state="failed", reason=reason))))
+    assert (found.id, found.severity) == ("race-lane-failed", Severity.WARNING)
+    assert "lower learning rate" in found.fix.text
+
+
 def test_an_interrupted_lane_is_no_finding() -> None:
     assert race_ids(CPU, b.lane("gpu-fused", "gpu:0", state="interrupted", reason="Ctrl-C")) == []
 
@@ -187,6 +256,18 @@ def test_lanes_of_another_network_are_not_judged_and_the_rule_says_so() -> None:
     findings, skipped = diagnose(b.machine(bandwidth=b.bandwidth(), race=other))
     assert findings == ()
     assert [skip.rule for skip in skipped] == ["device-sources-disagree", "race-lanes-disagree", *PROFILED]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"hidden": "sigmoid"}, {"lanes": (CPU, b.lane("gpu", "gpu:0", (2.0, 0.8), pretraining=(PRETRAINED,)))}],
+    ids=["sigmoid", "pretrained"],
+)
+def test_bands_of_rectified_units_are_not_held_against_others(change: dict[str, Any]) -> None:
+    other = b.msgspec.structs.replace(b.race(CPU, b.lane("gpu", "gpu:0", (2.0, 0.8))), **change)
+    findings, skipped = diagnose(b.machine(race=other))
+    assert "race-lanes-disagree" not in [found.id for found in findings]
+    assert "race-lanes-disagree" in [skip.rule for skip in skipped]
 
 
 def test_a_race_on_a_machine_without_a_gpu_keeps_its_own_findings() -> None:

@@ -91,6 +91,8 @@ def why_not(
         capability: Compute capability.
         cooperative: Whether the device takes cooperative launches.
     """
+    if network.hidden != "relu":
+        return "it is written for rectified hidden units"
     if len(network.layers) != 3:
         return f"it trains networks of one hidden layer, and this one has {len(network.layers) - 2}"
     if network.classes > MOST_CLASSES:

@@ -28,6 +28,8 @@ _AS_THEY_ARE = np.float32(1)
 
 def why_not_fused(network: Network, index: int = 0) -> str | None:
     """Return why the fused kernels cannot train a network on any device, as a phrase, or None if they can."""
+    if network.hidden != "relu":
+        return "the fused kernels are written for rectified hidden units"
     if len(network.layers) < 3:
         return "the fused kernels need a hidden layer"
     if network.classes > BLOCK:

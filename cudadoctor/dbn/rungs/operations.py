@@ -5,15 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cudadoctor.dbn.ops import affine, bias_gradient, hidden_delta, nesterov, output_delta, relu, softmax
+from cudadoctor.dbn.network import Hidden
+from cudadoctor.dbn.ops import (
+    affine,
+    bias_gradient,
+    hidden_delta,
+    nesterov,
+    output_delta,
+    relu,
+    sigmoid,
+    sigmoid_delta,
+    softmax,
+)
 from cudadoctor.dbn.ops import weight_gradient as gradient
 from cudadoctor.dbn.ops.grid import BLOCK, blocks, tiles
 from cudadoctor.dbn.rungs.arrays import NetworkArrays, UpdateNumbers
 from cudadoctor.dbn.rungs.base import Step
 
+_ACTIVATION = {"relu": (relu.launch, hidden_delta.launch), "sigmoid": (sigmoid.launch, sigmoid_delta.launch)}
+"""The launch of each kind of hidden units, and that of their deltas."""
 
-def launches(arrays: NetworkArrays, update: UpdateNumbers, totals: Any, stream: Any = 0) -> Iterator[Step]:
+
+def launches(
+    arrays: NetworkArrays, update: UpdateNumbers, totals: Any, hidden: Hidden, stream: Any = 0
+) -> Iterator[Step]:
     """Yield one step a launch, from inputs and targets that are in their arrays to the updated weights."""
+    activate, send_back = _ACTIVATION[hidden]
     units, ahead = arrays.units, arrays.ahead
     last = len(ahead) - 1
 
@@ -23,7 +40,7 @@ def launches(arrays: NetworkArrays, update: UpdateNumbers, totals: Any, stream: 
     for i, (weights, biases) in enumerate(ahead):
         yield launch(f"affine {i + 1}", tiled(units[i + 1]), affine.launch, units[i], weights, biases, units[i + 1])
         if i < last:
-            yield launch(f"relu {i + 1}", flat(arrays.hidden[i + 1]), relu.launch, arrays.hidden[i + 1])
+            yield launch(f"{hidden} {i + 1}", flat(arrays.hidden[i + 1]), activate, arrays.hidden[i + 1])
     d = units[-1]  # the outputs become their own deltas
     rows = totals.shape[0]
 
@@ -38,7 +55,7 @@ def launches(arrays: NetworkArrays, update: UpdateNumbers, totals: Any, stream: 
         yield launch(f"bias gradient {i + 1}", flat(biases), bias_gradient.launch, d, biases)
         if i > 0:
             below = arrays.deltas[i]
-            yield launch(f"hidden delta {i}", tiled(below), hidden_delta.launch, d, ahead[i].weights, units[i], below)
+            yield launch(f"hidden delta {i}", tiled(below), send_back, d, ahead[i].weights, units[i], below)
             d = below
     for number, each in enumerate(arrays.flat):
         what = "weights" if each[-1] else "biases"

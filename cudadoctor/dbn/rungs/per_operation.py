@@ -66,7 +66,7 @@ class HostArrays(_FromHost):
     def _make_steps(self) -> list[Step]:
         warnings.filterwarnings("ignore", message=".*[Hh]ost array used in CUDA kernel.*")
         # Every launch waits: numba copies what the kernel may have written back before it returns.
-        operations = launches(self.arrays, self.update, self.totals)
+        operations = launches(self.arrays, self.update, self.totals, self.network.hidden)
         return [Step("gather", "host", self._gather), *(step._replace(waits=True) for step in operations)]
 
 
@@ -108,7 +108,7 @@ class Copied(_ReadsBack, _FromHost):
             Step("gather", "host", self._gather),
             self._copy("inputs", arrays.units[0], self._x),
             self._copy("labels", arrays.targets, self._t),
-            *launches(arrays, self.update, self.totals, stream),
+            *launches(arrays, self.update, self.totals, self.network.hidden, stream),
             self._read_back(),
         ]
 
@@ -154,7 +154,8 @@ class _Resident(Stepwise):
 
         x = arrays.units[0]
         grid = blocks(x.shape[1], BLOCK) * x.shape[0]
-        return [Step("gather", "launch", run, blocks=grid), *launches(arrays, self.update, self.totals, stream)]
+        operations = launches(arrays, self.update, self.totals, self.network.hidden, stream)
+        return [Step("gather", "launch", run, blocks=grid), *operations]
 
 
 class ResidentReadBack(_ReadsBack, _Resident):

@@ -24,6 +24,7 @@ _TITLES = {
     "curves": "fit over sizes",
     "latencies": "latencies",
     "peers": "between GPUs",
+    "alone": "each GPU alone",
     "together": "all GPUs at once",
     "near": "memory on the near NUMA node",
     "far": "memory on a far NUMA node",
@@ -63,7 +64,7 @@ def compare(now: Bandwidth, then: Bandwidth, file: str) -> BandwidthComparison:
 
 def _figures(run: Bandwidth) -> Iterator[tuple[tuple[str, str], _Figure]]:
     """Yield all figures of a run, each with its group and its key there."""
-    # Those of other GPUs only stand beside `together`: which GPU was asked for is the user's choice.
+    # Those of other GPUs stand in `alone`: which GPU was asked for is the user's choice.
     for result in shown(run.results):
         if result.device == run.device:
             yield ("results", _by(result)), _speed(result)
@@ -81,8 +82,9 @@ def _figures(run: Bandwidth) -> Iterator[tuple[tuple[str, str], _Figure]]:
             interval = extremes(peer.samples_gb_per_s, peer.gb_per_s)
             figure = _Figure(peer.gb_per_s, interval, "GB/s", peer.size_bytes)
             yield ("peers", f"{peer.key} {peer.source} {peer.target} {access}"), figure
-    for result in shown(run.together):
-        yield ("together", f"{_by(result)} {result.device}"), _speed(result)
+    for group, results in (("alone", run.alone), ("together", run.together)):
+        for result in shown(results):
+            yield (group, f"{_by(result)} {result.device}"), _speed(result)
     for group, results in (("near", run.near), ("far", run.far)):
         for result in shown(results):
             yield (group, _by(result)), _speed(result)
@@ -139,7 +141,7 @@ def figure_name(group: str, key: str) -> str:
     if group == "peers" and len(words) == 3:
         verb = "read" if first == "p2p_read" else "written"
         return f"GPU {words[0]} to {words[1]}, {verb}, access {words[2]}"
-    if group == "together" and words:
+    if group in ("alone", "together") and words:
         moved = ", kernel" if words[0] == "kernel" else ""
         return f"GPU {words[-1]}, {kind(first)}{moved}"
     return f"{kind(first)}, {rest}" if rest else kind(first)

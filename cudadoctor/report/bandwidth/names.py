@@ -24,6 +24,8 @@ _MEMORY = {
     "bidirectional": "bidirectional",
     "near": "near NUMA node",
     "far": "far NUMA node",
+    "pinned_alone": "pinned, each GPU alone",
+    "pinned_together": "pinned, all GPUs at once",
 }
 _DIRECTION = {"h2d": "host to device", "d2h": "device to host"}
 _OTHER = {

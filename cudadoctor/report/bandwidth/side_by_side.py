@@ -35,15 +35,17 @@ def together_lines(bandwidth: Bandwidth) -> list[str]:
 def together_pairs(bandwidth: Bandwidth) -> dict[str, list[Pair]]:
     """Return for each kind of copy what each GPU reaches alone and with the others, and last the sums, in GB/s."""
     together = shown(bandwidth.together)
-    alone = {(result.key, result.device): result.gb_per_s for result in reversed(shown(bandwidth.results))}
+    # Files of older releases hold no copies of each GPU alone but those of the measured one, at another size.
+    before = (*shown(bandwidth.alone), *shown(bandwidth.results))
+    alone = {(result.key, result.device): result.gb_per_s for result in reversed(before)}
     pairs: dict[str, list[Pair]] = {}
     for key in dict.fromkeys(result.key for result in together):
         same = [result for result in together if result.key == key]
-        before = [alone.get((key, result.device)) for result in same]
-        known = [rate for rate in before if rate is not None]
-        total = sum(known) if len(known) == len(before) else None
+        rates = [alone.get((key, result.device)) for result in same]
+        known = [rate for rate in rates if rate is not None]
+        total = sum(known) if len(known) == len(rates) else None
         pairs[key] = [
-            *((f"GPU {one.device}", rate, one.gb_per_s) for one, rate in zip(same, before, strict=True)),
+            *((f"GPU {one.device}", rate, one.gb_per_s) for one, rate in zip(same, rates, strict=True)),
             ("sum", total, sum(result.gb_per_s for result in same)),
         ]
     return pairs

@@ -69,6 +69,14 @@ def _sums(group: Sequence[BandwidthResult], link: float) -> list[str]:
     return lines
 
 
+def interval_percent(samples: int) -> float:
+    """Return how surely the median of what is sampled lies between the lowest and the highest of independent samples.
+
+    Each sample is below it with probability 1/2, so all of them are on one side of it with 2 / 2^n.
+    """
+    return 100 - 200 / float(2**samples)
+
+
 def _share(rate: float, link: float) -> str:
     return f"{100 * rate / link:.0f} %" if link > 0 else ""
 
@@ -79,6 +87,8 @@ def how_sentences(results: Sequence[BandwidthResult]) -> list[str]:
     sizes = [format_size(size) for size in sorted({result.size_bytes for result in results}, reverse=True)]
     listed = " and ".join(sizes) if len(sizes) < 4 else f"{sizes[-1]} to {sizes[0]}"
     how = f"Median of {samples} samples or more, copies of {listed}; what arrived was compared every time."
+    if samples > 1:
+        how += f" From lowest to highest is the {interval_percent(samples):.0f} % interval of the median, or more."
     if any(result.key.endswith("_bidirectional") for result in results):
         how += " Of a sum, the share is that of the link's rate in both directions."
     if any(result.mover == "kernel" for result in results):

@@ -39,7 +39,7 @@ def left_out(bandwidth: Bandwidth) -> dict[str, list[str]]:
     for item in bandwidth.skipped:
         name = kind(item.key) if item.device == bandwidth.device else f"{kind(item.key)}, GPU {item.device}"
         reasons.setdefault(item.reason, []).append(name)
-    copies = (*bandwidth.results, *bandwidth.together, *bandwidth.near, *bandwidth.far)
+    copies = (*bandwidth.results, *bandwidth.alone, *bandwidth.together, *bandwidth.near, *bandwidth.far)
     unverified = [copy.key for copy in copies if not copy.verified]
     unverified += [peer.key for peer in bandwidth.peers if not peer.verified]
     for key in unverified:

@@ -23,7 +23,8 @@ numactl --cpunodebind=0 --membind=0 cudadoctor bandwidth
 ## Limits
 Bands: fine at 0.75 and above, warning from 0.60, error below 0.60.
 Up to Gen3 the fine band starts at 0.64, because good Gen3 x16 links are known from 10.2 GB/s on.
-Copies below 32 MiB are not judged, since the overhead of a call shows in them.
+Slow copies are judged from 32 MiB on, and smaller ones if each takes 0.5 ms or more: in shorter ones the overhead of a
+call shows.
 A link that is itself degraded is reported as pcie-link-degraded instead.
 Where a virtual machine shows the GPU but not the path above it, and in WSL2, slow copies are not judged: a narrower
 hop that is not seen may be what makes them slow, and right.
@@ -39,7 +40,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudadoctor.facts.bandwidth import Bandwidth, ExpectedLink
+from cudadoctor.facts.bandwidth import Bandwidth, BandwidthResult, ExpectedLink
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.pci import Pci
@@ -47,13 +48,14 @@ from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.bandwidth.hops import PINNED, degraded, largest, measured, path_of, path_seen
 from cudadoctor.rules.base import CannotJudgeError, finding, rule
 from cudadoctor.rules.reading import on_wsl
+from cudadoctor.units import format_size
 
 _FINE_FROM = 0.75
 _FINE_FROM_TO_GEN3 = 0.64
 """10.2 GB/s, the lowest good Gen3 x16, is 0.648 of 15.75."""
 _ERROR_BELOW = 0.60
-_SMALLEST_JUDGED_BYTES = 32 * 2**20
-"""0.6 ms at 55 GB/s: an overhead of some 10 µs a copy stays below 2 %."""
+_LARGE_BYTES, _LONG_S = 32 * 2**20, 0.5e-3
+"""32 MiB are 0.6 ms at 55 GB/s: an overhead of some 10 µs a copy stays at 2 %, as in any copy that takes as long."""
 
 _DIRECTION = {"h2d_pinned": "host to device", "d2h_pinned": "device to host"}
 
@@ -78,14 +80,18 @@ def bandwidth_below_link(bandwidth: Bandwidth, pci: Pci | Missing, host: Host | 
     slow = tuple(
         result
         for key in PINNED
-        if (result := largest(bandwidth, key)) is not None
-        and result.size_bytes >= _SMALLEST_JUDGED_BYTES
-        and result.gb_per_s / expected.gb_per_s < fine_from
+        if (result := largest(bandwidth, key)) is not None and result.gb_per_s / expected.gb_per_s < fine_from
     )
+    judged = tuple(result for result in slow if _rules_over_overhead(result))
     if not slow:
         return
-    worst = min(slow, key=lambda result: result.gb_per_s)
+    worst = min(judged or slow, key=lambda result: result.gb_per_s)
     share = worst.gb_per_s / expected.gb_per_s
+    if not judged:
+        raise CannotJudgeError(
+            f"{worst.key} reaches {worst.gb_per_s:.1f} GB/s, {100 * share:.0f} % of {expected.gb_per_s:g}, with copies "
+            f"of {format_size(worst.size_bytes)}, in which the overhead of a call shows"
+        )
     if not path_seen(expected) and (path_of(bandwidth, pci) or on_wsl(host, Missing("not asked"))):
         raise CannotJudgeError(
             f"{worst.key} reaches {worst.gb_per_s:.1f} GB/s, {100 * share:.0f} % of the GPU's own "
@@ -104,7 +110,7 @@ def bandwidth_below_link(bandwidth: Bandwidth, pci: Pci | Missing, host: Host | 
         + ("" if path_seen(expected) else " The path above the GPU cannot be seen here: a narrow hop in it also may."),
         confidence="supported" if path_seen(expected) else "possible",
         evidence=(
-            *(measured(result) for result in slow),
+            *(measured(result) for result in judged),
             Evidence("line rate of the narrowest hop, GB/s", expected.gb_per_s, expected.source),
             Evidence("narrowest hop", f"{expected.hop}, Gen{expected.generation} x{expected.width}", expected.source),
         ),
@@ -117,3 +123,7 @@ def bandwidth_below_link(bandwidth: Bandwidth, pci: Pci | Missing, host: Host | 
             ),
         ),
     )
+
+
+def _rules_over_overhead(result: BandwidthResult) -> bool:
+    return result.size_bytes >= _LARGE_BYTES or result.size_bytes >= _LONG_S * result.gb_per_s * 1e9

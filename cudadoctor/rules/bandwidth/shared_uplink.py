@@ -19,8 +19,8 @@ lspci -tv
 
 ## Limits
 Many servers are built so; it is a note, and a warning only where all GPUs together reach less than one of them alone.
-Only what was measured alone and together in the same run is compared; GPUs that were not measured alone are taken to
-be as fast as the measured one.
+Only what was measured alone and together in the same run is compared; in files of older releases, GPUs that were not
+measured alone are taken to be as fast as the measured one.
 
 ## Sources
 /sys/bus/pci/devices: the parents of each GPU.
@@ -87,8 +87,12 @@ def shared_uplink(bandwidth: Bandwidth, pci: Pci | Missing) -> Iterator[Finding]
 
 
 def _alone(bandwidth: Bandwidth, at_once: BandwidthResult, measured: BandwidthResult) -> float:
-    own = [each.gb_per_s for each in bandwidth.results if (each.key, each.device) == (at_once.key, at_once.device)]
-    return max(own, default=measured.gb_per_s)
+    wanted = (at_once.key, at_once.device)
+    for run in (bandwidth.alone, bandwidth.results):  # the former are copies of the same size
+        own = [each.gb_per_s for each in run if (each.key, each.device) == wanted and each.verified]
+        if own:
+            return max(own)
+    return measured.gb_per_s
 
 
 def _shared_port(pci: Pci | Missing) -> str:

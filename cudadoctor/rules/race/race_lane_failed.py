@@ -17,6 +17,7 @@ cudadoctor check
 ## Limits
 Lanes that were skipped, for want of a GPU or a package, or that were interrupted, have not failed.
 A lane that ran and learned nothing is training-learned-nothing.
+Pretraining that diverged, because its learning rate is too high, is a warning.
 
 ## Sources
 The lane's own error.
@@ -31,6 +32,9 @@ from cudadoctor.findings import Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.race.training_learned_nothing import NOTHING_LEARNED
 
+_DIVERGED = "DivergedError"
+"""What pretraining at a rate that is too high ends with, which is no fault of the machine."""
+
 
 @rule(id="race-lane-failed", title="A lane of the race failed", severity=Severity.ERROR)
 def race_lane_failed(race: Race) -> Iterator[Finding]:
@@ -40,13 +44,14 @@ def race_lane_failed(race: Race) -> Iterator[Finding]:
     )
     if not failed:
         return
+    diverged = all(_DIVERGED in lane.reason for lane in failed)
     finished = {lane.device for lane in race.lanes if lane.state == "finished"}
     lost = tuple(lane for lane in failed if lane.device not in finished)
     first = (lost or failed)[0]
     more = f" {len(failed) - 1} more failed." if len(failed) > 1 else ""
     yield finding(
         race_lane_failed,
-        severity=Severity.ERROR if lost else Severity.WARNING,
+        severity=Severity.ERROR if lost and not diverged else Severity.WARNING,
         summary=f"{first.name} on {first.device_name or first.device} failed: "
         f"{first.reason[:200] or 'no reason'}.{more}",
         cause="Its error ended it after "
@@ -54,7 +59,8 @@ def race_lane_failed(race: Race) -> Iterator[Finding]:
         confidence="proven",
         evidence=tuple(Evidence(lane.name, lane.reason, lane.device_name or lane.device) for lane in failed[:8]),
         fix=Fix(
-            "Find out what is wrong with the environment, then race again.",
-            ("cudadoctor check",),
-        ),
+            "Pretrain at a lower learning rate.", ("cudadoctor dbn-race --pretrain-epochs 1 --pretrain-rate 0.001",)
+        )
+        if diverged
+        else Fix("Find out what is wrong with the environment, then race again.", ("cudadoctor check",)),
     )

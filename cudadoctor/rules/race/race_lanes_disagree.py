@@ -20,7 +20,8 @@ cudadoctor check
 ## Limits
 Training at this rate is chaotic: the order of a sum alone changes an epoch.
 The bands are four standard deviations of the difference of two runs of the reference network, so they hold for its
-layers, its minibatch of 64 and its 732 minibatches an epoch; other races are not judged.
+layers and rectified units, its minibatch of 64 and its 732 minibatches an epoch; other races, and those of pretrained
+networks, are not judged.
 The error is a running average over the epoch, not a test result.
 
 ## Sources
@@ -54,9 +55,11 @@ def race_lanes_disagree(race: Race) -> Iterator[Finding]:
     gpus = tuple(lane for lane in finished if lane.device.startswith("gpu"))
     if cpu is None or not gpus:
         return
-    if (race.layers, race.batch_size, race.minibatches_per_epoch) != NETWORK:
+    sizes = (race.layers, race.batch_size, race.minibatches_per_epoch)
+    if sizes != NETWORK or race.hidden != "relu" or any(lane.pretraining for lane in (cpu, *gpus)):
         raise CannotJudgeError(
-            "how far lanes may differ is known only for 784-300-10, minibatches of 64 and 732 an epoch"
+            "how far lanes may differ is known only for 784-300-10 rectified units that were not pretrained, and 732 "
+            "minibatches of 64 an epoch"
         )
     for lane in gpus:
         if any("changes the training" in note for note in lane.notes):

@@ -9,7 +9,7 @@ import pytest
 from cudadoctor.dbn.network import Network, first_weights
 from cudadoctor.dbn.rungs.fused import Fused, Graph, why_not_fused
 from cudadoctor.dbn.rungs.per_operation import Copied, HostArrays, PerOperation, Pinned, ResidentReadBack
-from cudadoctor.dbn.style_2014 import Style2014
+from cudadoctor.dbn.style_2014 import Style2014, why_not_2014
 from tests.dbn.following import assert_follows_the_reference, small_set
 from tests.simulator import SIMULATED
 
@@ -22,6 +22,18 @@ SHAPES = [(4, 5, 3, 2)] if SIMULATED else [(7, 5, 3), (4, 5, 3, 2)]
 @pytest.mark.parametrize("lane", STEPWISE, ids=lambda lane: lane.name)
 def test_every_rung_follows_the_reference(lane: Any, layers: tuple[int, ...]) -> None:
     assert_follows_the_reference(lane, Network(layers=layers, batch_size=11, weight_scale=0.5))
+
+
+@pytest.mark.parametrize("lane", [HostArrays, Copied, Pinned, ResidentReadBack, PerOperation], ids=lambda one: one.name)
+def test_every_rung_of_single_operations_trains_sigmoid_units(lane: Any) -> None:
+    network = Network(layers=SHAPES[0], batch_size=11, weight_scale=0.5, hidden="sigmoid")
+    assert_follows_the_reference(lane, network)
+
+
+@pytest.mark.parametrize("why_not", [why_not_fused, why_not_2014])
+def test_rungs_written_for_rectified_units_refuse_others_with_the_reason(why_not: Any) -> None:
+    assert "rectified hidden units" in why_not(Network(layers=(4, 5, 3), hidden="sigmoid"))
+    assert why_not(Network(layers=(4, 5, 3))) is None
 
 
 def test_a_network_without_hidden_units_is_trained_operation_by_operation() -> None:

@@ -17,6 +17,8 @@ from cudadoctor.dbn.ops import (
     nesterov,
     output_delta,
     relu,
+    sigmoid,
+    sigmoid_delta,
     softmax,
     weight_gradient,
 )
@@ -58,6 +60,14 @@ def test_hidden_delta(m: int, outputs: int, units: int) -> None:
     np.testing.assert_allclose(out.copy_to_host(), hidden_delta.reference(d, weights, h), **NEAR)
 
 
+@pytest.mark.parametrize(("m", "outputs", "units"), MATRICES)
+def test_sigmoid_delta(m: int, outputs: int, units: int) -> None:
+    d, weights, out = numbers(m, outputs), numbers(units, outputs), empty(m, units)
+    h = sigmoid.reference(numbers(m, units))
+    sigmoid_delta.launch(cuda.to_device(d), cuda.to_device(weights), cuda.to_device(h), out)
+    np.testing.assert_allclose(out.copy_to_host(), sigmoid_delta.reference(d, weights, h), **NEAR)
+
+
 @pytest.mark.parametrize(("inputs", "m", "outputs"), MATRICES)
 def test_weight_gradient(inputs: int, m: int, outputs: int) -> None:
     x, d, out = numbers(m, inputs), numbers(m, outputs), empty(inputs, outputs)
@@ -79,6 +89,20 @@ def test_relu(size: int) -> None:
     h = cuda.to_device(n)
     relu.launch(h)
     np.testing.assert_array_equal(h.copy_to_host(), relu.reference(n))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_sigmoid(size: int) -> None:
+    n = numbers(size)
+    h = cuda.to_device(n)
+    sigmoid.launch(h)
+    np.testing.assert_allclose(h.copy_to_host(), sigmoid.reference(n), **NEAR)
+
+
+def test_a_sigmoid_of_numbers_whose_exponential_does_not_fit_is_0_or_1() -> None:
+    h = cuda.to_device(np.array([-1000, 0, 1000], np.float32))
+    sigmoid.launch(h)
+    np.testing.assert_array_equal(h.copy_to_host(), np.array([0, 0.5, 1], np.float32))
 
 
 @pytest.mark.parametrize(("m", "inputs"), [(1, 1), (3, B), (2, B + 1)])

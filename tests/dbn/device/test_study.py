@@ -13,9 +13,11 @@ import pytest
 from cudadoctor.dbn import recording, study
 from cudadoctor.dbn.contenders import LANE_KINDS as KINDS
 from cudadoctor.dbn.contenders import UnusableDeviceError, _named
+from cudadoctor.dbn.cpu import Choice, CpuFast
 from cudadoctor.dbn.digits import Digits
 from cudadoctor.dbn.network import Network, first_weights
 from cudadoctor.dbn.rungs.fused import Fused
+from cudadoctor.dbn.rungs.ladder import LADDER
 from cudadoctor.facts.explanation import BreakEven
 from tests.dbn.following import small_set
 from tests.simulator import SIMULATED
@@ -56,7 +58,17 @@ class NotRecorded(Fused):
         super().train(numbers, tick)
 
 
+class OnManyThreads(CpuFast):
+    """Finds two threads best, however few there are."""
+
+    def prepare(self, tick: Callable[[], None]) -> float:
+        self.adopt(Choice("dense", 2))
+        return 0.0
+
+
 def make(name: str, network: Network, layers: Any, digits: Digits, index: int) -> Any:
+    if name == "cpu-fast":
+        return OnManyThreads(network, layers, digits.training_pixels, digits.training_labels)
     if name == "gpu-persistent":
         raise UnusableDeviceError("not in the simulator")
     maker = NotRecorded if name == "gpu-graph" else _named(KINDS[name].maker)
@@ -79,7 +91,7 @@ def climbed() -> Told:
     options: Any = SimpleNamespace(
         network=NETWORK,
         rounds=ROUNDS,
-        lanes=(),
+        lanes=("cpu-reference-float64",),
         training_samples=len(pixels),
         seed=0,
         device=0,
@@ -95,7 +107,7 @@ def climbed() -> Told:
 def test_all_rungs_tell_the_loss_of_the_same_minibatches(told: Told) -> None:
     assert not told.of("rung_failed")
     losses = {data["rung"]: data["loss"] for data in told.of("rung_loss")}
-    same = [losses[rung] for rung in ("C0", "C1", "R0", "R1", "R2", "R3", "R4", "R5", "R6")]
+    same = [losses[rung] for rung in ("C0", "C0d", "C1", "C1t", "R0", "R1", "R2", "R3", "R4", "R5", "R6")]
     assert same == pytest.approx([same[0]] * len(same), rel=1e-4)
     skipped = {data["rung"]: data["reason"] for data in told.of("rung_skipped")}
     assert skipped == {"R7": "not in the simulator", "R8x16": "3 rounds need 6 minibatches, and an epoch has 3"}
@@ -104,21 +116,65 @@ def test_all_rungs_tell_the_loss_of_the_same_minibatches(told: Told) -> None:
 def test_a_slow_rung_trains_shorter_slices_and_as_many(told: Told) -> None:
     minibatches = {data["rung"]: data["minibatches"] for data in told.of("rung_ready")}
     assert minibatches["R1"] == minibatches["C1"] == 3  # of 6; as many have their steps timed
-    assert minibatches["R0"] == 1  # of 2
+    assert minibatches["R0"] == minibatches["C1t"] == 1  # of 2
     assert minibatches["R6"] == 18  # the window, in one launch
     samples = [data["rung"] for data in told.of("rung_sample")]
     assert {samples.count(rung) for rung in minibatches} == {ROUNDS}
 
 
 def test_the_cpu_trains_as_it_did_best_in_the_race(monkeypatch: pytest.MonkeyPatch) -> None:
-    from cudadoctor.dbn.cpu import Choice, CpuFast
-
     lane = CpuFast(NETWORK, first_weights(NETWORK, 0), *small_set(NETWORK))
     monkeypatch.setattr(CpuFast, "prepare", lambda self, tick: pytest.fail("tried again"))
     lane.adopt(Choice("dense", 1))
     lane.settle()
     lane.train_epoch(np.zeros((3, BATCH), np.uint32), 0.1, lambda: None)
     assert lane.choice == Choice("dense", 1)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_one_thread_stands_beside_all_only_where_the_lane_takes_more(threads: int) -> None:
+    pixels, labels = small_set(NETWORK)
+    options, reporter = SimpleNamespace(network=NETWORK), Told()
+    climber = study.Study(options, None, [], reporter, lambda: None, Choice("dense", threads))  # type: ignore[arg-type]
+    lane = CpuFast(NETWORK, first_weights(NETWORK, 0), pixels, labels)
+    if threads == 1:
+        with pytest.raises(UnusableDeviceError, match="fastest on 1 thread by itself"):
+            climber._on_threads(lane, 1)
+    else:
+        climber._on_threads(lane, 1)
+        assert lane.choice == Choice("dense", 1)
+
+
+def test_one_thread_is_not_taken_for_the_cpu_at_its_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study, "wait_until_quiet", lambda: None)
+    climber: Any = study.Study(SimpleNamespace(network=NETWORK), None, [], Told(), lambda: None)  # type: ignore[arg-type]
+    for name in LADDER:
+        if name.lane == "cpu-fast":
+            us = 50.0 if name.threads else 70.0
+            climber._slices[name] = study.Slices(9, 3, slow=False)
+            run = {"slice": lambda *_, us=us: us, "timed_slice": lambda *_: None, "loss": lambda _: 0.5}
+            climber._runs[name] = SimpleNamespace(**run)
+            climber._sample(0, name)
+    assert climber._cpu_us == [70.0]
+
+
+def test_a_rung_without_memory_is_reported_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def short(name: str, *arguments: Any) -> Any:
+        if name == "gpu-pinned":
+            error = RuntimeError("[2] Call to cuMemHostAlloc results in CUDA_ERROR_OUT_OF_MEMORY")
+            error.code = 2  # type: ignore[attr-defined]
+            raise error
+        if name.startswith("gpu") or name == "cpu-reference":
+            raise UnusableDeviceError("not in this test")
+        return make(name, *arguments)
+
+    monkeypatch.setattr(study, "make", short)
+    monkeypatch.setattr(study.Study, "_break_even", lambda self: None)
+    told = climbed()
+    (failed,) = told.of("rung_failed")
+    assert failed["rung"] == "R2"
+    assert "CUDA_ERROR_OUT_OF_MEMORY" in failed["reason"]
+    assert {data["rung"] for data in told.of("rung_loss")} == {"C0d", "C1", "C1t"}
 
 
 def search(*, fails: bool) -> Any:
