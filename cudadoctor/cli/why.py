@@ -175,7 +175,7 @@ def _plain_lines(page: str) -> Iterator[str]:
     hang = ""
     code = False
     for line in [*page.splitlines(), ""]:
-        begins = line.startswith(("#", "```", "- ", "|")) or not line.strip()
+        begins = line.startswith(("#", "```", "- ")) or not line.strip()
         if paragraph and (begins or code or paragraph[-1].endswith((".", ":"))):
             text = " ".join(paragraph)
             yield from textwrap.wrap(
@@ -186,7 +186,7 @@ def _plain_lines(page: str) -> Iterator[str]:
             code = not code
         elif code:
             yield f"      {line}"
-        elif line.startswith(("#", "|")) or not line.strip():
+        elif line.startswith("#") or not line.strip():
             yield re.sub(r"^#+ ", "", line)
         else:
             hang = "  " if line.startswith("- ") else hang if paragraph or line.startswith("  ") else ""
