@@ -1,4 +1,4 @@
-"""The names of Arm cores: the kernel gives numbers only."""
+"""What a processor is called in /proc/cpuinfo; of Arm cores, kernels tell numbers only."""
 
 from __future__ import annotations
 
@@ -11,12 +11,26 @@ _CORE = re.compile(
     re.MULTILINE,
 )
 
-NO_MODEL = re.compile(r"ARMv\d|AArch64 Processor")
+_MODEL = re.compile(r"^(?:model name|cpu model|Processor|cpu)[ \t]*:[ \t]*(\S.*)$", re.MULTILINE)
+
+_NO_MODEL = re.compile(r"ARMv\d|AArch64 Processor")
 """What kernels of Jetson and old ones write where others have a model: the architecture, which is no name."""
 
 
-def core_names(cpuinfo: str) -> str:
-    """Return the kinds of cores in /proc/cpuinfo, each once: `Neoverse-V2`, `Cortex-A725 and Cortex-X925`; "" for none.
+def cpu_name(cpuinfo: str) -> str:
+    """Return the name of the processor in the text of /proc/cpuinfo: its model, or else the kinds of its cores.
+
+    Of Arm the text has to be whole: a machine may have two kinds of cores.
+
+    Returns:
+        `AMD Ryzen 9 7950X`, `Neoverse-V2`, `Cortex-A725 and Cortex-X925`; "" for none.
+    """
+    match = _MODEL.search(cpuinfo)
+    return match[1].strip() if match and not _NO_MODEL.match(match[1]) else _core_names(cpuinfo)
+
+
+def _core_names(cpuinfo: str) -> str:
+    """Return the kinds of cores, each once.
 
     A core that the table does not have is named by its numbers: `core 0x41/0xfff`.
     """
