@@ -27,6 +27,11 @@ def format_seconds(seconds: float) -> str:
     return f"{seconds * 1e6:.3g} µs"
 
 
+def format_percent(share: float, decimals: int = 1) -> str:
+    """Return `27.0 %` for 0.27."""
+    return f"{100 * share:.{decimals}f} %"
+
+
 def format_clock(seconds: float) -> str:
     """Return `0:02:08`, as nolearn printed its epochs."""
     whole = int(seconds + 0.5)

@@ -53,8 +53,16 @@ def _common(
     pass
 
 
+def _heed_named_shell(arguments: list[str]) -> None:
+    """Let `--show-completion fish` mean fish: typer takes the shell that it is called from, and drops the word."""
+    options = ("--show-completion", "--install-completion")
+    if len(arguments) > 1 and arguments[0] in options and not arguments[1].startswith("-"):
+        os.environ["_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"] = "1"
+
+
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
+    _heed_named_shell(arguments)
     try:
         with as_ctrl_c():
             result: Any = typer.main.get_command(app).main(arguments, prog_name="cudadoctor", standalone_mode=False)

@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from cudadoctor import __version__
 from cudadoctor.findings import Diagnosis, Refusal, Severity
 
@@ -90,6 +92,9 @@ def deliver(diagnosis: Diagnosis, options: ReportOptions, sentence: str = "", li
     code = exit_code(diagnosis, options)
     if diagnosis.error is not None:
         sentence = diagnosis.error.message.rstrip(".") + "."
+        # What was asked for is not known: a healthy machine does not make it well.
+        if diagnosis.status == "ok":
+            diagnosis = msgspec.structs.replace(diagnosis, status="unknown")
     shared = diagnosis
     if options.redacts:
         shared = _redacted(diagnosis)

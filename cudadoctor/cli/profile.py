@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 def profile(
+    context: typer.Context,
     program: Annotated[
         list[str] | None,
         typer.Argument(
@@ -102,6 +103,9 @@ def profile(
         raise RefusedError("--probe needs the tracer: leave --no-tracer out")
     if facts is not None and (program or trace):
         raise RefusedError("--facts shows a saved profile: a program and --trace do not go with it")
+    tell = _silent if quiet else _tell
+    if asked is not None:
+        _tell_passed_on(asked, context, tell)
     areas = frozenset(AREAS) - {"kernel"}
     left_out = "profile runs the program's own kernels: it was left out"
     what = examination(sysroot=None, live=False, limit_s=timeout, areas=areas, left_out=left_out)
@@ -113,7 +117,7 @@ def profile(
             return deliver(refusal(machine, "profile", why), report)
         options = _options(asked, machine, choose_device(machine, device), report, timeout)
         options = msgspec.structs.replace(options, limit_s=time_limit, pool_mib=pool, trace=not no_tracer, probe=probe)
-        machine, interrupted = _profile(machine, options, trace, _silent if quiet else _tell)
+        machine, interrupted = _profile(machine, options, trace, tell)
     section = machine.profile
     if isinstance(section, Missing):
         return deliver(refusal(machine, "profile", f"{facts} holds no profile: {section.reason}"), report)
@@ -153,6 +157,15 @@ def _asked(program: list[str] | None, module: bool) -> Asked:
     if not os.access(target, os.R_OK):
         raise RefusedError(f"{target} cannot be read: permission denied")
     return Asked("script", target, tuple(arguments))
+
+
+def _tell_passed_on(asked: Asked, context: typer.Context, tell: Callable[[str], None]) -> None:
+    """Say which options went to the program and may have been meant for cudadoctor."""
+    from cudadoctor.cli.passed_on import passed_on
+
+    own = [name for parameter in context.command.params for name in (*parameter.opts, *parameter.secondary_opts)]
+    for name in passed_on(asked.arguments, own, asked.target if asked.form == "script" else None):
+        tell(f"{name} goes to {asked.target}, after which it stands; options of profile stand before the program")
 
 
 def _options(asked: Asked, machine: Machine, index: int, report: ReportOptions, limit_s: float) -> Options:

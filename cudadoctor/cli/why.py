@@ -49,7 +49,7 @@ def why(
     if list_:
         if words:
             raise RefusedError("--list takes no text")
-        return write_report(_listed(format), output)
+        return write_report(_listed(format, output), output)
     rule = cause_called(words[0]) if len(words) == 1 else None
     if rule is not None:
         return write_report(_page(rule, format), output)
@@ -131,7 +131,7 @@ def _no_such(id: str) -> str:
     return f"no finding is called {id}, and no such file is there.{meant} See `cudadoctor why --list`"
 
 
-def _listed(format: Format) -> bytes:
+def _listed(format: Format, output: str | None) -> bytes:
     from cudadoctor.rules.documented import DOCUMENTED
 
     rules = sorted(DOCUMENTED, key=lambda rule: rule.id)
@@ -145,8 +145,12 @@ def _listed(format: Format) -> bytes:
         from cudadoctor.report.html.page import render_list
 
         return render_list([(rule.id, rule.severity.value, rule.title) for rule in rules], __version__).encode()
-    width = max(len(rule.id) for rule in rules)
-    return "".join(f"{rule.id:{width}}  {rule.severity.value:7}  {rule.title}\n" for rule in rules).encode()
+    longest = max(len(rule.id) for rule in rules)
+    heads = [f"{rule.id:{longest}}  {rule.severity.value:7}  " for rule in rules]
+    # For `grep` a cause is one line; on a screen its title stays in its column.
+    room = report_columns(format) - longest - 11 if output is None and sys.stdout.isatty() else 200
+    titles = [f"\n{' ' * (longest + 11)}".join(textwrap.wrap(rule.title, max(20, room))) for rule in rules]
+    return "".join(f"{head}{title}\n" for head, title in zip(heads, titles, strict=True)).encode()
 
 
 def _page(rule: Any, format: Format) -> bytes:
@@ -175,7 +179,7 @@ def _plain_lines(page: str) -> Iterator[str]:
     hang = ""
     code = False
     for line in [*page.splitlines(), ""]:
-        begins = line.startswith(("#", "```", "- ", "|")) or not line.strip()
+        begins = line.startswith(("#", "```", "- ")) or not line.strip()
         if paragraph and (begins or code or paragraph[-1].endswith((".", ":"))):
             text = " ".join(paragraph)
             yield from textwrap.wrap(
@@ -186,7 +190,7 @@ def _plain_lines(page: str) -> Iterator[str]:
             code = not code
         elif code:
             yield f"      {line}"
-        elif line.startswith(("#", "|")) or not line.strip():
+        elif line.startswith("#") or not line.strip():
             yield re.sub(r"^#+ ", "", line)
         else:
             hang = "  " if line.startswith("- ") else hang if paragraph or line.startswith("  ") else ""

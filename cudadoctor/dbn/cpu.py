@@ -20,7 +20,8 @@ from cudadoctor.dbn.network import Layer, Network
 from cudadoctor.dbn.reference import zero_velocities
 from cudadoctor.dbn.sparse import SparseTrainer, why_not
 from cudadoctor.dbn.threads import Contenders, compare, winner
-from cudadoctor.tables.arm_cores import NO_MODEL, core_names
+from cudadoctor.tables import cpu_names
+from cudadoctor.units import format_percent
 
 _SPARSE_BELOW = 0.5
 """Share of pixels that are not 0, above which the sparse way is not even tried: a product that is listed costs about
@@ -119,7 +120,7 @@ class CpuFast:
         tried.sort(key=lambda one: one[2].seconds)
         self._kind, self._trainer, self._contenders = tried[0]
         self.notes = (
-            f"{self._trainer.name}; {share:.1%} of the pixels are not 0{self._trainer.remark}",
+            f"{self._trainer.name}; {format_percent(share)} of the pixels are not 0{self._trainer.remark}",
             f"threads: {self._contenders}",
             "a minibatch took "
             + " and ".join(
@@ -192,13 +193,7 @@ def cpu_name() -> str:
 
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            lines = []
-            for line in file:
-                name = line.partition(":")[2].strip()
-                if line.startswith("model name") and not NO_MODEL.match(name):
-                    return name
-                lines.append(line)
-        cores = core_names("".join(lines))
+            name = cpu_names.cpu_name(file.read())
     except OSError:
-        cores = ""
-    return cores or platform.processor() or platform.machine()
+        name = ""
+    return name or platform.processor() or platform.machine()

@@ -12,7 +12,7 @@ from cudadoctor.facts.host import Host
 from cudadoctor.probes import macos
 from cudadoctor.probes.guard import never_raises
 from cudadoctor.probes.root import Root, shown
-from cudadoctor.tables.arm_cores import NO_MODEL, core_names
+from cudadoctor.tables.cpu_names import cpu_name
 
 _OTHER_MACHINE = Missing("--sysroot: that of this process says nothing about that machine")
 _DEVICE_TREE_MODELS = ("/proc/device-tree/model", "/sys/firmware/devicetree/base/model")
@@ -145,13 +145,10 @@ def _cpu_name(root: Root) -> Fact[str]:
     text = root.read(path, _CPUINFO_HEAD_BYTES)
     if isinstance(text, Missing):
         return text
-    match = re.search(r"^(?:model name|cpu model|Processor|cpu)[ \t]*:[ \t]*(\S.*)$", text, re.MULTILINE)
-    if match and not NO_MODEL.match(match[1]):
-        return Known(match[1].strip(), path)
-    # Arm kernels give the numbers of each core, and a machine may have two kinds; the device tree names the board.
+    # Arm kernels give the numbers of each core; the device tree names the board.
     whole = root.read(path, _CPUINFO_MOST_BYTES) if "CPU implementer" in text else text
-    cores = core_names(whole) if isinstance(whole, str) else ""
-    return Known(cores, path) if cores else Missing(f"{path} names no model")
+    name = cpu_name(whole) if isinstance(whole, str) else ""
+    return Known(name, path) if name else Missing(f"{path} names no model")
 
 
 def _cpu_count(root: Root) -> Fact[int]:

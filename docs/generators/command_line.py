@@ -26,7 +26,8 @@ def page() -> str:
     parts.append("`--version` prints the version; `--help` after a command prints its options.\n")
     parts.append(
         "`--install-completion` adds completion of commands and options to the start-up file of the shell that it is "
-        "called from (bash, zsh, fish, PowerShell); `--show-completion` prints it instead, to be put where you like.\n"
+        "called from (bash, zsh, fish, PowerShell); `--show-completion` prints it instead, to be put where you like. "
+        "Both take the name of another shell: `--show-completion fish`.\n"
     )
     return "\n".join(parts)
 

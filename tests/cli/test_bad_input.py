@@ -257,10 +257,18 @@ def test_a_shell_completes_commands_and_options() -> None:
     assert '"profile"' in "".join(completed("cudadoctor", "pr", shell="zsh"))
 
 
+def test_completion_is_that_of_the_shell_that_is_named(doctor: Doctor) -> None:
+    assert doctor("--show-completion", "fish").out.startswith("complete --command cudadoctor")
+    assert doctor("--show-completion", "zsh").out.startswith("#compdef cudadoctor")
+    run = doctor("--show-completion", "nosuchshell")
+    assert (run.code, run.out, run.err.count("\n")) == (2, "", 1)
+    assert "nosuchshell" in run.err
+
+
 def test_completion_that_cannot_be_installed_says_so_in_a_line(doctor: Doctor, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.write_text("no folder", encoding="utf-8")
-    environment = os.environ | {"HOME": str(home), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    environment = os.environ | {"HOME": str(home)}
     run = doctor("--install-completion", "fish", env=environment)
     assert (run.code, run.out, run.err.count("\n")) == (2, "", 1)
     assert run.err.startswith("cudadoctor: completion was not installed: ")

@@ -23,6 +23,13 @@ def attribute(run: Run, name: str, index: int = 0) -> dict[str, Any]:
     return next(item["value"] for item in view(run, "driver", index)["attributes"] if item["name"] == name)
 
 
+def test_what_could_not_be_done_is_not_ok_on_a_healthy_machine(doctor: Doctor) -> None:
+    facts = Path(__file__).parents[1] / "machines" / "ubuntu24-2xh200-healthy" / "facts.json"
+    run = doctor("devices", "--facts", facts, "--format", "json")
+    assert (run.code, run.document["status"], run.document["findings"]) == (3, "unknown", [])
+    assert "holds no table of GPUs" in run.document["error"]["message"]
+
+
 def test_a_healthy_card_is_described_with_sources(doctor: Doctor, fake_driver: FakeDriver) -> None:
     run = doctor("devices", "--format", "json", env=fake_driver.scenario())
     assert (run.code, run.ids, run.document["status"], run.document["command"]) == (0, [], "ok", "devices")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from cudadoctor.cli.passed_on import passed_on
 from tests.fake_driver.build import FakeDriver
 from tests.profile.programs import PRETEND
 
@@ -120,6 +121,33 @@ def test_without_a_gpu_nothing_is_run(profile: Any) -> None:
     assert ended.code == 3
     assert "hello" not in ended.out + ended.err
     assert "there is no GPU here" in ended.out
+
+
+def test_an_option_that_the_script_may_not_know_is_passed_on_and_named(profile: Any, tmp_path: Path) -> None:
+    after = ("launches.py", "--format", "json", "--save=x", "--epochs", "2")
+    ended = profile("--no-tracer", *after)
+    assert "hello ['--format', 'json', '--save=x', '--epochs', '2']" in ended.out
+    told = [line for line in ended.err.splitlines() if "goes to" in line]
+    assert told == [
+        f"cudadoctor: {name} goes to launches.py, after which it stands; options of profile stand before the program"
+        for name in ("--format", "--save")
+    ]
+    assert "goes to" not in profile("--no-tracer", "--quiet", *after).err
+
+
+def test_an_option_that_the_script_knows_is_not(tmp_path: Path) -> None:
+    own = ("--format", "--save", "--time-limit", "--no-tracer", "--help", "-v")
+    script = tmp_path / "train.py"
+    script.write_text(
+        "parser.add_argument('--format')\ndef main(time_limit: float = 3, save=None): ...\n"
+        "print('{}'.format(no_tracer == 1))\n"
+    )
+    given = ["--format", "json", "--save=x", "--time-limit", "3", "--help", "-v", "--other"]
+    assert passed_on(given, own, str(script)) == ()
+    assert passed_on([*given, "--no-tracer"], own, str(script)) == ("--no-tracer",)
+    assert passed_on(given, own, None) == ("--format", "--save", "--time-limit")
+    assert passed_on(["--", *given], own, None) == ()
+    assert passed_on(["--format=json"], own, str(tmp_path)) == ("--format",)
 
 
 def test_a_refused_tracer_leaves_the_untraced_run(profile: Any) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +33,28 @@ def test_text_file_and_standard_input_give_the_same_answer(doctor: Doctor, tmp_p
     assert runs[0].ids[0] == "driver-library-mismatch"
     assert runs[0].document["findings"][0]["evidence"][0]["value"] == MISMATCH
     assert runs[0].document["command"] == "why"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal")
+def test_the_list_is_as_wide_as_a_screen_and_a_line_a_cause_for_a_pipe(doctor: Doctor) -> None:
+    import pty
+
+    command = [sys.executable, "-m", "cudadoctor", "why", "--list"]
+    environment = os.environ | {"COLUMNS": "80", "TERM": "xterm", "PYTHONPATH": str(Path(__file__).parents[2])}
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, stdout=theirs, env=environment) as process:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # how Linux says that the other end is closed
+            while part := os.read(ours, 4096):
+                shown += part
+        os.close(ours)
+        assert process.wait(timeout=60) == 0
+    lines = shown.decode().splitlines()
+    assert max(map(len, lines)) <= 80
+    piped = doctor("why", "--list").out
+    assert max(map(len, piped.splitlines())) > 80
+    assert " ".join(shown.decode().split()) == " ".join(piped.split())
 
 
 def test_what_a_windows_shell_saved_is_read(doctor: Doctor, tmp_path: Path) -> None:

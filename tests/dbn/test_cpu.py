@@ -51,7 +51,7 @@ def test_the_notes_say_how_it_trains_on_how_many_threads_and_how_many_pixels_hav
 
 def test_many_inputs_that_are_mostly_0_are_trained_by_the_sparse_kernels() -> None:
     lane = lane_on(pixels_with_ink(0.02, 3000), Network(layers=(3000, 100, 4), batch_size=32))
-    assert lane.notes[0].startswith("sparse kernels; 1.9% of the pixels")
+    assert lane.notes[0].startswith("sparse kernels; 1.9 % of the pixels")
 
 
 def test_dense_data_are_trained_in_blas() -> None:

@@ -12,6 +12,7 @@ from cudadoctor.facts.explanation import ClockReading
 from cudadoctor.facts.profile import Analysis, Probe, Profile, Program, RecordCount, Run, Steps, Tracer, WhatIf
 from tests.attribution.profile.build import MAIN, PEAKS, Machine, control, loop, traced
 from tests.attribution.profile.programs import heavy, pageable, tiny
+from tests.attribution.profile.recorded import path_of, read
 
 PROGRAM = Program(script="train.py", arguments=2, python_version="3.12.3")
 READINGS = tuple(ClockReading(seconds=each / 10, during="run", sm_mhz=1980, performance_state=0) for each in range(4))
@@ -54,6 +55,15 @@ def profile(name: str) -> Profile:
         readings=READINGS,
         window_s=0.4,
     )  # fmt: skip
+
+
+def recorded(name: str) -> Profile:
+    """Return that of a program that was recorded on a GPU, by its name in `recorded/provenance.md`."""
+    found = read(path_of(name))
+    analysis = analyse(found.trace, found.control, found.peaks)
+    return msgspec.structs.replace(
+        profile("launches"), analysis=analysis, timeline=timeline(found.trace, analysis.steps)
+    )
 
 
 def refused() -> Profile:

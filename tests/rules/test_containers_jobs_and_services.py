@@ -10,10 +10,9 @@ import pytest
 from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.packages import Package, Packages
 from cudadoctor.findings import Severity
-from cudadoctor.rules.catalogue import RULES
 from cudadoctor.rules.pasted.answer import combined
-from cudadoctor.rules.pasted.weigh import hypotheses
 from tests.rules import build as b
+from tests.why.asked import hypotheses
 
 SNAP = b.engine(path="/snap/bin/docker", origin="snap")
 FAILED_802 = b.stopped(b.cuda_failed(802))
@@ -77,7 +76,7 @@ REFUSED = 'docker: Error response from daemon: could not select device driver ""
 
 def test_the_words_of_docker_make_an_error_of_what_is_a_note_on_the_machine() -> None:
     here = b.diagnose(b.machine(containers=b.containers(b.engine())))[0]
-    first = combined(hypotheses(REFUSED, RULES), here)[0]
+    first = combined(hypotheses(REFUSED), here)[0]
     assert (first.id, first.severity, first.confidence) == ("container-toolkit-missing", Severity.ERROR, "supported")
     assert first.summary.startswith("This machine shows it too.")
     assert any("apt-get install -y nvidia-container-toolkit" in command for command in first.fix.commands)

@@ -73,6 +73,7 @@ def test_a_node_that_gave_no_facts_is_a_finding_that_names_it(state: str, id: st
     assert (found.id, found.severity) == (id, severity)
     assert "quiet" in found.summary
     assert (found.evidence[0].name, found.evidence[0].value) == ("quiet", "why quiet")
+    assert ("quiet. It was not asked." in found.summary) == (state == "not alive")
 
 
 def test_a_cluster_that_was_lost_is_told_and_its_silent_nodes_are_not_accused() -> None:

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from cudadoctor.rules.catalogue import RULES
+from cudadoctor.rules.pasted.fixes import fix_of
 from cudadoctor.rules.pasted.text import Pasted
-from cudadoctor.rules.pasted.weigh import hypotheses, weigh
+from cudadoctor.rules.pasted.weigh import weigh
+from tests.why.asked import hypotheses
 
 HERE = Path(__file__).parent
 THREADS = json.loads((HERE / "threads.json").read_text(encoding="utf-8"))
@@ -86,7 +88,7 @@ def test_the_old_number_the_new_number_and_the_name_are_one_error() -> None:
 
 
 def test_evidence_is_the_line_itself_with_its_number() -> None:
-    found = hypotheses("hello\n\n  CUDA_ERROR_UNSUPPORTED_PTX_VERSION   here\n", CAUSES)[0]
+    found = hypotheses("hello\n\n  CUDA_ERROR_UNSUPPORTED_PTX_VERSION   here\n")[0]
     assert [(item.value, item.source) for item in found.evidence] == [
         ("CUDA_ERROR_UNSUPPORTED_PTX_VERSION here", "line 3")
     ]
@@ -105,6 +107,21 @@ def test_every_cause_has_a_page_of_its_own_and_a_fix() -> None:
         assert headings == ["What it checks", "Why it matters", "How to fix it", "Limits", "Sources"], rule.id
 
 
+def test_pages_hold_only_what_the_terminal_and_the_html_report_can_show() -> None:
+    """Headings, paragraphs, lists and blocks of commands; a table would stand there as it is typed."""
+    for rule in CAUSES:
+        text = re.sub(r"^```.*?^```", "", rule.page, flags=re.MULTILINE | re.DOTALL)
+        assert not re.search(r"^\||^\d+\. |\*\*|\]\(", text, flags=re.MULTILINE), rule.id
+
+
+def test_a_list_in_the_fix_of_a_page_is_one_sentence_of_the_finding() -> None:
+    rule = next(rule for rule in RULES if rule.id == "gpu-too-old-for-driver")
+    text = fix_of(rule).text
+    assert "days: Tesla (8800 GTX, GTX 280): driver branch 340, CUDA 6.5" in text
+    assert "never served it; Fermi (GTX 480, GTX 580): driver branch 390" in text
+    assert "in builds for CUDA 12.6. CUDA 11.8 still compiles" in text
+
+
 def test_every_sign_that_a_cause_names_can_be_read_from_some_text() -> None:
     from cudadoctor.rules.pasted import codes
     from cudadoctor.rules.pasted.vocabulary import ROWS
@@ -119,7 +136,7 @@ def test_every_sign_that_a_cause_names_can_be_read_from_some_text() -> None:
 
 
 def test_the_number_of_torch_s_message_is_read_as_a_version_of_cuda() -> None:
-    found = hypotheses("The NVIDIA driver on your system is too old (found version 10010).", RULES)[0]
+    found = hypotheses("The NVIDIA driver on your system is too old (found version 10010).")[0]
     assert found.id == "driver-too-old"
     assert [item.value for item in found.evidence if item.name == "10010 means"] == [
         "CUDA 10.1, the newest that the driver knows; no release of the driver"

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from cudadoctor.rules.catalogue import RULES
 from cudadoctor.rules.pasted.text import MAX_CHARACTERS, Pasted
 from cudadoctor.rules.pasted.vocabulary import ROWS
-from cudadoctor.rules.pasted.weigh import hypotheses, weigh
+from cudadoctor.rules.pasted.weigh import weigh
+from tests.why.asked import hypotheses
 
 CAUSES = RULES
 WORDS = sorted({letters for _, letters, _ in ROWS})
@@ -20,7 +21,7 @@ WORDS = sorted({letters for _, letters, _ in ROWS})
 @given(st.text(max_size=300) | st.lists(st.sampled_from(WORDS), max_size=40).map(" ".join))
 @settings(max_examples=150, deadline=None)
 def test_no_text_breaks_it(text: str) -> None:
-    for found in hypotheses(text, CAUSES):
+    for found in hypotheses(text):
         assert found.evidence
         assert found.cause
         assert found.fix.text

@@ -128,7 +128,7 @@ def transfer(window: Window, around: Mask) -> Candidate | None:
         "the data stays on the device",
         (
             window.sign("share of exposed copies", exposed, "decomposition"),
-            window.sign("bytes, a step", moved / excerpt.steps),
+            window.sign("MiB, a step", moved / excerpt.steps / 2**20),
             window.sign("their rate, GB/s", moved / max(nanoseconds, 1.0)),
             window.sign("part of what the link carries", reached, "measured"),
         ),

@@ -66,7 +66,7 @@ def staged(window: Window, around: Mask) -> Candidate | None:
         (
             window.sign("share of the time in which the host fills it", share),
             window.sign("part of it in which the thread used the CPU", at_work, "CPU time of the thread"),
-            window.sign("bytes, a step", float(moved[fill].sum()) / excerpt.steps),
+            window.sign("MiB, a step", float(moved[fill].sum()) / excerpt.steps / 2**20),
             window.sign(STAGING_RATE, usual / 1e9),
             window.sign("the copies themselves, GB/s", link),
         ),

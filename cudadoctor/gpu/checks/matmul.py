@@ -13,6 +13,7 @@ import numba
 import numpy as np
 
 from cudadoctor.gpu.numba_cuda import cuda, gpu_kernel
+from cudadoctor.units import format_percent
 
 _TILE = 16
 _UNIT_ROUNDOFF = 2.0**-24
@@ -71,4 +72,4 @@ def run(m: int = 129, k: int = 257, n: int = 65) -> str:
             f"{column}) differs by {error[row, column]:.3g} where rounding allows {bound[row, column]:.3g}"
         )
     share = float((error / bound).max())
-    return f"{m} x {k} by {k} x {n} agrees with float64 (largest error {share:.1%} of what rounding allows)"
+    return f"{m} x {k} by {k} x {n} agrees with float64 (largest error {format_percent(share)} of what rounding allows)"

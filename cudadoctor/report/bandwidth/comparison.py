@@ -38,9 +38,6 @@ class _Figure(msgspec.Struct, frozen=True):
     size_bytes: int | None = None
 
 
-_Figures = dict[tuple[str, str], _Figure]
-
-
 def compare(now: Bandwidth, then: Bandwidth, file: str) -> BandwidthComparison:
     """Compare two measurements figure by figure.
 

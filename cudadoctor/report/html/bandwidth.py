@@ -19,11 +19,13 @@ from cudadoctor.report.html.parts import Cell, Figure, Part, Row, Table, charts,
 from cudadoctor.units import format_size
 
 _RATE = Scale(label="GB/s", show=lambda value: f"{value:.3g}")
-_FIGURE = Scale(
+RATES = Scale(
     label="GB/s",
     show=lambda value: f"{value:.2f}" if value < 1000 else f"{value:.0f}",
     tick=lambda value: f"{value:g}",
 )
+"""Of bars that each have their figure beside them."""
+
 _FAR = 50
 """Where the longest latency is more than that many times the shortest, bars from zero would not show the short ones."""
 _SIZE = Scale(label="size of one copy", show=lambda value: format_size(round(value)), log=True, base=2)
@@ -58,9 +60,9 @@ def _copies(bandwidth: Bandwidth) -> list[Figure]:
     within = [result for result in results if result not in across]
     drawn = charts(
         bars_with_intervals(
-            "Copies between host and device", _bars(across, bandwidth.device), _FIGURE, references=references
+            "Copies between host and device", _bars(across, bandwidth.device), RATES, references=references
         ),
-        bars_with_intervals("Copies within the device", _bars(within, bandwidth.device), _FIGURE),
+        bars_with_intervals("Copies within the device", _bars(within, bandwidth.device), RATES),
     )
     heads = ("copy", "moved by", "size", "GB/s", "lowest", "highest", "of link")
     rows: list[Row | Sequence[str]] = []
@@ -74,13 +76,18 @@ def _copies(bandwidth: Bandwidth) -> list[Figure]:
 def _bars(results: Sequence[BandwidthResult], device: int) -> list[Bar]:
     return [
         Bar(
-            label=_name(result, device) + (", by a kernel" if _by_kernel(result) else ""),
+            label=_label(result, device),
             value=result.gb_per_s,
             interval=extremes(result.samples_gb_per_s, result.gb_per_s),
-            style=1 if result.key.startswith("d2h") else 0,
+            style=1 if "d2h" in result.key else 0,
         )
         for result in results
     ]
+
+
+def _label(result: BandwidthResult, device: int) -> str:
+    by_numba = "numba's " if result.key.startswith("numba_") else ""
+    return by_numba + _name(result, device) + (", by a kernel" if _by_kernel(result) else "")
 
 
 def _by_kernel(result: BandwidthResult) -> bool:

@@ -13,6 +13,7 @@ from cudadoctor.report.fleet.words import (
     trait_cells,
     what_of,
 )
+from cudadoctor.report.html.bandwidth import RATES
 from cudadoctor.report.html.charts import Bar, Scale, bars_with_intervals
 from cudadoctor.report.html.parts import Cell, Figure, Part, Row, charts, group, numbers
 from cudadoctor.units import format_seconds
@@ -62,15 +63,14 @@ def _figures(fleet: Fleet) -> list[Part]:
             rows.append(group(peers, len(heads)))
         name = figure_name(spread.key) + ("" if spread.judged else " (too few to judge)")
         rows.append(Row(tuple(Cell(text) for text in (name, *spread_cells(spread)))))
-    rate = Scale(label="GB/s", show=lambda value: f"{value:.2f}")
     time = Scale(label="time of an epoch", show=format_seconds)
     # Copies within a device are a hundred times as fast as those on a link, and would hide them.
     link = [each for each in fleet.spreads if each.unit == "GB/s" and each.key != "d2d_local"]
     local = [each for each in fleet.spreads if each.key == "d2d_local"]
     lanes = [each for each in fleet.spreads if each.unit == "s"]
     drawn = charts(
-        bars_with_intervals("Copies between host and device", _bars(link), rate),
-        bars_with_intervals("Copies within the device", _bars(local), rate),
+        bars_with_intervals("Copies between host and device", _bars(link), RATES),
+        bars_with_intervals("Copies within the device", _bars(local), RATES),
         bars_with_intervals("Time of an epoch", _bars(lanes), time),
     )
     note = (
@@ -83,12 +83,13 @@ def _figures(fleet: Fleet) -> list[Part]:
 
 
 def _bars(spreads: list[Spread]) -> list[Bar]:
+    several = len({each.peers for each in spreads}) > 1
     return [
         Bar(
-            label=f"{figure_name(each.key)}, {each.peers}",
+            label=f"{figure_name(each.key)}, {each.peers}" if several else figure_name(each.key),
             value=each.median,
             interval=(each.lowest, each.highest),
-            style=1 if each.key.startswith("d2h") else 0,
+            style=1 if "d2h" in each.key else 0,
         )
         for each in sorted(spreads, key=lambda each: -each.nodes)[:_MOST_BARS]
     ]

@@ -37,6 +37,7 @@ from cudadoctor.text import printable
 
 FLEET_COMMANDS = ("fleet report", "fleet run")
 
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|(?:GB/s|[KMG]iB|GiB|min|ms|µs|ns|s)(?!\w)))")
 _SENTENCES = re.compile(r"(?<=\.)\s+(?=[A-Z0-9])")
 
 
@@ -71,7 +72,7 @@ def render_html(
         version=diagnosis.version,
         schema_version=diagnosis.schema_version,
         status=diagnosis.status,
-        answer=_SENTENCES.split(sentence, maxsplit=1),
+        answer=_SENTENCES.split(_UNIT.sub("\N{NO-BREAK SPACE}", sentence), maxsplit=1),
         machine=machine_rows(diagnosis.facts),
         findings=_anchored(diagnosis.findings) if diagnosis.plan is None else [],
         explanations={id: explanation(id, page) for id, page in (pages or {}).items()},

@@ -20,6 +20,11 @@ class Cell(msgspec.Struct, frozen=True):
     span: int = 1
     state: str = ""
 
+    @property
+    def long(self) -> bool:
+        """Whether a word of it may be broken anywhere: the name of a kernel would leave no room for its figures."""
+        return any(len(word) > 24 for word in self.text.split())
+
 
 class Row(msgspec.Struct, frozen=True):
     """One row; the first cell names it. A `heading` stands over the rows of a group."""

@@ -24,8 +24,9 @@ from cudadoctor.report.profile.where import (
     untraced_sentence,
     used_devices,
 )
-from cudadoctor.report.profile.words import ms, percent, scale
+from cudadoctor.report.profile.words import ms, scale
 from cudadoctor.report.race.surroundings import clock_lines
+from cudadoctor.units import format_percent
 
 _MOST_ROWS = 60
 _DRAWN, _COLOURS, _REST = 0.02, 5, "smaller parts"
@@ -105,7 +106,7 @@ def _cells(column: Column, value: float | None) -> tuple[str, str]:
     if value is None:
         return "-", "-"
     factor, unit, digits = scale(column.wall_ms)
-    share = percent(round(value / column.own_ms, 3) + 0.0) if column.own_ms > 0 else "-"
+    share = format_percent(round(value / column.own_ms, 3) + 0.0) if column.own_ms > 0 else "-"
     return f"{round(value * factor, digits) + 0.0:.{digits}f} {unit}", share
 
 

@@ -6,8 +6,9 @@ from cudadoctor.facts.timeline import Excerpt, Lane, Span, Strip, Timeline
 from cudadoctor.report.html.charts import Paint, Scale, Stretch, Svg, Track, lanes
 from cudadoctor.report.html.parts import Figure, charts
 from cudadoctor.report.profile.strip import excerpt_words
-from cudadoctor.report.profile.words import DIRECTIONS, percent, seconds
+from cudadoctor.report.profile.words import DIRECTIONS, seconds
 from cudadoctor.text import printable
+from cudadoctor.units import format_percent
 
 _PAINTS = {
     "kernels": Paint("kernels", 0),
@@ -60,7 +61,7 @@ def _strip(strip: Strip) -> Svg | None:
         rows.sort(key=lambda row: order.index(row.name) if row.name in order else len(order))
         shares = tuple((_PAINTS.get(row.name, _OTHER), row.shares) for row in rows)
         tracks.append(Track(label=label, shares=shares, bucket=strip.bucket_s))
-        means = (f"{row.name} {percent(sum(row.shares) / len(row.shares))}" for row in rows if row.shares)
+        means = (f"{row.name} {format_percent(sum(row.shares) / len(row.shares))}" for row in rows if row.shares)
         told.append(f"{label}: {', '.join(means) or 'nothing'}.")
     length = max((len(row.shares) for row in strip.rows), default=0) * strip.bucket_s
     scale = Scale(label="time since the program's first line", show=_seconds)

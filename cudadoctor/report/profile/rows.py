@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 from cudadoctor.facts.profile import Analysis, CallRow, CopyRow, KernelRow, LineRow, WhatIf
-from cudadoctor.report.profile.words import copy_name, ms, percent, place, seconds, span
+from cudadoctor.report.profile.words import copy_name, ms, place, seconds, span
 from cudadoctor.text import printable, shortened
-from cudadoctor.units import format_size
+from cudadoctor.units import format_percent, format_size
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ def _kernel(row: KernelRow) -> tuple[str, ...]:
         f"{row.count:,}",
         ms(row.total_ms),
         seconds(row.median_us / 1e6),
-        percent(row.share),
+        format_percent(row.share),
         f"{row.blocks:,} x {row.threads:,}",
         str(row.registers) if row.registers else "-",
         format_size(row.shared_bytes) if row.shared_bytes else "-",
@@ -60,11 +60,15 @@ def _copy(row: CopyRow) -> tuple[str, ...]:
         f"{row.count:,}",
         ms(row.total_ms),
         ms(row.exposed_ms),
-        "-" if row.gb_per_s is None else f"{row.gb_per_s:.3g}",
-        "-" if row.peak_gb_per_s is None else f"{row.peak_gb_per_s:.3g}",
+        _rate(row.gb_per_s),
+        _rate(row.peak_gb_per_s),
         format_size(row.bytes),
         format_size(round(row.median_bytes)),
     )
+
+
+def _rate(gb_per_s: float | None) -> str:
+    return "-" if gb_per_s is None else f"{gb_per_s:.3g}" if gb_per_s < 1000 else f"{gb_per_s:.0f}"
 
 
 def calls(analysis: Analysis, most: int) -> Listed:
@@ -81,7 +85,8 @@ def _call(row: CallRow) -> tuple[str, ...]:
 def lines(analysis: Analysis, most: int) -> Listed:
     """Return the user's own lines at which the host was found."""
     kept, left = _cut(analysis.lines, most)
-    more = f"and {_count(len(left), 'line')} more: {percent(sum(row.share for row in left))} of all" if left else ""
+    share = format_percent(sum(row.share for row in left))
+    more = f"and {_count(len(left), 'line')} more: {share} of all" if left else ""
     heads = ("in", "doing", "samples", "of all", "GPU idle")
     return Listed("your lines", heads, [_line(row) for row in kept], more)
 
@@ -92,8 +97,8 @@ def _line(row: LineRow) -> tuple[str, ...]:
         shortened(printable(row.function), 20),
         row.doing,
         f"{row.samples:,}",
-        percent(row.share),
-        percent(row.idle_share),
+        format_percent(row.share),
+        format_percent(row.idle_share),
     )
 
 

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from cudadoctor.facts.profile import Analysis, Breakdown, Part
 from cudadoctor.report.bandwidth.names import wrapped
-from cudadoctor.report.profile.words import IDLE_NAMES, ms, percent, scale
+from cudadoctor.report.profile.words import IDLE_NAMES, ms, scale
 from cudadoctor.text import printable
+from cudadoctor.units import format_percent
 
 _BAR_MOST = 40
 _LABEL = 35
@@ -155,7 +156,7 @@ class _Numbers:
     def cell(self, ms: float | None, shared: bool = True) -> str:
         if ms is None:
             return " " * self.wide
-        share = percent(round(ms / self.column.own_ms, 3) + 0.0) if shared and self.column.own_ms > 0 else ""
+        share = format_percent(round(ms / self.column.own_ms, 3) + 0.0) if shared and self.column.own_ms > 0 else ""
         shown = f"{round(ms * self._factor, self._digits) + 0.0:.{self._digits}f} {self._unit}"
         return f"{shown:>{self.wide - 8}}{share:>8}"
 
@@ -170,5 +171,5 @@ def other_sentence(analysis: Analysis, device: int) -> str:
     told = []
     for word, start in sums.items():
         total = sum(value for label, value in column.parts.items() if label.startswith(start))
-        told.append(f"{word} {percent(total / column.own_ms if column.own_ms > 0 else 0.0)}")
+        told.append(f"{word} {format_percent(total / column.own_ms if column.own_ms > 0 else 0.0)}")
     return f"GPU {device}, of {column.title}: {', '.join(told)}."

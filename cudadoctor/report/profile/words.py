@@ -79,11 +79,6 @@ def scale(longest_ms: float) -> tuple[float, str, int]:
     return factor, unit, 0 if shown >= 1000 else 1 if shown >= 100 else 2 if shown >= 10 else 3
 
 
-def percent(share: float) -> str:
-    """Return `27.0 %`."""
-    return f"{100 * share:.1f} %"
-
-
 def copy_name(direction: str, memory: str) -> str:
     """Return `to device, pageable`; the memory of copies that do not touch the host says nothing."""
     told = DIRECTIONS.get(direction, direction)

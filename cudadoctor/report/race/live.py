@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from cudadoctor.facts.race import Epoch, Race
-from cudadoctor.units import format_seconds
+from cudadoctor.units import format_percent, format_seconds
 
 _BAR = 18
 _FULL, _EMPTY = "█", "·"
@@ -60,6 +60,6 @@ def _line(standing: Standing, epochs: int, longest: int) -> str:
     if standing.latest is None:
         return head + standing.state
     loss, err = standing.latest.loss, standing.latest.err
-    curve = "loss nan" if loss is None or err is None else f"loss {loss:.4f}  err {err:6.2%}"
+    curve = "loss nan" if loss is None or err is None else f"loss {loss:.4f}  err {format_percent(err, 2):>7}"
     end = "" if standing.state == "training" else f"  {standing.state}"
     return f"{head}{standing.done:2d}/{epochs}  {curve}  {format_seconds(standing.seconds)}{end}"

@@ -66,7 +66,7 @@ def fleet_node_died(fleet: Fleet) -> Iterator[Finding]:
             fleet_node_died,
             severity=Severity.NOTE,
             summary=f"The cluster knows {nodes(len(before))} as dead: {listed([node.name for node in before])}. "
-            "They were not asked.",
+            f"{'It was' if len(before) == 1 else 'They were'} not asked.",
             cause="The node left the cluster earlier: it was taken out, or it failed.",
             confidence="proven",
             evidence=said_of(before, fleet),

@@ -14,14 +14,12 @@ Maxwell, Pascal and Volta: install driver branch 580 and stay there, with CUDA 1
 Kepler and older: no driver that is still maintained serves the card, and no current toolkit compiles for it.
 Run on the CPU, or use a newer card; or stay with the software of the card's own days:
 
-| cards | driver branch | CUDA | numba | PyTorch binaries |
-|---|---|---|---|---|
-| Tesla (8800 GTX, GTX 280) | 340 | 6.0 for 1.0, else 6.5 | none | none |
-| Fermi (GTX 480, GTX 580) | 390 | 8.0 | 0.49 | |
-| Kepler 3.0 (GTX 680, GT 750M) | 470 | 10.2 | 0.55 | 0.3.0 |
-| Kepler 3.5 (K20, K40, GTX 780) | 470 | 11.4 | 0.62 | 1.2 |
-| Kepler 3.7 (K80) | 470 | 11.4 | 0.62 | |
-| Maxwell, Pascal, Volta | 580 | 12.9 | numba-cuda with `cu12` | builds for CUDA 12.6, up to 2.14 |
+- Tesla (8800 GTX, GTX 280): driver branch 340, CUDA 6.5 (6.0 for 1.0); numba and PyTorch never served it
+- Fermi (GTX 480, GTX 580): driver branch 390, CUDA 8.0, numba 0.49
+- Kepler 3.0 (GTX 680, GT 750M): driver branch 470, CUDA 10.2, numba 0.55, PyTorch 0.3.0
+- Kepler 3.5 (K20, K40, GTX 780): driver branch 470, CUDA 11.4, numba 0.62, PyTorch 1.2
+- Kepler 3.7 (K80): driver branch 470, CUDA 11.4, numba 0.62
+- Maxwell, Pascal, Volta: driver branch 580, CUDA 12.9, numba-cuda with `cu12`, PyTorch to 2.14 in builds for CUDA 12.6
 
 CUDA 11.8 still compiles for 3.5 and 3.7, but driver branch 470 understands the PTX of 11.4 at most.
 On Ubuntu, Maxwell, Pascal and Volta:

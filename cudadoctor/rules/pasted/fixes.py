@@ -10,6 +10,8 @@ from cudadoctor.rules.base import Rule
 
 _BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
+_LIST = re.compile(r"(?:^- .*\n(?:^  .*\n)*)+", re.MULTILINE)
+
 # A block and the line that says what it is for.
 _ROAD = re.compile(r"^((?:On|With) [^\n]*:)\n+^```\w*\n(.*?)^```\n?", re.MULTILINE | re.DOTALL)
 
@@ -67,4 +69,9 @@ def _body(rule: Rule, heading: str) -> str:
 
 
 def _paragraph(text: str) -> str:
-    return " ".join(_BLOCK.sub("", text).replace("`", "").split())
+    return " ".join(_LIST.sub(_sentence, _BLOCK.sub("", text)).replace("`", "").split())
+
+
+def _sentence(items: re.Match[str]) -> str:
+    """Return a list as one sentence: `a; b; c.`."""
+    return f"{'; '.join(item.strip() for item in re.split(r'^- ', items[0], flags=re.MULTILINE)[1:])}.\n"

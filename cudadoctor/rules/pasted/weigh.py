@@ -148,12 +148,6 @@ def alike(ranked: tuple[Weighed, ...]) -> int:
     return sum(ranked[0].weight - each.weight < _MARGIN for each in ranked)
 
 
-def hypotheses(text: str, causes: Iterable[Rule]) -> tuple[Finding, ...]:
-    """Return the causes of a pasted text as findings, likeliest first; none where the text shows no problem."""
-    pasted = Pasted(text)
-    return findings_of(pasted, weigh(pasted, causes))
-
-
 def findings_of(
     pasted: Pasted, ranked: tuple[Weighed, ...], machine: Machine | None = None, system: str = ""
 ) -> tuple[Finding, ...]:

@@ -29,6 +29,7 @@ MACHINES = (
 )
 EXPLAINED = "an explained race"
 PROFILED = "a profiled program"
+JAX = "a profiled JAX program"
 LUMINANCE = """
 (() => {
   const rgb = (value) => {
@@ -71,6 +72,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     explained = doctor.diagnose(machine_of(EXPLAINED), "dbn-race")
     made[PROFILED] = write(folder / "profiled.html", doctor.diagnose(machine_of(PROFILED), "profile"))
     made[EXPLAINED] = write(folder / "explained.html", explained)
+    made[JAX] = write(folder / "jax.html", doctor.diagnose(machine_of(JAX), "profile"))
     made["hostile"] = write(folder / "hostile.html", diagnosis(WORST, WORST), WORST)
     return made
 
@@ -80,7 +82,7 @@ def write(path: Path, found: Diagnosis, sentence: str = "This is the answer.") -
     return path
 
 
-@pytest.mark.parametrize("command", [command for command, _ in MACHINES] + ["hostile", EXPLAINED, PROFILED])
+@pytest.mark.parametrize("command", [command for command, _ in MACHINES] + ["hostile", EXPLAINED, PROFILED, JAX])
 def test_it_fits_every_window_in_light_and_dark_without_a_word_of_complaint(
     browser: Browser, pages: dict[str, Path], command: str
 ) -> None:
@@ -111,6 +113,16 @@ def test_figures_of_a_chart_can_be_read_on_a_telephone_and_stay_within_it(
             " const box = each.getBoundingClientRect(); return box.left < 0 || box.right > innerWidth; }).length"
         )
         assert beyond == 0
+
+
+def test_a_kernel_with_a_long_name_leaves_room_for_its_figures(browser: Browser, pages: dict[str, Path]) -> None:
+    for width in (390, 1200):
+        browser.show(pages[JAX], width=width)
+        right = browser.evaluate(
+            "[...document.querySelectorAll('table')].find((each) => each.caption?.textContent === 'kernels')"
+            ".rows[1].cells[2].getBoundingClientRect().right"
+        )
+        assert right < width
 
 
 def test_the_source_of_evidence_has_the_whole_width_of_a_telephone(browser: Browser, pages: dict[str, Path]) -> None:
@@ -173,11 +185,17 @@ def test_all_that_can_be_used_is_reached_by_keyboard_and_has_a_name(browser: Bro
 
 
 def test_it_prints(browser: Browser, pages: dict[str, Path]) -> None:
-    for command in ("check", "bandwidth", "dbn-race", PROFILED):
+    for command in ("check", "bandwidth", "dbn-race", JAX):
         browser.show(pages[command], dark=True)
         pdf = browser.pdf()
         assert pdf.startswith(b"%PDF")
         assert len(pdf) > 10_000
+    # What is folded cannot be unfolded on paper: tables are, for as long as it prints.
+    folded = "[...document.querySelectorAll('details.numbers')].map((each) => each.open)"
+    browser.evaluate(f"window.onbeforeprint = () => {{ window.unfolded = {folded}; }}")
+    browser.pdf()
+    assert browser.evaluate("window.unfolded") == [True]
+    assert browser.evaluate(folded) == [False]
     browser.call("Emulation.setEmulatedMedia", media="print")
     assert browser.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert browser.evaluate("getComputedStyle(document.querySelector('details')).display") == "none"

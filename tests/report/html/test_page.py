@@ -128,6 +128,8 @@ def hostile(value: Any, name: str = "") -> Any:
 def machine_of(name: str) -> Machine:
     if name == "a profiled program":
         return Machine(profile=profiles.probed())
+    if name == "a profiled JAX program":
+        return Machine(profile=profiles.recorded("pageable-transfer/jax"))
     if name == "an explained race":
         return Machine(race=race(explanation()))
     return facts_of(next(machine for machine in recorded() if machine.name == name))
@@ -196,6 +198,21 @@ def test_a_measurement_that_was_not_verified_has_no_bar_and_no_row() -> None:
     part = source[: source.index('id="facts"')]
     assert "77.77" not in part
     assert "what arrived was not compared with what was sent" in page.all("main")[0].text
+
+
+def test_a_figure_of_the_answer_stays_on_the_line_of_its_unit() -> None:
+    _, page = shown(diagnosis(), "It takes 5.17 ms and 89 % of 3 steps.")
+    assert page.all("h1")[0].text == "It takes 5.17\N{NO-BREAK SPACE}ms and 89\N{NO-BREAK SPACE}% of 3 steps."
+
+
+def test_the_copies_of_numba_are_named_and_have_the_colour_of_their_direction() -> None:
+    source = render_html(doctor.diagnose(Machine(bandwidth=everything()), "bandwidth"), "Answer.")
+    chart = source[source.index("<svg", source.index("Copies between host and device")) :].split("</svg>")[0]
+    told = re.search(r"<desc>(.*)</desc>", chart)
+    assert told is not None
+    assert "numba's copy_to_host, pinned: 54.10" in told[1]
+    to_host = told[1].count("device to host") + told[1].count("copy_to_host")
+    assert len(re.findall(r'class="[^"]*\barea\b[^"]*\bs1\b', chart)) == to_host == 10
 
 
 def test_facts_that_do_not_fit_are_counted() -> None:

@@ -40,6 +40,16 @@
     if (target) { target.scrollIntoView(); }
   }
 
+  // On paper nothing can be unfolded.
+  var opened = [];
+  window.addEventListener("beforeprint", function () {
+    opened = Array.prototype.slice.call(document.querySelectorAll("details.numbers:not([open])"));
+    opened.forEach(function (each) { each.open = true; });
+  });
+  window.addEventListener("afterprint", function () {
+    opened.forEach(function (each) { each.open = false; });
+  });
+
   window.addEventListener("hashchange", unfold);
   if (location.hash) { unfold(); }
 })();
