@@ -68,7 +68,7 @@ from cudadoctor.tables.support import capability_support
     ),
     shows={"open-module-wanted": 10, "open-module-refused": 11},
     confirm=Confirm(
-        "modinfo -F license nvidia; grep -hE 'Open Kernel|Kernel Module' /proc/driver/nvidia/version; "
+        "modinfo -F license nvidia nvidia-current; grep -hE 'Open Kernel|Kernel Module' /proc/driver/nvidia/version; "
         "journalctl -k -b | grep -iE 'nvrm.*(open|gpu system processor)'",
         "the kind of module that the log says the card does not take",
     ),

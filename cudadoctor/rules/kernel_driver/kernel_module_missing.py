@@ -84,7 +84,8 @@ from cudadoctor.rules.reading import (
     },
     commands_here=lambda machine: rebuild_module(machine.host),
     confirm=Confirm(
-        "uname -r; find /lib/modules/ -name 'nvidia.ko*'; find /usr/src/ -maxdepth 1 -name 'nvidia*'",
+        "uname -r; find /lib/modules/ -name 'nvidia.ko*' -o -name 'nvidia-current*.ko*'; "
+        "find /usr/src/ -maxdepth 1 -name 'nvidia*'",
         "no module under the release of the first line, but one of another, or a source folder",
     ),
 )

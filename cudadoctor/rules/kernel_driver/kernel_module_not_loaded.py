@@ -64,7 +64,7 @@ from cudadoctor.rules.reading import card_evidence, kernel_of, names_of, owns_it
         "module-not-initialised": 7,
     },
     confirm=Confirm(
-        "find /lib/modules/$(uname -r) -name 'nvidia.ko*'; grep ^nvidia /proc/modules",
+        "find /lib/modules/$(uname -r) -name 'nvidia.ko*' -o -name 'nvidia-current*.ko*'; grep ^nvidia /proc/modules",
         "a file for this kernel, and no module that is loaded",
     ),
 )

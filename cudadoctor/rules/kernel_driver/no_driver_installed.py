@@ -121,7 +121,7 @@ LOOK_FOR_CARD = "Get-CimInstance Win32_VideoController | Select-Object Name, Dri
     commands_here=update_driver,
     confirm=Confirm(
         "grep -h PCI_ID=10DE /sys/bus/pci/devices/*/uevent; cat /proc/driver/nvidia/version; "
-        "/sbin/modinfo -F version nvidia",
+        "/sbin/modinfo -F version nvidia nvidia-current",
         'a card, then "No such file" and "Module nvidia not found"',
     ),
     confirm_on_windows=Confirm(

@@ -82,7 +82,7 @@ from cudadoctor.rules.reading import card_evidence, names_of, owns_its_driver, s
     },
     commands_here=lambda machine: (*_enrol(machine.host, unsigned=True), REBOOT),
     confirm=Confirm(
-        "mokutil --sb-state; /sbin/modinfo -F signer nvidia; mokutil --list-enrolled | grep Subject:",
+        "mokutil --sb-state; /sbin/modinfo -F signer nvidia nvidia-current; mokutil --list-enrolled | grep Subject:",
         '"SecureBoot enabled", and a signer that is missing or none of those enrolled',
     ),
 )

@@ -94,7 +94,8 @@ _NO_NOUVEAU = f'for m in nouveau nova_core nova_drm; do echo "blacklist $m"; don
     },
     commands_here=lambda machine: (_NO_NOUVEAU, rebuild_initramfs(machine.host), REBOOT),
     confirm=Confirm(
-        "grep -h -B2 PCI_ID=10DE /sys/bus/pci/devices/*/uevent; find /lib/modules/$(uname -r) -name 'nvidia.ko*'",
+        "grep -h -B2 PCI_ID=10DE /sys/bus/pci/devices/*/uevent; "
+        "find /lib/modules/$(uname -r) -name 'nvidia.ko*' -o -name 'nvidia-current*.ko*'",
         "DRIVER=nouveau, nova_core or vfio-pci, and a module of NVIDIA below",
     ),
 )
