@@ -48,8 +48,8 @@ from cudadoctor.rules.kernel_driver.on_disk import module_for_running_kernel
 from cudadoctor.rules.reading import card_evidence, kernel_of, names_of, owns_its_driver, seen, sign_of_driver
 
 _LOOK_FOR_BLACKLIST = (
-    "grep -rnE 'blacklist +nvidia|install +nvidia +\S*/bin/(true|false)' /etc/modprobe.d /run/modprobe.d /lib/modprobe.d; "
-    "grep -o '[^ ]*blacklist=[^ ]*' /proc/cmdline"
+    r"grep -rnE 'blacklist +nvidia|install +nvidia +\S*/bin/(true|false)' "
+    "/etc/modprobe.d /run/modprobe.d /lib/modprobe.d; grep -o '[^ ]*blacklist=[^ ]*' /proc/cmdline"
 )
 
 
