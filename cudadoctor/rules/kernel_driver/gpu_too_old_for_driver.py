@@ -58,7 +58,7 @@ from cudadoctor.facts.pci import Pci
 from cudadoctor.facts.windows import Windows
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import driver_source, install_driver, update_driver
+from cudadoctor.rules.driver_commands import driver_source, install_driver, update_driver
 from cudadoctor.rules.reading import (
     capabilities,
     card_evidence,

@@ -45,7 +45,8 @@ from cudadoctor.facts.libraries import Libraries
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import REBOOT, install_driver
+from cudadoctor.rules.commands import REBOOT
+from cudadoctor.rules.driver_commands import install_driver
 from cudadoctor.rules.kernel_log.events import of_kind, shown
 from cudadoctor.rules.libraries.foreign import WITHOUT_DRIVER_FOLDERS, by_variable, hides_the_right_one
 from cudadoctor.rules.libraries.pairing import Pairing, mismatch
