@@ -89,6 +89,17 @@ def rebuild_initramfs(host: Host | Missing) -> str:
     }.get(family_of(host), "sudo dracut --force")
 
 
+def set_module_option(host: Host | Missing, option: str, name: str) -> str:
+    """Return the command that gives the module nvidia an option, in /etc/modprobe.d/<name>.conf.
+
+    Debian loads it under the name nvidia-current, which options for nvidia do not reach.
+    """
+    line = f'echo "options nvidia {option}"'
+    if family_of(host) == "debian":
+        line = f'for m in nvidia nvidia-current; do echo "options $m {option}"; done'
+    return f"{line} | sudo tee /etc/modprobe.d/{name}.conf"
+
+
 def install_compiler(extra: str) -> str:
     """Return the command that installs numba-cuda with the compiler wheels `cu12` or `cu13`."""
     return f'python -m pip install "{NUMBA_CUDA.replace("numba-cuda", f"numba-cuda[{extra}]")}" "{NUMPY}"'

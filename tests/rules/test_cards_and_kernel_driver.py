@@ -214,6 +214,39 @@ def test_a_pascal_card_that_works_on_580_is_left_alone() -> None:
     assert b.ids(machine) == []
 
 
+def too_new(release: str, **sections: object):
+    card = b.card("GeForce RTX 5090", device_id="2b85", capability="12.0", bound=None)
+    answers = b.stopped(b.nvml_failed(9), b.cuda_failed(100))
+    told = {
+        "pci": b.pci(card),
+        "kernel_driver": b.kernel_driver(loaded=False, release=b.NONE, package=release),
+        "libraries": b.libraries(b.driver_file(release=release), b.driver_file("libnvidia-ml.so.1", release)),
+        "ladder": answers,
+        "toolkits": b.toolkit("13.0"),
+    }
+    return driverless(**(told | sections))
+
+
+def test_a_blackwell_card_under_driver_550_is_told_that_the_driver_is_older_than_the_card() -> None:
+    finding = b.only(too_new("550.163.01"))
+    assert (finding.id, finding.confidence) == ("gpu-too-new-for-driver", "supported")
+    assert "served from driver branch 570 on, and the driver here is 550.163.01" in finding.summary
+    assert "kernel-module-not-loaded" in finding.consequences
+    loaded = b.only(too_new("550.163.01", kernel_driver=b.kernel_driver(release="550.163.01")))
+    assert (loaded.id, "driver-too-old" in loaded.consequences) == ("gpu-too-new-for-driver", True)
+    said = b.event("not-supported", "NVRM: installed in this system is not supported by the NVIDIA 550.163.01 driver")
+    assert b.only(too_new("550.163.01", kernel_log=b.kernel_log(said))).confidence == "proven"
+    debian = b.host(distribution_family="debian", distribution="Debian GNU/Linux 13 (trixie)")
+    assert any("nvidia-open" in command for command in b.only(too_new("550.163.01", host=debian)).fix.commands)
+
+
+def test_a_driver_of_the_cards_own_days_is_not_too_old_for_it() -> None:
+    assert "gpu-too-new-for-driver" not in b.ids(too_new("570.26"))
+    assert "gpu-too-new-for-driver" not in b.ids(too_new("550.163.01", pci=b.pci(b.card(bound=None))))
+    beside = b.pci(b.card(bound=None), b.card("GeForce RTX 5090", device_id="2b85", capability="12.0", bound=None))
+    assert "gpu-too-new-for-driver" not in b.ids(too_new("550.163.01", pci=beside))
+
+
 def test_an_old_display_card_beside_a_new_one_is_left_alone() -> None:
     machine = driverless(pci=b.pci(kepler(), b.card(bound=None, address="0000:02:00.0")))
     assert b.ids(machine) == ["no-driver-installed"]

@@ -313,11 +313,19 @@ def test_eperm_outside_a_container_is_no_lost_cgroup() -> None:
     assert b.ids(closed("EPERM")) == ["device-node-permission"]
 
 
-def test_999_without_the_uvm_node_is_that_node() -> None:
+@pytest.mark.parametrize("code", [999, 304])
+def test_999_or_304_without_the_uvm_node_is_that_node(code: int) -> None:
     bare = b.nodes(b.node("/dev/nvidiactl"), b.node("/dev/nvidia0"))
-    finding = b.only(changed(driver=b.NONE, device_nodes=bare, ladder=b.stopped(b.cuda_failed(999))))
+    finding = b.only(changed(driver=b.NONE, device_nodes=bare, ladder=b.stopped(b.cuda_failed(code))))
     assert finding.id == "uvm-node-missing"
     assert "sudo nvidia-modprobe -c 0 -u" in finding.fix.commands
+
+
+def test_an_option_of_the_module_reaches_it_under_debians_name_too() -> None:
+    for family, names in (("debian", "for m in nvidia nvidia-current"), ("ubuntu debian", "options nvidia NVreg_")):
+        nodes = b.nodes(b.node("/dev/nvidiactl", "EACCES", mode="crw-------"))
+        commands = b.only(closed("", device_nodes=nodes, host=b.host(distribution_family=family))).fix.commands
+        assert any(names in command and "NVreg_DeviceFileMode=0666" in command for command in commands)
 
 
 def test_999_with_the_uvm_node_is_a_failed_call() -> None:

@@ -38,6 +38,7 @@ from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.commands import set_module_option
 from cudadoctor.rules.reading import container_of, nvml_error, passed, said, text_of
 
 _NEEDED = re.compile(r"/dev/(nvidiactl|nvidia\d+|nvidia-uvm|dxg)", re.ASCII)
@@ -102,11 +103,12 @@ def device_node_permission(
         cause="The nodes belong to root and a group that this process is not in, or have a mode that shuts others out.",
         confidence="proven" if closed else "supported",
         evidence=node_evidence(closed[:8]) + ((said(refused),) if refused else ()),
-        fix=_fix(container_of(host), closed),
+        fix=_fix(host, closed),
     )
 
 
-def _fix(container: str, closed: tuple[DeviceNode, ...]) -> Fix:
+def _fix(host: Host | Missing, closed: tuple[DeviceNode, ...]) -> Fix:
+    container = container_of(host)
     if "podman" in container.lower():
         return Fix(
             "Start the container again so that it keeps your groups.",
@@ -127,7 +129,7 @@ def _fix(container: str, closed: tuple[DeviceNode, ...]) -> Fix:
         "Let the driver create its nodes for everybody, which is its default, then reboot.",
         (
             "ls -l /dev/nvidia*; grep DeviceFile /proc/driver/nvidia/params; grep -rn DeviceFile /etc/modprobe.d",
-            'echo "options nvidia NVreg_DeviceFileMode=0666" | sudo tee /etc/modprobe.d/nvidia-device-mode.conf',
+            set_module_option(host, "NVreg_DeviceFileMode=0666", "nvidia-device-mode"),
             "sudo reboot",
         ),
     )

@@ -14,6 +14,7 @@ To keep it from coming back, let the driver save its memory at suspend.
 
 ```sh
 sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm
+echo "options nvidia NVreg_PreserveVideoMemoryAllocations=1" | sudo tee /etc/modprobe.d/nvidia-sleep.conf
 sudo systemctl enable nvidia-suspend nvidia-resume nvidia-hibernate
 ```
 
@@ -28,11 +29,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cudadoctor.facts.base import Missing
 from cudadoctor.facts.device_nodes import DeviceNodes
+from cudadoctor.facts.host import Host
 from cudadoctor.facts.kernel_log import KernelLog
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.commands import set_module_option
 from cudadoctor.rules.kernel_log.events import shown
 from cudadoctor.rules.reading import cuda_error, node_paths, passed, said
 
@@ -69,7 +73,9 @@ from cudadoctor.rules.reading import cuda_error, node_paths, passed, said
         "that the machine slept since it booted, and the node",
     ),
 )
-def suspend_uvm_broken(kernel_log: KernelLog, ladder: Ladder, device_nodes: DeviceNodes) -> Iterator[Finding]:
+def suspend_uvm_broken(
+    kernel_log: KernelLog, ladder: Ladder, device_nodes: DeviceNodes, host: Host | Missing
+) -> Iterator[Finding]:
     """Fire on 999 after a sleep, with NVML at work and the node there."""
     step = cuda_error(ladder, 999)
     woke = kernel_log.of_kind("resumed")
@@ -87,6 +93,7 @@ def suspend_uvm_broken(kernel_log: KernelLog, ladder: Ladder, device_nodes: Devi
             (
                 "sudo fuser -v /dev/nvidia-uvm",
                 "sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm",
+                set_module_option(host, "NVreg_PreserveVideoMemoryAllocations=1", "nvidia-sleep"),
                 "sudo systemctl enable nvidia-suspend nvidia-resume nvidia-hibernate",
             ),
         ),
