@@ -122,4 +122,4 @@ def _first_driver(capability: str | None) -> tuple[int, str, str] | None:
         return None
     minimum = minimum_driver(support.first_toolkit, "Linux")
     branch = version_of(minimum.corresponding) if minimum is not None else None
-    return (branch[0], support.first_toolkit, support.architecture) if branch else None
+    return (branch[0], support.first_toolkit, support.architecture.partition(" (")[0]) if branch else None
