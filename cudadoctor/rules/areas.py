@@ -10,14 +10,13 @@ from cudadoctor.facts.host import Host
 from cudadoctor.facts.kernel_driver import KernelDriver
 from cudadoctor.facts.ladder import KERNEL_STEPS, Ladder, Step
 from cudadoctor.facts.machine import Machine
-from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.packages import Packages
 from cudadoctor.facts.pci import Pci
 from cudadoctor.facts.toolkits import Toolkits
 from cudadoctor.findings import Area, AreaState, Finding, Severity, SkippedRule
 from cudadoctor.rules.base import Rule
 from cudadoctor.rules.diagnose import RULE_FAILED
-from cudadoctor.rules.reading import driver_release, names_of, system_of, text_of
+from cudadoctor.rules.reading import driver_release, names_of, sign_of_driver, system_of, text_of
 
 _FOLDERS = {
     "host": ("host", "containers", "environment"),
@@ -97,7 +96,7 @@ def _pci(machine: Machine) -> tuple[AreaState, str]:
         return "skipped", machine.pci.reason
     if machine.pci.devices:
         return "passed", names_of(machine.pci.devices)
-    if isinstance(machine.nvml, Nvml) or isinstance(machine.driver, Driver):
+    if sign_of_driver(machine.ladder, machine.nvml, machine.driver) is not None:
         return "passed", "the bus shows no card, but the driver sees one"
     return "skipped", "the bus shows no NVIDIA card"
 

@@ -53,6 +53,14 @@ def test_behind_a_machine_without_a_gpu_nothing_is_passed_but_the_host() -> None
     assert detail(machine, "python") == "not judged: no NVIDIA GPU is active in this machine"
 
 
+def test_a_card_off_the_bus_is_passed_only_where_a_driver_sees_it() -> None:
+    wsl = b.machine(host=b.host(wsl=True), pci=b.pci(), device_nodes=b.nodes(b.node("/dev/dxg")))
+    assert states(wsl)["pci"] == "passed"
+    silent = b.stopped(b.nvml_failed(9), b.cuda_failed(100))
+    unseen = msgspec.structs.replace(wsl, nvml=b.NONE, driver=b.driver(count=b.NONE), ladder=silent)
+    assert states(unseen)["pci"] == "skipped"
+
+
 def test_what_an_option_left_out_is_skipped_with_the_option() -> None:
     left_out = Missing("--skip python: it was left out")
     machine = b.machine(packages=left_out, frameworks=left_out)
