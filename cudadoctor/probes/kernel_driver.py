@@ -11,6 +11,20 @@ from cudadoctor.probes.root import Root, shown
 
 _MODULE = "/sys/module/nvidia"
 _VERSION = "/proc/driver/nvidia/version"
+_PARAMETERS = "/proc/driver/nvidia/params"
+_WANTED = frozenset(
+    {
+        "ModifyDeviceFiles",
+        "DeviceFileUID",
+        "DeviceFileGID",
+        "DeviceFileMode",
+        "EnableGpuFirmware",
+        "PreserveVideoMemoryAllocations",
+        "DynamicPowerManagement",
+        "OpenRmEnableUnsupportedGpus",
+        "RmProfilingAdminOnly",
+    }
+)
 _DPKG_STATUS = "/var/lib/dpkg/status"
 _PACMAN = "/var/lib/pacman/local"
 _SOURCES = "/usr/src"
@@ -57,7 +71,17 @@ def gather(root: Root) -> KernelDriver | Missing:
         flavour=_flavour(root),
         module_files=_module_files(root),
         package_release=_package_release(root),
+        parameters=_parameters(root),
     )
+
+
+def _parameters(root: Root) -> Fact[tuple[str, ...]]:
+    """Read the options that the loaded module runs with; of the many, those that a rule or a reader asks for."""
+    text = root.read(_PARAMETERS, 1 << 14)
+    if isinstance(text, Missing):
+        return text
+    found = (re.fullmatch(r"(\w{1,64}): (\d{1,12})", line.strip()) for line in text.splitlines())
+    return Known(tuple(match[0] for match in found if match and match[1] in _WANTED), _PARAMETERS)
 
 
 def _loaded(root: Root) -> Fact[bool]:

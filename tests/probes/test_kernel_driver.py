@@ -52,6 +52,14 @@ def test_the_compilers_version_is_not_taken_for_the_drivers(tree: MachineTree) -
     assert isinstance(gather(tree).loaded_release, Missing)
 
 
+def test_the_options_of_the_loaded_module_are_read_and_no_other_text(tree: MachineTree) -> None:
+    text = 'ResmanDebugLevel: 4294967295\nDeviceFileMode: 432\nEnableGpuFirmware: 18\nRegistryDwords: "secret=1"\n'
+    tree.write("/proc/driver/nvidia/params", text + "DeviceFileGID: many\n")
+    section = gather(tree)
+    assert known(section.parameters) == ("DeviceFileMode: 432", "EnableGpuFirmware: 18")
+    assert (section.parameter("EnableGpuFirmware"), section.parameter("DeviceFileGID")) == ("18", None)
+
+
 def test_sysfs_serves_where_proc_does_not(tree: MachineTree) -> None:
     tree.write("/sys/module/nvidia/version", "580.159.04\n")
     tree.write("/sys/module/nvidia/taint", "OE\n")

@@ -328,6 +328,12 @@ def test_an_option_of_the_module_reaches_it_under_debians_name_too() -> None:
         assert any(names in command and "NVreg_DeviceFileMode=0666" in command for command in commands)
 
 
+def test_the_mode_that_the_module_gives_its_nodes_is_evidence() -> None:
+    module = b.msgspec.structs.replace(b.kernel_driver(), parameters=b.fact(("DeviceFileMode: 432",)))
+    shown = {item.name: item.value for item in b.only(closed("EACCES", kernel_driver=module)).evidence}
+    assert shown["DeviceFileMode"] == "0660"
+
+
 def test_999_with_the_uvm_node_is_a_failed_call() -> None:
     assert b.ids(changed(driver=b.NONE, ladder=b.stopped(b.cuda_failed(999)))) == ["driver-call-failed"]
 

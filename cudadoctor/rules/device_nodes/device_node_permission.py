@@ -35,11 +35,12 @@ from collections.abc import Iterator
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.device_nodes import DeviceNode, DeviceNodes
 from cudadoctor.facts.host import Host
+from cudadoctor.facts.kernel_driver import KernelDriver
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import set_module_option
-from cudadoctor.rules.reading import container_of, nvml_error, passed, said, text_of
+from cudadoctor.rules.reading import container_of, nvml_error, parameter_of, passed, said, text_of
 
 _NEEDED = re.compile(r"/dev/(nvidiactl|nvidia\d+|nvidia-uvm|dxg)", re.ASCII)
 _GROUPS = ("video", "render", "vglusers")
@@ -86,7 +87,10 @@ def node_evidence(nodes: tuple[DeviceNode, ...]) -> tuple[Evidence, ...]:
     ),
 )
 def device_node_permission(
-    device_nodes: DeviceNodes | Missing, ladder: Ladder | Missing, host: Host | Missing
+    device_nodes: DeviceNodes | Missing,
+    ladder: Ladder | Missing,
+    host: Host | Missing,
+    kernel_driver: KernelDriver | Missing,
 ) -> Iterator[Finding]:
     """Fire where nodes are closed to this user, or NVML says so, and no CUDA context could be made."""
     refused = nvml_error(ladder, 4)
@@ -102,7 +106,9 @@ def device_node_permission(
         "user.",
         cause="The nodes belong to root and a group that this process is not in, or have a mode that shuts others out.",
         confidence="proven" if closed else "supported",
-        evidence=node_evidence(closed[:8]) + ((said(refused),) if refused else ()),
+        evidence=node_evidence(closed[:8])
+        + ((said(refused),) if refused else ())
+        + parameter_of(kernel_driver, "DeviceFileMode"),
         fix=_fix(host, closed),
     )
 

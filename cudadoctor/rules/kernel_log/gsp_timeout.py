@@ -41,7 +41,7 @@ from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG, REBOOT, set_module_option
 from cudadoctor.rules.kernel_log.events import nothing_failed, of_dead_cards, shown
-from cudadoctor.rules.reading import seen
+from cudadoctor.rules.reading import parameter_of, seen
 
 
 @rule(
@@ -84,8 +84,9 @@ def gsp_timeout(
     count = sum(event.count for event in events)
     flavour = known(kernel_driver.flavour) if isinstance(kernel_driver, KernelDriver) else None
     release = kernel_driver.loaded_release if isinstance(kernel_driver, KernelDriver) else Missing("not known")
+    already = isinstance(kernel_driver, KernelDriver) and kernel_driver.parameter("EnableGpuFirmware") == "0"
     off = set_module_option(host, "NVreg_EnableGpuFirmware=0", "nvidia-gsp")
-    stop_gap = (off,) if flavour == "proprietary" and not works else ()
+    stop_gap = (off,) if flavour == "proprietary" and not works and not already else ()
     yield finding(
         gsp_timeout,
         summary=f"Since it booted, the kernel saw {count} {'request' if count == 1 else 'requests'} to the GSP of the "
@@ -93,7 +94,11 @@ def gsp_timeout(
         cause="The firmware on the card stopped answering the driver: a bug of this release, or a card in trouble.",
         confidence="supported",
         severity=Severity.WARNING if works else Severity.ERROR,
-        evidence=(*shown(events, kernel_log), *seen("driver release", release)),
+        evidence=(
+            *shown(events, kernel_log),
+            *seen("driver release", release),
+            *parameter_of(kernel_driver, "EnableGpuFirmware"),
+        ),
         fix=Fix(
             "Reboot, then update the driver to the newest release of its branch."
             + (" As a stop-gap, turn the GSP firmware off." if stop_gap else ""),

@@ -32,13 +32,14 @@ from collections.abc import Iterator
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.device_nodes import DeviceNodes
 from cudadoctor.facts.host import Host
+from cudadoctor.facts.kernel_driver import KernelDriver
 from cudadoctor.facts.kernel_log import KernelLog
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
 from cudadoctor.rules.commands import set_module_option
 from cudadoctor.rules.kernel_log.events import shown
-from cudadoctor.rules.reading import cuda_error, node_paths, passed, said
+from cudadoctor.rules.reading import cuda_error, node_paths, parameter_of, passed, said
 
 
 @rule(
@@ -74,7 +75,11 @@ from cudadoctor.rules.reading import cuda_error, node_paths, passed, said
     ),
 )
 def suspend_uvm_broken(
-    kernel_log: KernelLog, ladder: Ladder, device_nodes: DeviceNodes, host: Host | Missing
+    kernel_log: KernelLog,
+    ladder: Ladder,
+    device_nodes: DeviceNodes,
+    host: Host | Missing,
+    kernel_driver: KernelDriver | Missing,
 ) -> Iterator[Finding]:
     """Fire on 999 after a sleep, with NVML at work and the node there."""
     step = cuda_error(ladder, 999)
@@ -86,7 +91,11 @@ def suspend_uvm_broken(
         summary=f"NVML works, but {step.call} fails with 999, and the machine has slept since it booted.",
         cause="The module nvidia_uvm lost its state at the suspend.",
         confidence="supported",
-        evidence=(said(step), *shown(woke, kernel_log)),
+        evidence=(
+            said(step),
+            *shown(woke, kernel_log),
+            *parameter_of(kernel_driver, "PreserveVideoMemoryAllocations"),
+        ),
         fix=Fix(
             "Load the module again, after programs that hold it have ended, or reboot. Then let the driver keep its "
             "memory over a suspend.",
