@@ -66,6 +66,7 @@ from cudadoctor.tables.support import capability_support
         "libcuda-missing",
         "driver-call-failed",
     ),
+    shows={"card-newer-than-driver": 16},
     commands_here=lambda machine: install_driver(machine.host, None, 570),
     confirm=Confirm(
         "/sbin/modinfo -F version nvidia nvidia-current; journalctl -k -b | grep -A1 'NVRM: The NVIDIA'",

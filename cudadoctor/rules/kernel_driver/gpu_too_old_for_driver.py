@@ -98,6 +98,7 @@ _OLDEST_COMPILED = (5, 0)
     ),
     shows={
         "legacy-driver": 11,
+        "card-newer-than-driver": -20,
         "module-no-device": 4,
         "module-refused": 4,
         "cuda:35": 2,
