@@ -9,7 +9,7 @@ import msgspec
 from cudadoctor import __version__
 from cudadoctor.facts.base import Known, Missing
 from cudadoctor.facts.machine import Machine
-from cudadoctor.findings import Diagnosis, Finding, Plan, Refusal, Severity, Status
+from cudadoctor.findings import Area, Diagnosis, Finding, Plan, Refusal, Severity, Status
 from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
 
 if TYPE_CHECKING:
@@ -71,6 +71,11 @@ def diagnose(machine: Machine, command: str = "check") -> Diagnosis:
     # A measurement stands for itself: how far the check of the environment came does not make it better or worse.
     own = Machine(bandwidth=machine.bandwidth, race=machine.race, devices=machine.devices, profile=machine.profile)
     judged = machine if section is None else own
+    areas: tuple[Area, ...] = ()
+    if command == "check":
+        from cudadoctor.rules.areas import areas_of
+
+        areas = areas_of(machine, findings, skipped, rules)
     return Diagnosis(
         command=command,
         version=__version__,
@@ -78,6 +83,7 @@ def diagnose(machine: Machine, command: str = "check") -> Diagnosis:
         findings=findings,
         skipped=skipped,
         facts=machine,
+        areas=areas,
     )
 
 

@@ -193,10 +193,21 @@ class BandwidthComparison(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
+AreaState = Literal["passed", "warning", "error", "skipped", "crashed"]
+
+
+class Area(msgspec.Struct, frozen=True):
+    """How one area of `check` ended, and a phrase that says why, or what was seen."""
+
+    name: str
+    state: AreaState
+    detail: str
+
+
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of a command: what every report is made from. `plan` is there for `setup` alone.
 
-    `compare` is there for `bandwidth --compare` alone.
+    `compare` is there for `bandwidth --compare` alone, and `areas` for `check`.
     """
 
     command: str
@@ -208,4 +219,5 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     error: Refusal | None = None
     plan: Plan | None = None
     compare: BandwidthComparison | None = None
+    areas: tuple[Area, ...] = ()
     schema_version: int = SCHEMA_VERSION

@@ -23,6 +23,9 @@ def check(
         list[str] | None, typer.Option("--only", metavar="AREA,AREA", help=f"Look only at: {_AREAS}.")
     ] = None,
     skip: Annotated[list[str] | None, typer.Option("--skip", metavar="AREA,AREA", help="Leave areas out.")] = None,
+    list_checks: Annotated[
+        bool, typer.Option("--list-checks", help="List what is checked, by area, and look at nothing.")
+    ] = False,
     frameworks: Annotated[
         bool,
         typer.Option(
@@ -50,6 +53,8 @@ def check(
     from cudadoctor.rules.verdict import summary_sentence
 
     check_writable(output, save)
+    if list_checks:
+        return _list_checks(_areas(False, _words(only), _words(skip))[0], format, output)
     areas, left_out = _areas(quick, _words(only), _words(skip))
     if frameworks and facts is not None:
         raise RefusedError("--frameworks asks this machine, and --facts is a saved one: name one of them")
@@ -69,6 +74,28 @@ def check(
         quiet=quiet,
     )
     return deliver(diagnosis, report, summary_sentence(machine, diagnosis.findings))
+
+
+def _list_checks(areas: frozenset[str], format: Format, output: str | None) -> int:
+    """Write what is checked in these areas: a line for each finding that it may end in."""
+    from cudadoctor.cli.delivery import write_report
+    from cudadoctor.rules.areas import area_of
+    from cudadoctor.rules.catalogue import RULES
+
+    listed = [(area, rule) for area in AREAS if area in areas for rule in RULES if area_of(rule) == area]
+    if format is Format.JSON:
+        from cudadoctor import __version__
+        from cudadoctor.facts.document import encode_json
+        from cudadoctor.findings import SCHEMA_VERSION
+
+        checks = [{"area": area, "id": r.id, "severity": r.severity.value, "title": r.title} for area, r in listed]
+        head = {"schema_version": SCHEMA_VERSION, "command": "check", "version": __version__, "status": "ok"}
+        return write_report(encode_json({**head, "findings": [], "skipped": [], "checks": checks}), output)
+    if format is not Format.TEXT:
+        raise RefusedError(f"--list-checks is written as text or json, not as {format.value}")
+    widest = max(len(rule.id) for _, rule in listed)
+    lines = [f"{area:<8}{rule.id:<{widest}}  {rule.title}" for area, rule in listed]
+    return write_report("".join(f"{line}\n" for line in lines).encode(), output)
 
 
 def _words(options: list[str] | None) -> list[str]:

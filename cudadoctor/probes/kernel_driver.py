@@ -11,6 +11,20 @@ from cudadoctor.probes.root import Root, shown
 
 _MODULE = "/sys/module/nvidia"
 _VERSION = "/proc/driver/nvidia/version"
+_PARAMETERS = "/proc/driver/nvidia/params"
+_WANTED = frozenset(
+    {
+        "ModifyDeviceFiles",
+        "DeviceFileUID",
+        "DeviceFileGID",
+        "DeviceFileMode",
+        "EnableGpuFirmware",
+        "PreserveVideoMemoryAllocations",
+        "DynamicPowerManagement",
+        "OpenRmEnableUnsupportedGpus",
+        "RmProfilingAdminOnly",
+    }
+)
 _DPKG_STATUS = "/var/lib/dpkg/status"
 _PACMAN = "/var/lib/pacman/local"
 _SOURCES = "/usr/src"
@@ -19,7 +33,10 @@ _LARGE_FILE_BYTES = 32 << 20
 _MAX_KERNELS = 64
 
 _RELEASE = re.compile(r"(?<![\w.])(\d{2,4}\.\d{1,4}(?:\.\d{1,4})*)(?![\w.])")
-_MODULE_FILE = re.compile(r"nvidia\.ko(\.(xz|zst|gz))?")
+# Debian renames what it builds, so that several branches fit on one disk: nvidia-current, nvidia-current-open,
+# nvidia-tesla-470, nvidia-legacy-390xx; modprobe's configuration leads from nvidia to one of them.
+_NAMES = r"nvidia(?:-(?:current(?:-open)?|tesla(?:-\d{3})?(?:-open)?|legacy-\d{3}xx))?"
+_MODULE_FILE = re.compile(rf"{_NAMES}\.ko(\.(xz|zst|gz))?")
 
 # Where installers put nvidia.ko under /lib/modules/<kernel>: DKMS, the .run file, distribution packages, L4T.
 # modules.dep is asked first; this is for a kernel where depmod did not run.
@@ -54,7 +71,17 @@ def gather(root: Root) -> KernelDriver | Missing:
         flavour=_flavour(root),
         module_files=_module_files(root),
         package_release=_package_release(root),
+        parameters=_parameters(root),
     )
+
+
+def _parameters(root: Root) -> Fact[tuple[str, ...]]:
+    """Read the options that the loaded module runs with; of the many, those that a rule or a reader asks for."""
+    text = root.read(_PARAMETERS, 1 << 14)
+    if isinstance(text, Missing):
+        return text
+    found = (re.fullmatch(r"(\w{1,64}): (\d{1,12})", line.strip()) for line in text.splitlines())
+    return Known(tuple(match[0] for match in found if match and match[1] in _WANTED), _PARAMETERS)
 
 
 def _loaded(root: Root) -> Fact[bool]:
@@ -124,28 +151,33 @@ def _of_kernel(root: Root, folder: str) -> list[str]:
     names = root.listdir(f"{folder}/kernel")
     if not isinstance(names, Missing):
         places += [f"kernel/{name}" for name in names if name.startswith("nvidia")][:16]
-    paths = (f"{folder}/{place}/nvidia.ko{suffix}" for place in places for suffix in ("", ".xz", ".zst", ".gz"))
-    return [path for path in paths if root.is_file(path)]
+    found = []
+    for place in places:
+        files = root.listdir(f"{folder}/{place}")
+        for name in () if isinstance(files, Missing) else files:
+            if _MODULE_FILE.fullmatch(name) and root.is_file(f"{folder}/{place}/{name}"):
+                found.append(f"{folder}/{place}/{name}")
+    return found
 
 
 def _from_modules_dep(root: Root, folder: str) -> list[str]:
-    """Return the nvidia.ko files that modprobe knows of and that are really there."""
+    """Return the files of the module nvidia that modprobe knows of and that are really there."""
     table = root.read_bytes(f"{folder}/modules.dep", _LARGE_FILE_BYTES)
     if isinstance(table, Missing):
         return []
     found: list[str] = []
-    position = table.find(b"/nvidia.ko")
+    position = table.find(b"/nvidia")
     while position >= 0 and len(found) < 8:
         start = table.rfind(b"\n", 0, position) + 1
         end = table.find(b"\n", position)
+        # What a module depends on stands after the colon.
         name, colon, _ = table[start : len(table) if end < 0 else end].partition(b":")
-        # A dependency of another module stands after the colon.
-        if colon and start + len(name) > position and len(name) < 4096:
+        if colon and len(name) < 4096:
             relative = name.decode("utf-8", "surrogateescape")
             path = relative if relative.startswith("/") else f"{folder}/{relative}"
             if _MODULE_FILE.fullmatch(path.rpartition("/")[2]) and root.is_file(path):
                 found.append(path)
-        position = -1 if end < 0 else table.find(b"/nvidia.ko", end)
+        position = -1 if end < 0 else table.find(b"/nvidia", end)
     return found
 
 

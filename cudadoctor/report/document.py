@@ -7,19 +7,31 @@ import msgspec
 from cudadoctor.facts.document import encode_json
 from cudadoctor.findings import Diagnosis
 
-_ORDER = ("schema_version", "command", "version", "status", "error", "plan", "compare", "findings", "skipped", "facts")
+_ORDER = (
+    "schema_version",
+    "command",
+    "version",
+    "status",
+    "error",
+    "plan",
+    "compare",
+    "findings",
+    "skipped",
+    "areas",
+    "facts",
+)
 
 
 def render_json(diagnosis: Diagnosis) -> bytes:
     """Return the JSON document, keys in the order of the contract.
 
-    `error`, `plan`, `compare` and the `confirm` of a finding are there only where there is one.
+    `error`, `plan`, `compare`, `areas` and the `confirm` of a finding are there only where there is one.
     """
     document = msgspec.to_builtins(diagnosis)
     for finding in document["findings"]:
         if finding["confirm"] is None:
             del finding["confirm"]
-    for key in ("error", "plan", "compare"):
-        if document[key] is None:
+    for key in ("error", "plan", "compare", "areas"):
+        if not document[key]:
             del document[key]
     return encode_json({key: document[key] for key in _ORDER if key in document})

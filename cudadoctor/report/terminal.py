@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cudadoctor.facts.ladder import Ladder
-from cudadoctor.findings import SAID_BY_TEXT, Diagnosis, Finding, Severity, by_reason
+from cudadoctor.findings import SAID_BY_TEXT, Area, Diagnosis, Finding, Severity, by_reason
 from cudadoctor.report.frameworks import TITLE as FRAMEWORKS_TITLE
 from cudadoctor.report.frameworks import rows as framework_rows
 from cudadoctor.report.plan import plan_for_terminal
@@ -26,6 +26,8 @@ _MARK = {
     "timed out": ("HUNG", "red"),
     "crashed": ("CRASHED", "red"),
 }
+
+_AREA_STYLE = {"passed": "green", "warning": "bold yellow", "error": "bold red", "skipped": "dim", "crashed": "red"}
 
 
 def render_terminal(
@@ -52,6 +54,7 @@ def render_terminal(
         in_short = not verbose and is_far_behind(diagnosis, finding)
         parts += [_title(finding)] if quiet else _in_short(finding) if in_short else _finding(finding)
     if not quiet and isinstance(diagnosis.facts.ladder, Ladder) and diagnosis.command == "check":
+        parts += [Text(), _areas(diagnosis.areas, verbose)] if diagnosis.areas else []
         parts += [Text(), _road(diagnosis.facts.ladder, verbose)]
         told = framework_rows(diagnosis.facts.frameworks, brief=not verbose)
         parts += [Text(), _frameworks(told)] if told else []
@@ -117,6 +120,16 @@ def _title(finding: Finding) -> Text:
     text.append(f"  {printable(finding.title)}  ", style="bold")
     text.append(f"[{finding.id}]", style="dim")
     return text
+
+
+def _areas(areas: Sequence[Area], verbose: int) -> RenderableType:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for column in (tuple(_AREA_STYLE), tuple(area.name for area in areas)):
+        table.add_column(no_wrap=True, min_width=max(map(len, column)))
+    table.add_column(no_wrap=not verbose, overflow="fold" if verbose else "ellipsis")
+    for area in areas:
+        table.add_row(Text(area.state, style=_AREA_STYLE[area.state]), area.name, _plain(area.detail))
+    return Group(_plain("Area by area", style="bold"), Padding(table, (0, 0, 0, 2)))
 
 
 def _road(ladder: Ladder, verbose: int) -> RenderableType:

@@ -50,6 +50,7 @@ from cudadoctor.rules.host.wsl_driver_model_tcc import wsl_driver_model_tcc
 from cudadoctor.rules.host.wsl_libcuda_path import wsl_libcuda_path
 from cudadoctor.rules.host.wsl_linux_driver_inside import wsl_linux_driver_inside
 from cudadoctor.rules.jit_cache.jit_cache_not_writable import jit_cache_not_writable
+from cudadoctor.rules.kernel_driver.gpu_too_new_for_driver import gpu_too_new_for_driver
 from cudadoctor.rules.kernel_driver.gpu_too_old_for_driver import gpu_too_old_for_driver
 from cudadoctor.rules.kernel_driver.kernel_module_flavour_wrong import kernel_module_flavour_wrong
 from cudadoctor.rules.kernel_driver.kernel_module_missing import kernel_module_missing
@@ -153,6 +154,7 @@ RULES: tuple[Rule, ...] = tuple(
         macos_graphics_switching,
         # The kernel half of the driver.
         gpu_too_old_for_driver,
+        gpu_too_new_for_driver,
         kernel_module_flavour_wrong,
         secure_boot_unsigned_module,
         dkms_build_failed,

@@ -57,6 +57,9 @@ _STAND_ALONE = frozenset(
     }
 )
 
+RULE_FAILED = "this rule failed on these facts"
+"""How the reason of a skipped rule begins that raised an error."""
+
 
 def diagnose(machine: Machine, rules: tuple[Rule, ...] = RULES) -> tuple[tuple[Finding, ...], tuple[SkippedRule, ...]]:
     """Judge a machine.
@@ -128,4 +131,4 @@ def _unique(ids: list[str] | None) -> tuple[str, ...]:
 
 def _fault(error: Exception) -> str:
     text = printable(" ".join(str(error).split()))[:200]
-    return f"this rule failed on these facts ({type(error).__name__}: {text}); please report it"
+    return f"{RULE_FAILED} ({type(error).__name__}: {text}); please report it"

@@ -11,6 +11,7 @@ from cudadoctor.facts.device_nodes import DeviceNodes
 from cudadoctor.facts.devices import Devices, join
 from cudadoctor.facts.driver import Driver, DriverDevice
 from cudadoctor.facts.host import Host
+from cudadoctor.facts.kernel_driver import KernelDriver
 from cudadoctor.facts.ladder import KERNEL_STEPS, Ladder, Step
 from cudadoctor.facts.libraries import EMPTY_FILE, NOT_ON_SEARCH_PATH, Libraries, LibraryFile
 from cudadoctor.facts.nvml import Nvml, NvmlDevice
@@ -146,6 +147,16 @@ def system_of_driver(host: Host | Missing) -> str:
     if isinstance(host, Host) and known(host.wsl) is True:
         return "Windows"
     return system_of(host) or "Linux"
+
+
+def parameter_of(kernel_driver: KernelDriver | Missing, name: str) -> tuple[Evidence, ...]:
+    """Return an option that the loaded module runs with as evidence; the mode of files as ls writes it."""
+    value = kernel_driver.parameter(name) if isinstance(kernel_driver, KernelDriver) else None
+    if value is None:
+        return ()
+    if name == "DeviceFileMode" and value.isascii() and value.isdigit() and len(value) < 10:
+        value = f"0{int(value):o}"
+    return (Evidence(name, value, "/proc/driver/nvidia/params"),)
 
 
 def container_of(host: Host | Missing) -> str:

@@ -24,7 +24,7 @@ from generators import command_line
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SCHEMAS = Path(__file__).parents[1] / "schema"
-LEFT_OUT = {"Diagnosis": ("error", "plan", "compare"), "Finding": ("confirm",)}
+LEFT_OUT = {"Diagnosis": ("error", "plan", "compare", "areas"), "Finding": ("confirm",)}
 """Keys that `report.document` leaves out where they are null."""
 
 Schema = dict[str, Any]
@@ -69,7 +69,8 @@ def report() -> Schema:
         if name == "Cause":
             continue
         for key in LEFT_OUT.get(name, ()):
-            (properties[key],) = (each for each in properties[key]["anyOf"] if each != {"type": "null"})
+            if "anyOf" in properties[key]:
+                (properties[key],) = (each for each in properties[key]["anyOf"] if each != {"type": "null"})
         definition["required"] = [key for key in properties if key not in LEFT_OUT.get(name, ())]
     whole = definitions["Diagnosis"]
     whole["properties"]["schema_version"] = {"const": SCHEMA_VERSION}
@@ -86,7 +87,34 @@ def report() -> Schema:
         },
         "required": [*head, "status", "findings", "skipped", "causes"],
     }
+    words = {"type": "string"}
+    check = {"area": words, "id": words, "severity": {"enum": ["error", "warning", "note"]}, "title": words}
+    definitions["Checks"] = {
+        "description": "What `check --list-checks` writes: no machine was looked at.",
+        "type": "object",
+        "properties": {
+            **definitions["Causes"]["properties"],
+            "command": {"const": "check"},
+            "checks": {"type": "array", "items": {"type": "object", "properties": check, "required": [*check]}},
+        },
+        "required": [*head, "status", "findings", "skipped", "checks"],
+    }
+    del definitions["Checks"]["properties"]["causes"]
     done = {"not": {"required": ["error"]}}
+    outcome = {
+        **root,
+        "allOf": [
+            {
+                "if": done,
+                "then": {"properties": {"command": {"enum": [name for name, _ in command_line.commands()]}}},
+            },
+            {
+                "if": {**done, "properties": {"command": {"const": "setup"}}},
+                "then": {"required": ["plan"]},
+                "else": {"not": {"required": ["plan"]}},
+            },
+        ],
+    }
     return {
         "$schema": DIALECT,
         "$id": f"urn:cudadoctor:report:{SCHEMA_VERSION}",
@@ -97,20 +125,7 @@ def report() -> Schema:
         "required": ["schema_version", "command", "version", "status", "findings", "skipped"],
         "if": {"required": ["causes"]},
         "then": {"$ref": "#/$defs/Causes"},
-        "else": {
-            **root,
-            "allOf": [
-                {
-                    "if": done,
-                    "then": {"properties": {"command": {"enum": [name for name, _ in command_line.commands()]}}},
-                },
-                {
-                    "if": {**done, "properties": {"command": {"const": "setup"}}},
-                    "then": {"required": ["plan"]},
-                    "else": {"not": {"required": ["plan"]}},
-                },
-            ],
-        },
+        "else": {"if": {"required": ["checks"]}, "then": {"$ref": "#/$defs/Checks"}, "else": outcome},
         "$defs": definitions,
     }
 

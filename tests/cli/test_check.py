@@ -198,3 +198,28 @@ def test_saved_facts_give_the_same_report_without_touching_a_device(
     assert saved.code == live.code == 1
     piped = doctor("check", "--facts", "-", stdin=file.read_text(encoding="utf-8"))
     assert piped.out == live.out
+
+
+def test_list_checks_names_every_check_by_area_and_looks_at_nothing(doctor: Doctor) -> None:
+    lines = doctor("check", "--list-checks", "--facts", "no such file").out.splitlines()
+    assert lines[0].startswith("host ")
+    assert any(line.startswith("kernel  kernel-result-wrong") for line in lines)
+    assert max(map(len, lines)) <= 130
+    kernel = doctor("check", "--list-checks", "--only", "kernel", "--format", "json")
+    assert {check["area"] for check in kernel.document["checks"]} == {"kernel"}
+    assert doctor("check", "--list-checks", "--only", "nothing").code == 2
+
+
+def test_each_area_has_one_line_in_a_pipe_of_80_columns(doctor: Doctor, tmp_path: Path) -> None:
+    out = doctor("check", "--sysroot", desktop(tmp_path, driver="nouveau").root, "--skip", "python").out
+    block = out.partition("Area by area\n")[2].partition("\n\n")[0].splitlines()
+    assert [line.split()[:2] for line in block] == [
+        ["passed", "host"],
+        ["passed", "pci"],
+        ["error", "driver"],
+        ["skipped", "toolkit"],
+        ["skipped", "python"],
+        ["skipped", "kernel"],
+    ]
+    assert "--skip python: it was left out" in block[4]
+    assert all(len(line) <= 80 for line in block)

@@ -11,6 +11,7 @@ from cudadoctor.facts.document import decode_facts
 from tests.cli.conftest import Doctor
 from tests.fake_driver.build import FakeDriver
 from tests.probes.machine_tree import MachineTree, Port, machine_without_card, server_with_narrow_uplink
+from tests.rules import build as b
 
 MACHINES = Path(__file__).parents[1] / "machines"
 TITLES = [
@@ -230,3 +231,15 @@ def test_a_module_that_could_not_be_built_stands_in_the_way_of_the_driver() -> N
     for id in ("dkms-build-failed", "secure-boot-unsigned-module", "gsp-timeout", "container-toolkit-missing"):
         plan = make_plan(Machine(), [detail(id)], RULES)
         assert {step.title: step.findings for step in plan.steps if step.findings} == {TITLES[1]: (id,)}
+
+
+def test_a_driver_whose_gpu_a_variable_hides_is_no_open_step() -> None:
+    hidden = b.machine(
+        environment=b.environment(CUDA_VISIBLE_DEVICES="-1"),
+        driver=b.driver(count=0, all_visible=1),
+        ladder=b.stopped(b.cuda_failed(100)),
+    )
+    steps = plan(hidden, diagnose(hidden).findings).steps
+    assert [step.state for step in steps][1] == "done"
+    assert "What hides it from CUDA comes below" in steps[1].why
+    assert [step.title for step in steps if step.state == "to do"] == ["Nothing that hides the GPU"]

@@ -55,7 +55,7 @@ def described(name: str) -> Any:
 
 
 CALLS: dict[str, list[list[object]]] = {
-    "check": [["--facts", BROKEN], ["--facts", RACE], ["--quick"]],
+    "check": [["--facts", BROKEN], ["--facts", RACE], ["--quick"], ["--list-checks"]],
     "devices": [["--facts", H100], ["--facts", BROKEN], ["--diff", H100, H100]],
     "bandwidth": [["--facts", H100], ["--facts", H100, "--compare", H100], ["--facts", RACE]],
     "dbn-race": [["--facts", RACE], ["--facts", BROKEN]],

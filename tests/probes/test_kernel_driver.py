@@ -52,6 +52,14 @@ def test_the_compilers_version_is_not_taken_for_the_drivers(tree: MachineTree) -
     assert isinstance(gather(tree).loaded_release, Missing)
 
 
+def test_the_options_of_the_loaded_module_are_read_and_no_other_text(tree: MachineTree) -> None:
+    text = 'ResmanDebugLevel: 4294967295\nDeviceFileMode: 432\nEnableGpuFirmware: 18\nRegistryDwords: "secret=1"\n'
+    tree.write("/proc/driver/nvidia/params", text + "DeviceFileGID: many\n")
+    section = gather(tree)
+    assert known(section.parameters) == ("DeviceFileMode: 432", "EnableGpuFirmware: 18")
+    assert (section.parameter("EnableGpuFirmware"), section.parameter("DeviceFileGID")) == ("18", None)
+
+
 def test_sysfs_serves_where_proc_does_not(tree: MachineTree) -> None:
     tree.write("/sys/module/nvidia/version", "580.159.04\n")
     tree.write("/sys/module/nvidia/taint", "OE\n")
@@ -72,6 +80,9 @@ def test_without_sys_module_it_is_not_known_whether_the_module_is_loaded(tmp_pat
         "extra/nvidia.ko.xz",
         "kernel/nvidia-580/nvidia.ko",
         "kernel/drivers/video/nvidia.ko",
+        "updates/dkms/nvidia-current.ko",
+        "updates/dkms/nvidia-current-open.ko.xz",
+        "updates/dkms/nvidia-tesla-470.ko",
     ],
 )
 def test_module_files_are_found_where_installers_put_them(tree: MachineTree, place: str) -> None:
@@ -87,6 +98,19 @@ def test_modules_dep_leads_to_any_folder_but_only_to_files_that_are_there(tree: 
     assert gather(tree).module_files == ()
     tree.write(f"{KERNEL}/odd/place/nvidia.ko.xz", "x")
     assert [file.path for file in gather(tree).module_files] == ["/lib/modules/6.8.0-60-generic/odd/place/nvidia.ko.xz"]
+
+
+def test_the_module_that_debian_renames_is_found_and_its_companions_are_not_taken_for_it(tree: MachineTree) -> None:
+    companions = ("nvidia-current-uvm", "nvidia-current-drm", "nvidia-uvm", "nvidiafb", "nvidia-fs", "nvidia-peermem")
+    for name in companions:
+        tree.write(f"{KERNEL}/updates/dkms/{name}.ko", "x")
+    assert gather(tree).module_files == ()
+    tree.write(f"{KERNEL}/updates/dkms/nvidia-current.ko", "x")
+    tree.write(
+        f"{KERNEL}/modules.dep", "".join(f"updates/dkms/{name}.ko:\n" for name in (*companions, "nvidia-current"))
+    )
+    (file,) = gather(tree).module_files
+    assert file.path == "/lib/modules/6.8.0-60-generic/updates/dkms/nvidia-current.ko"
 
 
 def test_a_module_of_another_kernel_keeps_that_kernels_release(tree: MachineTree) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cudadoctor.facts.kernel_driver import ModuleFile
 from cudadoctor.findings import Severity
 from tests.rules import build as b
 
@@ -105,6 +106,43 @@ def test_no_driver_gives_the_commands_of_the_distribution(family: str, tool: str
     assert commands[-1] == "sudo reboot"
 
 
+@pytest.mark.parametrize(
+    ("family", "distribution", "commands"),
+    [
+        ("amzn fedora", "Amazon Linux 2023", ("/amzn2023/", "nvidia-driver:open-dkms", "nvidia-open")),
+        (
+            "rocky rhel centos fedora",
+            "Rocky Linux 9.5",
+            ("epel-release-latest", "/rhel$(rpm -E %rhel)/", "nvidia-open"),
+        ),
+        ("sles suse", "SUSE Linux Enterprise Server 15 SP6", ("/suse/sle$(", "nvidia-compute-utils-G06 == $(rpm")),
+        ("opensuse-leap suse opensuse", "openSUSE Leap 15.6", ("openSUSE-repos-Leap-NVIDIA", "-utils-G06 == $(rpm")),
+        ("fedora", "Fedora Linux 43", ("akmod-nvidia xorg", "sudo akmods --force")),
+        ("centos rhel fedora", "CentOS Linux 7 (Core)", ()),
+        ("amzn centos rhel fedora", "Amazon Linux 2", ()),
+        ("sle-micro suse", "SUSE Linux Enterprise Micro 5.5", ()),
+    ],
+)
+def test_no_driver_gives_what_the_distribution_itself_has(
+    family: str, distribution: str, commands: tuple[str, ...]
+) -> None:
+    host = b.host(distribution_family=family, distribution=distribution)
+    fix = b.only(driverless(host=host)).fix
+    told = "\n".join(fix.commands)
+    assert [part for part in commands if part not in told] == []
+    assert ("nvidia.com/drivers" in fix.text) == (not commands)
+    assert "dnf" not in told or commands
+
+
+def test_a_blackwell_card_on_debian_gets_the_driver_of_nvidias_repository() -> None:
+    debian = b.host(distribution_family="debian", distribution="Debian GNU/Linux 13 (trixie)")
+    blackwell = b.card("GeForce RTX 5090", device_id="2b85", capability="12.0", bound=None)
+    fix = b.only(driverless(host=debian, pci=b.pci(blackwell))).fix
+    assert any("cuda-keyring" in command for command in fix.commands)
+    assert "enable contrib in" in fix.text
+    assert not any("cuda-keyring" in command for command in b.only(driverless(host=debian)).fix.commands)
+
+
 def test_no_driver_asks_for_branch_580_for_a_pascal_card() -> None:
     finding = b.only(driverless(pci=b.pci(b.gtx1080(bound=None)), toolkits=b.toolkit("12.9")))
     assert finding.id == "no-driver-installed"
@@ -176,6 +214,39 @@ def test_a_pascal_card_that_works_on_580_is_left_alone() -> None:
     assert b.ids(machine) == []
 
 
+def too_new(release: str, **sections: object):
+    card = b.card("GeForce RTX 5090", device_id="2b85", capability="12.0", bound=None)
+    answers = b.stopped(b.nvml_failed(9), b.cuda_failed(100))
+    told = {
+        "pci": b.pci(card),
+        "kernel_driver": b.kernel_driver(loaded=False, release=b.NONE, package=release),
+        "libraries": b.libraries(b.driver_file(release=release), b.driver_file("libnvidia-ml.so.1", release)),
+        "ladder": answers,
+        "toolkits": b.toolkit("13.0"),
+    }
+    return driverless(**(told | sections))
+
+
+def test_a_blackwell_card_under_driver_550_is_told_that_the_driver_is_older_than_the_card() -> None:
+    finding = b.only(too_new("550.163.01"))
+    assert (finding.id, finding.confidence) == ("gpu-too-new-for-driver", "supported")
+    assert "served from driver branch 570 on, and the driver here is 550.163.01" in finding.summary
+    assert "kernel-module-not-loaded" in finding.consequences
+    loaded = b.only(too_new("550.163.01", kernel_driver=b.kernel_driver(release="550.163.01")))
+    assert (loaded.id, "driver-too-old" in loaded.consequences) == ("gpu-too-new-for-driver", True)
+    said = b.event("not-supported", "NVRM: installed in this system is not supported by the NVIDIA 550.163.01 driver")
+    assert b.only(too_new("550.163.01", kernel_log=b.kernel_log(said))).confidence == "proven"
+    debian = b.host(distribution_family="debian", distribution="Debian GNU/Linux 13 (trixie)")
+    assert any("nvidia-open" in command for command in b.only(too_new("550.163.01", host=debian)).fix.commands)
+
+
+def test_a_driver_of_the_cards_own_days_is_not_too_old_for_it() -> None:
+    assert "gpu-too-new-for-driver" not in b.ids(too_new("570.26"))
+    assert "gpu-too-new-for-driver" not in b.ids(too_new("550.163.01", pci=b.pci(b.card(bound=None))))
+    beside = b.pci(b.card(bound=None), b.card("GeForce RTX 5090", device_id="2b85", capability="12.0", bound=None))
+    assert "gpu-too-new-for-driver" not in b.ids(too_new("550.163.01", pci=beside))
+
+
 def test_an_old_display_card_beside_a_new_one_is_left_alone() -> None:
     machine = driverless(pci=b.pci(kepler(), b.card(bound=None, address="0000:02:00.0")))
     assert b.ids(machine) == ["no-driver-installed"]
@@ -224,6 +295,30 @@ def test_a_module_for_another_kernel_only_is_a_missing_module() -> None:
     assert b.KERNEL in finding.summary
     assert OTHER_KERNEL in finding.summary
     assert "sudo dkms autoinstall" in finding.fix.commands
+
+
+@pytest.mark.parametrize(
+    ("family", "place", "command", "told"),
+    [
+        ("ubuntu debian", "updates/dkms", "sudo dkms autoinstall", "/var/lib/dkms/"),
+        (
+            "ubuntu debian",
+            "kernel/nvidia-570-server-open",
+            "sudo apt-get install -y linux-modules-nvidia-570-server-open-$(uname -r)",
+            "Install the built module",
+        ),
+        ("ubuntu debian", "kernel/drivers/video", "sudo sh ./NVIDIA-Linux-*.run --kernel-module-only", "--dkms"),
+        ("fedora", "extra/nvidia", 'sudo akmods --force --kernels "$(uname -r)"', "/var/cache/akmods/"),
+    ],
+)
+def test_a_missing_module_is_brought_the_way_that_it_came(family: str, place: str, command: str, told: str) -> None:
+    files = (ModuleFile(kernel_release="6.5.0-1-generic", path=f"/lib/modules/6.5.0-1-generic/{place}/nvidia.ko"),)
+    module = b.msgspec.structs.replace(b.kernel_driver(loaded=False, release=b.NONE), module_files=files)
+    told_by = b.stopped(b.nvml_failed(9), b.cuda_failed(100))
+    host = b.host(distribution_family=family)
+    fix = b.only(driverless(kernel_driver=module, host=host, libraries=b.BOTH_LIBRARIES, ladder=told_by)).fix
+    assert command in fix.commands
+    assert told in fix.text
 
 
 def test_a_module_that_is_there_but_not_loaded_is_not_a_missing_module() -> None:

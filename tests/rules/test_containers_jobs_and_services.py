@@ -188,6 +188,12 @@ def test_a_fabric_manager_of_another_release_than_the_driver_is_named() -> None:
     assert (finding.id, finding.confidence) == ("fabric-manager-not-running", "proven")
     assert "580.126.09" in finding.cause
     assert b.RELEASE in finding.cause
+    assert finding.fix.commands[0] == (
+        'sudo apt-get install -y "nvidia-fabricmanager-580=$(cat /sys/module/nvidia/version)*"'
+    )
+    on_rocky = msgspec.structs.replace(hgx(), services=service, host=b.host(distribution_family="rocky rhel"))
+    assert "sudo dnf install -y" in b.only(on_rocky).fix.commands[0]
+    assert "install" not in b.only(hgx()).fix.commands[0]
 
 
 def test_one_gpu_of_a_hgx_host_that_waits_for_its_fabric_is_not_confidential_computing() -> None:

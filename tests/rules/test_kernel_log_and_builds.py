@@ -55,7 +55,25 @@ def test_without_the_kernel_log_an_unknown_signature_is_only_possible() -> None:
 
 def test_a_blacklisted_module_is_not_blamed_on_secure_boot() -> None:
     held = b.module_build(secure_boot=True, blacklisted=("nvidia",))
-    assert b.ids(not_loaded(module_build=held, kernel_log=b.NONE)) == ["kernel-module-not-loaded"]
+    finding = b.only(not_loaded(module_build=held, kernel_log=b.NONE))
+    assert finding.id == "kernel-module-not-loaded"
+    assert finding.cause == "/etc/modprobe.d/test.conf keeps the module from loading at boot."
+    assert finding.fix.commands[1:] == ("sudo update-initramfs -u", "sudo reboot")
+    others = b.module_build(blacklisted=("nouveau", "nvidia_drm"))
+    assert "it is blacklisted, or" in b.only(not_loaded(module_build=others)).cause
+
+
+def test_a_key_of_dkms_that_nobody_enrolled_comes_before_nouveau_where_the_log_may_not_be_read() -> None:
+    keys = {"secure_boot": True, "signed": True, "lockdown": "integrity", "module_signer": "DKMS module signing key"}
+
+    def found(*owner_keys: str, **sections: object) -> list[str]:
+        built = b.module_build(**keys, owner_keys=owner_keys)
+        held = b.pci(b.card(bound="nouveau"))
+        return b.ids(not_loaded(**({"module_build": built, "pci": held, "kernel_log": b.NONE} | sections)))
+
+    assert found("Debian Secure Boot CA") == ["secure-boot-unsigned-module"]
+    assert found("Debian Secure Boot CA", "DKMS module signing key") == ["other-driver-bound"]
+    assert found("Debian Secure Boot CA", kernel_log=b.kernel_log()) == ["other-driver-bound"]
 
 
 def test_secure_boot_comes_before_nouveau_that_took_the_card_instead() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from cudadoctor.facts.machine import Machine
+from cudadoctor.rules.libraries.foreign import WITHOUT_DRIVER_FOLDERS
 from tests.rules import build as b
 
 OLD, NEW = "570.124.04", "570.124.06"
@@ -52,6 +56,35 @@ def test_a_mismatch_with_the_package_of_the_running_kernel_is_reinstalled_not_re
     assert any("nvidia-uninstall" in command for command in fix.commands)
 
 
+def behind(first: b.LibraryFile, soname: str = "libcuda.so.1") -> object:
+    """Return a library of the kernel's release behind one of another."""
+    return b.libraries(first, b.driver_file(soname, OLD))
+
+
+def test_a_mismatch_by_a_folder_in_the_variable_is_mended_there_and_not_by_a_reboot() -> None:
+    ml = "libnvidia-ml.so.1"
+    foreign = b.driver_file(ml, NEW, folder="/opt/old/lib", found_via="LD_LIBRARY_PATH")
+    fix = b.only(mismatched(b.nvml_failed(18), libraries=behind(foreign, ml))).fix
+    assert "/opt/old/lib/libnvidia-ml.so.570.124.06 before it, by LD_LIBRARY_PATH" in fix.text
+    assert len(fix.commands) == 1
+    assert "sudo reboot" not in fix.commands
+    cached = b.driver_file(ml, NEW, folder="/usr/lib64")
+    fix = b.only(mismatched(b.nvml_failed(18), libraries=behind(cached, ml))).fix
+    assert "Remove the installation" in fix.text
+    assert "sudo reboot" not in fix.commands
+
+
+def test_the_command_takes_only_folders_with_a_driver_library_out_of_the_variable(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("plain", "cuda", "ml", "last")]
+    for folder, name in zip(folders, ("libz.so", "libcuda.so.1", "libnvidia-ml.so.1", "libm.so"), strict=True):
+        folder.mkdir()
+        (folder / name).write_text("")
+    script = f'{WITHOUT_DRIVER_FOLDERS}; echo "$LD_LIBRARY_PATH"'
+    told = {"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": ":".join(map(str, folders))}
+    run = subprocess.run(["/bin/sh", "-c", script], env=told, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == f"{folders[0]}:{folders[3]}"
+
+
 def test_804_on_bare_metal_after_an_update_is_a_mismatch() -> None:
     machine = mismatched(b.nvml_failed(18), ladder=b.stopped(b.nvml_failed(999), b.cuda_failed(804)))
     assert b.ids(machine) == ["driver-library-mismatch"]
@@ -91,6 +124,11 @@ def test_803_with_nvml_refused_too_is_the_driver_s_own_mismatch() -> None:
 
 
 def test_803_in_a_container_whose_image_brings_a_libcuda_is_a_compat_mismatch() -> None:
+    own = b.driver_file()
+    old = b.driver_file(release="535.54.03", folder="/usr/local/lib", found_via="LD_LIBRARY_PATH")
+    fix = b.only(foreign(803, old.real_path, libraries=b.libraries(old, own))).fix
+    assert fix.text.startswith("Take /usr/local/lib/libcuda.so.1 off the search path (it is found by LD_LIBRARY_PATH)")
+    assert fix.commands == (WITHOUT_DRIVER_FOLDERS,)
     image = foreign(803, "/usr/lib/x86_64-linux-gnu/libcuda.so.575.57.08", host=b.host(container="docker"))
     assert b.ids(image) == ["compat-libs-mismatch"]
 
@@ -275,11 +313,25 @@ def test_eperm_outside_a_container_is_no_lost_cgroup() -> None:
     assert b.ids(closed("EPERM")) == ["device-node-permission"]
 
 
-def test_999_without_the_uvm_node_is_that_node() -> None:
+@pytest.mark.parametrize("code", [999, 304])
+def test_999_or_304_without_the_uvm_node_is_that_node(code: int) -> None:
     bare = b.nodes(b.node("/dev/nvidiactl"), b.node("/dev/nvidia0"))
-    finding = b.only(changed(driver=b.NONE, device_nodes=bare, ladder=b.stopped(b.cuda_failed(999))))
+    finding = b.only(changed(driver=b.NONE, device_nodes=bare, ladder=b.stopped(b.cuda_failed(code))))
     assert finding.id == "uvm-node-missing"
     assert "sudo nvidia-modprobe -c 0 -u" in finding.fix.commands
+
+
+def test_an_option_of_the_module_reaches_it_under_debians_name_too() -> None:
+    for family, names in (("debian", "for m in nvidia nvidia-current"), ("ubuntu debian", "options nvidia NVreg_")):
+        nodes = b.nodes(b.node("/dev/nvidiactl", "EACCES", mode="crw-------"))
+        commands = b.only(closed("", device_nodes=nodes, host=b.host(distribution_family=family))).fix.commands
+        assert any(names in command and "NVreg_DeviceFileMode=0666" in command for command in commands)
+
+
+def test_the_mode_that_the_module_gives_its_nodes_is_evidence() -> None:
+    module = b.msgspec.structs.replace(b.kernel_driver(), parameters=b.fact(("DeviceFileMode: 432",)))
+    shown = {item.name: item.value for item in b.only(closed("EACCES", kernel_driver=module)).evidence}
+    assert shown["DeviceFileMode"] == "0660"
 
 
 def test_999_with_the_uvm_node_is_a_failed_call() -> None:

@@ -12,8 +12,9 @@ from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Diagnosis, Finding
 from cudadoctor.rules.base import Rule
 from cudadoctor.rules.catalogue import RULES
-from cudadoctor.rules.commands import NUMBA, NUMBA_CUDA, NUMPY, install_compiler, install_driver, rebuild_module
+from cudadoctor.rules.commands import NUMBA, NUMBA_CUDA, NUMPY, install_compiler
 from cudadoctor.rules.diagnose import diagnose
+from cudadoctor.rules.driver_commands import install_driver, rebuild_module
 from cudadoctor.rules.pasted.answer import answer, cause_called
 from cudadoctor.rules.pasted.fixes import fix_of
 from tests.rules import build

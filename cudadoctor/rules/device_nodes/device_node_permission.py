@@ -35,10 +35,12 @@ from collections.abc import Iterator
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.device_nodes import DeviceNode, DeviceNodes
 from cudadoctor.facts.host import Host
+from cudadoctor.facts.kernel_driver import KernelDriver
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.reading import container_of, nvml_error, passed, said, text_of
+from cudadoctor.rules.commands import set_module_option
+from cudadoctor.rules.reading import container_of, nvml_error, parameter_of, passed, said, text_of
 
 _NEEDED = re.compile(r"/dev/(nvidiactl|nvidia\d+|nvidia-uvm|dxg)", re.ASCII)
 _GROUPS = ("video", "render", "vglusers")
@@ -85,7 +87,10 @@ def node_evidence(nodes: tuple[DeviceNode, ...]) -> tuple[Evidence, ...]:
     ),
 )
 def device_node_permission(
-    device_nodes: DeviceNodes | Missing, ladder: Ladder | Missing, host: Host | Missing
+    device_nodes: DeviceNodes | Missing,
+    ladder: Ladder | Missing,
+    host: Host | Missing,
+    kernel_driver: KernelDriver | Missing,
 ) -> Iterator[Finding]:
     """Fire where nodes are closed to this user, or NVML says so, and no CUDA context could be made."""
     refused = nvml_error(ladder, 4)
@@ -101,12 +106,15 @@ def device_node_permission(
         "user.",
         cause="The nodes belong to root and a group that this process is not in, or have a mode that shuts others out.",
         confidence="proven" if closed else "supported",
-        evidence=node_evidence(closed[:8]) + ((said(refused),) if refused else ()),
-        fix=_fix(container_of(host), closed),
+        evidence=node_evidence(closed[:8])
+        + ((said(refused),) if refused else ())
+        + parameter_of(kernel_driver, "DeviceFileMode"),
+        fix=_fix(host, closed),
     )
 
 
-def _fix(container: str, closed: tuple[DeviceNode, ...]) -> Fix:
+def _fix(host: Host | Missing, closed: tuple[DeviceNode, ...]) -> Fix:
+    container = container_of(host)
     if "podman" in container.lower():
         return Fix(
             "Start the container again so that it keeps your groups.",
@@ -127,7 +135,7 @@ def _fix(container: str, closed: tuple[DeviceNode, ...]) -> Fix:
         "Let the driver create its nodes for everybody, which is its default, then reboot.",
         (
             "ls -l /dev/nvidia*; grep DeviceFile /proc/driver/nvidia/params; grep -rn DeviceFile /etc/modprobe.d",
-            'echo "options nvidia NVreg_DeviceFileMode=0666" | sudo tee /etc/modprobe.d/nvidia-device-mode.conf',
+            set_module_option(host, "NVreg_DeviceFileMode=0666", "nvidia-device-mode"),
             "sudo reboot",
         ),
     )

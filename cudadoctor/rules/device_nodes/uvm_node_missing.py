@@ -1,7 +1,8 @@
 """# /dev/nvidia-uvm is missing
 
 ## What it checks
-Whether the driver API answers 999 (unknown error) while NVML works and there is no `/dev/nvidia-uvm`.
+Whether the driver API answers 999 (unknown error) or 304 (operating system call failed) while NVML works
+and there is no `/dev/nvidia-uvm`.
 
 ## Why it matters
 CUDA needs the unified memory module, `nvidia_uvm`, and its node; NVML and `nvidia-smi` do not.
@@ -67,8 +68,8 @@ from cudadoctor.rules.reading import container_of, cuda_error, node_paths, on_je
     ),
 )
 def uvm_node_missing(device_nodes: DeviceNodes, ladder: Ladder, host: Host | Missing) -> Iterator[Finding]:
-    """Fire on 999 from the driver API, with NVML at work and no node."""
-    step = cuda_error(ladder, 999)
+    """Fire on 999 or 304 from the driver API, with NVML at work and no node."""
+    step = cuda_error(ladder, 999, 304)
     nodes = node_paths(device_nodes)
     if step is None or "/dev/nvidia-uvm" in nodes or not passed(ladder, "nvml"):
         return
@@ -78,7 +79,7 @@ def uvm_node_missing(device_nodes: DeviceNodes, ladder: Ladder, host: Host | Mis
     where = "on the host, then start the container again" if inside else "as root"
     yield finding(
         uvm_node_missing,
-        summary=f"NVML works, but {step.call} fails with 999, and /dev/nvidia-uvm does not exist.",
+        summary=f"NVML works, but {step.call} fails with {step.code}, and /dev/nvidia-uvm does not exist.",
         cause="CUDA needs the module nvidia_uvm and its node; nothing with the right to do so has created it yet.",
         evidence=(said(step), Evidence("NVIDIA device nodes", ", ".join(nodes) or "none", device_nodes.source)),
         fix=Fix(

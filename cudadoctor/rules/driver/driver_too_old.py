@@ -59,7 +59,8 @@ from cudadoctor.facts.pci import Pci
 from cudadoctor.facts.toolkits import Toolkits
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import driver_source, install_compiler, install_driver, update_driver
+from cudadoctor.rules.commands import install_compiler
+from cudadoctor.rules.driver_commands import debian_note, driver_source, install_driver, newer_driver
 from cudadoctor.rules.frameworks.installing import install_jax, install_torch
 from cudadoctor.rules.frameworks.subject import (
     Subject,
@@ -112,7 +113,7 @@ from cudadoctor.tables.drivers import DriverMinimum, minimum_driver
         "driver-below-toolkit no-gpu-devices": 4,
         "ngc-driver-release": 14,
     },
-    commands_here=update_driver,
+    commands_here=newer_driver,
     confirm=Confirm(
         "nvidia-smi | grep -i 'cuda.*version'; nvcc --version; python -m pip list | grep -iE 'cu1[1-9]|cuda'",
         "a toolkit, or packages (-cu12, -cu13), of a later major release than the driver's",
@@ -174,7 +175,7 @@ def _for_frameworks(
     older = install_torch(lowest, has, processor_of(host)) if has and refused[0].name == "torch" else ()
     if refused[0].name == "jax" and has is not None and has >= (12,):
         older = install_jax("cu12")
-    update = _fix(host, None, lowest)
+    update = _fix(host, None, lowest, minimum)
     either = f"Install a build for CUDA {has[0]}, which needs no administrator; or " if older and has else ""
     text = f"{either}{update.text[0].lower()}{update.text[1:]}" if either else update.text
     yield finding(
@@ -231,7 +232,7 @@ def _for_toolkit(
         "major release.",
         confidence="proven" if refused is not None or _compile_failed(ladder) else "supported",
         evidence=evidence,
-        fix=_fix(host, has, lowest),
+        fix=_fix(host, has, lowest, minimum),
     )
 
 
@@ -240,19 +241,26 @@ def _compile_failed(ladder: Ladder | Missing) -> bool:
     return step is not None and step.state == "failed"
 
 
-def _fix(host: Host | Missing, has: tuple[int, ...] | None, lowest: tuple[int, int] | None) -> Fix:
+def _fix(
+    host: Host | Missing,
+    has: tuple[int, ...] | None,
+    lowest: tuple[int, int] | None,
+    minimum: DriverMinimum | None,
+) -> Fix:
     legacy = lowest is not None and lowest < (7, 5)
-    update = install_driver(host, 580 if legacy else None)
+    needs = version_of(minimum.run) if minimum is not None else None
+    update = install_driver(host, 580 if legacy else None, needs[0] if needs else None)
     which = "driver branch 580, the last that serves this card" if legacy else "a current driver"
     if system_of(host) == "Darwin":
         return Fix(
             f"Install the newest CUDA driver{driver_source(host)}.", (f"open {ARCHIVE}", "kextstat | grep -i cuda")
         )
     which += driver_source(host)
+    note = debian_note(update)
     if has is not None and has >= (12,):
         return Fix(
             f"Use the CUDA {has[0]} compiler wheels, which this driver runs and which need no administrator; or "
-            f"install {which}.",
+            f"install {which}.{note}",
             (install_compiler("cu12"), *update),
         )
-    return Fix(f"Install {which}.", update or ("nvidia-smi",))
+    return Fix(f"Install {which}.{note}", update or ("nvidia-smi",))

@@ -9,7 +9,8 @@ NVML works and CUDA answers 802.
 The same code comes from a GPU in confidential-compute mode whose ready state was not set.
 
 ## How to fix it
-Start `nvidia-fabricmanager`, of exactly the driver's release, and look at its log.
+Start `nvidia-fabricmanager`, of exactly the driver's release, and look at its log; where it is not installed, or of
+another release, install that of the loaded driver.
 On one GPU without NVSwitch: look at the confidential-compute state.
 Inside a container or a rented machine only the provider can do either.
 
@@ -36,7 +37,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudadoctor.facts.base import Known, Missing, known
+from cudadoctor.facts.base import Fact, Known, Missing, known
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
@@ -44,7 +45,18 @@ from cudadoctor.facts.pci import Pci
 from cudadoctor.facts.services import Services
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.reading import card_evidence, card_name, cards, container_of, cuda_error, said, seen, text_of
+from cudadoctor.rules.commands import family_of
+from cudadoctor.rules.reading import (
+    card_evidence,
+    card_name,
+    cards,
+    container_of,
+    cuda_error,
+    said,
+    seen,
+    text_of,
+    version_of,
+)
 
 # Words in the names of boards that come with NVSwitch. The PCIe boards of the same chips say PCIe or NVL.
 _SWITCHED = ("SXM", "HGX", "80GB HBM3", "H200", "H20", "B200", "B300", "GB200", "GB300")
@@ -134,12 +146,23 @@ def fabric_manager_not_running(
             f"On a machine with NVSwitch, start the Fabric Manager of the same release as the driver. With a GPU in "
             f"confidential-compute mode, set the ready state after attestation.{outside}",
             (
+                *(_install(host, release) if switches and (other or service == "not installed") else ()),
                 "systemctl status nvidia-fabricmanager --no-pager",
                 "sudo systemctl enable --now nvidia-fabricmanager",
                 "nvidia-smi conf-compute -grs",
             ),
         ),
     )
+
+
+def _install(host: Host | Missing, release: Fact[str]) -> tuple[str, ...]:
+    """Return the command that installs Fabric Manager of the loaded driver's release, where packages have it."""
+    branch, loaded = version_of(known(release)), "$(cat /sys/module/nvidia/version)"
+    family = "" if container_of(host) else family_of(host)
+    if family in ("ubuntu", "debian") and branch:
+        return (f'sudo apt-get install -y "nvidia-fabricmanager-{branch[0]}={loaded}*"',)
+    # nvidia-fabric-manager up to branch 575, nvidia-fabricmanager after it.
+    return (f'sudo dnf install -y "nvidia-fabric*manager-{loaded}"',) if family in ("rhel", "fedora") else ()
 
 
 def _fabric(nvml: Nvml | Missing, pci: Pci | Missing, services: Services | Missing) -> tuple[Evidence, ...]:

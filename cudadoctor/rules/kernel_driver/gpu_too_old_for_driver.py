@@ -56,7 +56,7 @@ from cudadoctor.facts.pci import Pci
 from cudadoctor.facts.windows import Windows
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import driver_source, install_driver, update_driver
+from cudadoctor.rules.driver_commands import driver_source, install_driver, update_driver
 from cudadoctor.rules.reading import (
     capabilities,
     card_evidence,
@@ -96,6 +96,7 @@ _OLDEST_COMPILED = (5, 0)
     ),
     shows={
         "legacy-driver": 11,
+        "card-newer-than-driver": -20,
         "module-no-device": 4,
         "module-refused": 4,
         "cuda:35": 2,

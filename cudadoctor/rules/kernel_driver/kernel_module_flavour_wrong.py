@@ -49,7 +49,8 @@ from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import REBOOT, family_of, install_driver
+from cudadoctor.rules.commands import REBOOT, family_of
+from cudadoctor.rules.driver_commands import install_driver
 from cudadoctor.rules.kernel_log.events import of_dead_cards, shown
 from cudadoctor.rules.reading import card_evidence, cards, names_of, seen, version_of
 from cudadoctor.tables.support import capability_support
@@ -68,7 +69,7 @@ from cudadoctor.tables.support import capability_support
     ),
     shows={"open-module-wanted": 10, "open-module-refused": 11},
     confirm=Confirm(
-        "modinfo -F license nvidia; grep -hE 'Open Kernel|Kernel Module' /proc/driver/nvidia/version; "
+        "modinfo -F license nvidia nvidia-current; grep -hE 'Open Kernel|Kernel Module' /proc/driver/nvidia/version; "
         "journalctl -k -b | grep -iE 'nvrm.*(open|gpu system processor)'",
         "the kind of module that the log says the card does not take",
     ),

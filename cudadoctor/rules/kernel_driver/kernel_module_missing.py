@@ -42,7 +42,8 @@ from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import CannotJudgeError, finding, rule
-from cudadoctor.rules.commands import rebuild_module
+from cudadoctor.rules.commands import family_of
+from cudadoctor.rules.driver_commands import comes_built, of_run_file, rebuild_module
 from cudadoctor.rules.kernel_driver.on_disk import driver_is_installed, module_for_running_kernel
 from cudadoctor.rules.reading import (
     card_evidence,
@@ -82,9 +83,10 @@ from cudadoctor.rules.reading import (
         "headers-missing !dkms-failed !make-log": 5,
         "wsl smi-no-driver": -4,
     },
-    commands_here=lambda machine: rebuild_module(machine.host),
+    commands_here=lambda machine: _build(machine.host, machine.kernel_driver),
     confirm=Confirm(
-        "uname -r; find /lib/modules/ -name 'nvidia.ko*'; find /usr/src/ -maxdepth 1 -name 'nvidia*'",
+        "uname -r; find /lib/modules/ -name 'nvidia.ko*' -o -name 'nvidia-current*.ko*'; "
+        "find /usr/src/ -maxdepth 1 -name 'nvidia*'",
         "no module under the release of the first line, but one of another, or a source folder",
     ),
 )
@@ -126,6 +128,8 @@ def kernel_module_missing(
     why = "The kernel was updated, or its headers are missing, and the module was not built for it."
     if known(headers) is False:
         why = "The headers of the running kernel are not installed, so the module was not built for it."
+    if comes_built(kernel_driver.module_files):
+        why = "The kernel was updated; the package with the module that comes built for it was not installed."
     built = f"It was built for {', '.join(others[:3])}." if others else "None was built for any kernel on this machine."
     yield finding(
         kernel_module_missing,
@@ -133,11 +137,24 @@ def kernel_module_missing(
         cause=f"{why}{fallback}",
         confidence="proven",
         evidence=evidence,
-        fix=Fix(
-            f"Build the module for {names_of(pci.devices)} anew for this kernel"
-            f"{', or boot a kernel that has one' if others else ''}. If the build fails, "
-            "/var/lib/dkms/nvidia/*/build/make.log "
-            "says why.",
-            rebuild_module(host),
-        ),
+        fix=_fix(host, kernel_driver, names_of(pci.devices)),
     )
+
+
+def _build(host: Host | Missing, kernel_driver: KernelDriver | Missing) -> tuple[str, ...]:
+    return rebuild_module(host, kernel_driver.module_files if isinstance(kernel_driver, KernelDriver) else ())
+
+
+def _fix(host: Host | Missing, kernel_driver: KernelDriver, cards: str) -> Fix:
+    others = kernel_driver.module_files
+    boot = ", or boot a kernel that has one" if others else ""
+    if comes_built(others):
+        text = f"Install the built module for {cards} and this kernel{boot}."
+    elif of_run_file(others):
+        text = f"Run NVIDIA's .run installer again for this kernel, in the folder where it lies{boot}. With --dkms it "
+        text += "builds the module for later kernels by itself."
+    else:
+        akmods = family_of(host) == "fedora"
+        log = "/var/cache/akmods/nvidia/*.failed.log" if akmods else "/var/lib/dkms/nvidia*/*/build/make.log"
+        text = f"Build the module for {cards} anew for this kernel{boot}. If the build fails, {log} says why."
+    return Fix(text, _build(host, kernel_driver))

@@ -57,7 +57,7 @@ from cudadoctor.facts.pci import Pci, PciDevice
 from cudadoctor.facts.windows import Windows
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import driver_source, install_driver, update_driver
+from cudadoctor.rules.driver_commands import debian_note, driver_source, install_driver, update_driver
 from cudadoctor.rules.kernel_driver.on_disk import driver_is_installed
 from cudadoctor.rules.reading import (
     card_evidence,
@@ -77,6 +77,9 @@ from cudadoctor.tables.support import capability_support
 
 LOOK_FOR_CARD = "Get-CimInstance Win32_VideoController | Select-Object Name, DriverVersion"
 """For PowerShell."""
+
+_BLACKWELL_BRANCH = 570
+"""CUDA 12.8 was the first for Blackwell (tables/capabilities.tsv), and 570 its driver (tables/drivers.tsv)."""
 
 
 @rule(
@@ -121,7 +124,7 @@ LOOK_FOR_CARD = "Get-CimInstance Win32_VideoController | Select-Object Name, Dri
     commands_here=update_driver,
     confirm=Confirm(
         "grep -h PCI_ID=10DE /sys/bus/pci/devices/*/uevent; cat /proc/driver/nvidia/version; "
-        "/sbin/modinfo -F version nvidia",
+        "/sbin/modinfo -F version nvidia nvidia-current",
         'a card, then "No such file" and "Module nvidia not found"',
     ),
     confirm_on_windows=Confirm(
@@ -176,8 +179,7 @@ def _proven(
     evidence += (said(unloadable),) if unloadable else ()
     branch, why = _branch(found)
     wanted = f"driver branch {branch}" if branch else "the current driver"
-    commands = install_driver(host, branch)
-    debian = " On Debian, first enable contrib, non-free and non-free-firmware in the apt sources."
+    commands = install_driver(host, branch, _BLACKWELL_BRANCH if _is_blackwell(found) else None)
     reboot, place, lacks = " and reboot", "on the PCI bus", "Neither a kernel module nor libcuda is on this machine"
     if on_windows:
         reboot, place, lacks = "", "in this machine", "Windows has no nvcuda.dll"
@@ -191,14 +193,10 @@ def _proven(
         confidence="proven" if looked else "supported",
         evidence=evidence,
         fix=Fix(
-            f"Install {wanted}{driver_source(host)}{reboot}.{debian if _is_debian(commands) else ''}",
+            f"Install {wanted}{driver_source(host)}{reboot}.{debian_note(commands)}",
             commands or (LOOK_FOR_CARD if on_windows else "lspci -nnk -d 10de:",),
         ),
     )
-
-
-def _is_debian(commands: tuple[str, ...]) -> bool:
-    return any("firmware-misc-nonfree" in command for command in commands)
 
 
 def _branch(found: tuple[PciDevice, ...]) -> tuple[int | None, str]:
@@ -214,10 +212,14 @@ def _branch(found: tuple[PciDevice, ...]) -> tuple[int | None, str]:
             branch,
             f"{architecture} cards were dropped after driver branch {branch}, so a newer one would not serve it.",
         )
-    lowest = min((version_of(known(card.compute_capability)) or (99,) for card in found), default=(99,))
-    if lowest >= (10,) and lowest != (99,):
-        return None, "Blackwell cards need driver branch 570 or newer, with the open kernel modules."
+    if _is_blackwell(found):
+        return None, f"Blackwell cards need driver branch {_BLACKWELL_BRANCH} or newer, with the open kernel modules."
     return None, "Any current branch (580 or newer) serves it."
+
+
+def _is_blackwell(found: tuple[PciDevice, ...]) -> bool:
+    lowest = min((version_of(known(card.compute_capability)) or (99,) for card in found), default=(99,))
+    return (10,) <= lowest < (99,)
 
 
 def _possible(

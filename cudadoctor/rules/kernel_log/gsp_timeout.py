@@ -32,17 +32,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudadoctor.facts.base import Missing, known
+from cudadoctor.facts.host import Host
 from cudadoctor.facts.kernel_driver import KernelDriver
 from cudadoctor.facts.kernel_log import KernelLog
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG, REBOOT
+from cudadoctor.rules.commands import LOOK_AT_DRIVER_LOG, REBOOT, set_module_option
 from cudadoctor.rules.kernel_log.events import nothing_failed, of_dead_cards, shown
-from cudadoctor.rules.reading import seen
-
-_STOP_GAP = 'echo "options nvidia NVreg_EnableGpuFirmware=0" | sudo tee /etc/modprobe.d/nvidia-gsp.conf'
+from cudadoctor.rules.reading import parameter_of, seen
 
 
 @rule(
@@ -69,7 +68,11 @@ _STOP_GAP = 'echo "options nvidia NVreg_EnableGpuFirmware=0" | sudo tee /etc/mod
     ),
 )
 def gsp_timeout(
-    kernel_log: KernelLog, ladder: Ladder, nvml: Nvml | Missing, kernel_driver: KernelDriver | Missing
+    kernel_log: KernelLog,
+    ladder: Ladder,
+    nvml: Nvml | Missing,
+    kernel_driver: KernelDriver | Missing,
+    host: Host | Missing,
 ) -> Iterator[Finding]:
     """Fire on Xid 119 or 120: an error where the GPU does not answer, else a warning."""
     events = kernel_log.xids(119, 120)
@@ -81,7 +84,9 @@ def gsp_timeout(
     count = sum(event.count for event in events)
     flavour = known(kernel_driver.flavour) if isinstance(kernel_driver, KernelDriver) else None
     release = kernel_driver.loaded_release if isinstance(kernel_driver, KernelDriver) else Missing("not known")
-    stop_gap = (_STOP_GAP,) if flavour == "proprietary" and not works else ()
+    already = isinstance(kernel_driver, KernelDriver) and kernel_driver.parameter("EnableGpuFirmware") == "0"
+    off = set_module_option(host, "NVreg_EnableGpuFirmware=0", "nvidia-gsp")
+    stop_gap = (off,) if flavour == "proprietary" and not works and not already else ()
     yield finding(
         gsp_timeout,
         summary=f"Since it booted, the kernel saw {count} {'request' if count == 1 else 'requests'} to the GSP of the "
@@ -89,7 +94,11 @@ def gsp_timeout(
         cause="The firmware on the card stopped answering the driver: a bug of this release, or a card in trouble.",
         confidence="supported",
         severity=Severity.WARNING if works else Severity.ERROR,
-        evidence=(*shown(events, kernel_log), *seen("driver release", release)),
+        evidence=(
+            *shown(events, kernel_log),
+            *seen("driver release", release),
+            *parameter_of(kernel_driver, "EnableGpuFirmware"),
+        ),
         fix=Fix(
             "Reboot, then update the driver to the newest release of its branch."
             + (" As a stop-gap, turn the GSP firmware off." if stop_gap else ""),

@@ -14,6 +14,7 @@ To keep it from coming back, let the driver save its memory at suspend.
 
 ```sh
 sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm
+echo "options nvidia NVreg_PreserveVideoMemoryAllocations=1" | sudo tee /etc/modprobe.d/nvidia-sleep.conf
 sudo systemctl enable nvidia-suspend nvidia-resume nvidia-hibernate
 ```
 
@@ -28,13 +29,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cudadoctor.facts.base import Missing
 from cudadoctor.facts.device_nodes import DeviceNodes
+from cudadoctor.facts.host import Host
+from cudadoctor.facts.kernel_driver import KernelDriver
 from cudadoctor.facts.kernel_log import KernelLog
 from cudadoctor.facts.ladder import Ladder
 from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
+from cudadoctor.rules.commands import set_module_option
 from cudadoctor.rules.kernel_log.events import shown
-from cudadoctor.rules.reading import cuda_error, node_paths, passed, said
+from cudadoctor.rules.reading import cuda_error, node_paths, parameter_of, passed, said
 
 
 @rule(
@@ -69,7 +74,13 @@ from cudadoctor.rules.reading import cuda_error, node_paths, passed, said
         "that the machine slept since it booted, and the node",
     ),
 )
-def suspend_uvm_broken(kernel_log: KernelLog, ladder: Ladder, device_nodes: DeviceNodes) -> Iterator[Finding]:
+def suspend_uvm_broken(
+    kernel_log: KernelLog,
+    ladder: Ladder,
+    device_nodes: DeviceNodes,
+    host: Host | Missing,
+    kernel_driver: KernelDriver | Missing,
+) -> Iterator[Finding]:
     """Fire on 999 after a sleep, with NVML at work and the node there."""
     step = cuda_error(ladder, 999)
     woke = kernel_log.of_kind("resumed")
@@ -80,13 +91,18 @@ def suspend_uvm_broken(kernel_log: KernelLog, ladder: Ladder, device_nodes: Devi
         summary=f"NVML works, but {step.call} fails with 999, and the machine has slept since it booted.",
         cause="The module nvidia_uvm lost its state at the suspend.",
         confidence="supported",
-        evidence=(said(step), *shown(woke, kernel_log)),
+        evidence=(
+            said(step),
+            *shown(woke, kernel_log),
+            *parameter_of(kernel_driver, "PreserveVideoMemoryAllocations"),
+        ),
         fix=Fix(
             "Load the module again, after programs that hold it have ended, or reboot. Then let the driver keep its "
             "memory over a suspend.",
             (
                 "sudo fuser -v /dev/nvidia-uvm",
                 "sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm",
+                set_module_option(host, "NVreg_PreserveVideoMemoryAllocations=1", "nvidia-sleep"),
                 "sudo systemctl enable nvidia-suspend nvidia-resume nvidia-hibernate",
             ),
         ),

@@ -38,9 +38,15 @@ from cudadoctor.facts.libraries import Libraries
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.findings import Confirm, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.libraries.foreign import WITHOUT_COMPAT, foreign_evidence
+from cudadoctor.rules.libraries.foreign import (
+    WITHOUT_COMPAT,
+    WITHOUT_DRIVER_FOLDERS,
+    by_variable,
+    foreign_evidence,
+    hides_the_right_one,
+)
 from cudadoctor.rules.libraries.pairing import mismatch
-from cudadoctor.rules.reading import cuda_error, driver_release, is_compat, mapped_libcuda, said
+from cudadoctor.rules.reading import cuda_error, driver_release, is_compat, is_stub, mapped_libcuda, said
 
 
 @rule(
@@ -78,6 +84,19 @@ def compat_libs_mismatch(
     loaded = kernel_driver.loaded_release if isinstance(kernel_driver, KernelDriver) else None
     kernel = known(driver_release(nvml, loaded))
     library = known(release) or path
+    hidden = None if is_compat(path) or is_stub(path) else hides_the_right_one(libraries, "libcuda", kernel)
+    fix = Fix(
+        "Take the foreign libcuda off the search path, so that the driver's own is found. Inside a container, use "
+        "an image without cuda-compat, or a host driver that it supports.",
+        WITHOUT_COMPAT,
+    )
+    if hidden is not None:
+        first, fitting = hidden
+        fix = Fix(
+            f"Take {first.path} off the search path (it is found by {first.found_via}), so that {fitting.path}, the "
+            "driver's own, comes first.",
+            (WITHOUT_DRIVER_FOLDERS if by_variable(first, fitting) else WITHOUT_COMPAT[0],),
+        )
     yield finding(
         compat_libs_mismatch,
         summary=f"{step.call} refuses libcuda{f' ({library})' if library else ''} on "
@@ -86,9 +105,5 @@ def compat_libs_mismatch(
         "this pair is not a supported one.",
         confidence="proven" if is_compat(path) else "supported",
         evidence=(said(step), *foreign_evidence(path, release, nvml, loaded, environment)),
-        fix=Fix(
-            "Take the foreign libcuda off the search path, so that the driver's own is found. Inside a container, use "
-            "an image without cuda-compat, or a host driver that it supports.",
-            WITHOUT_COMPAT,
-        ),
+        fix=fix,
     )

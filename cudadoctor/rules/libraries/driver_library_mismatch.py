@@ -13,6 +13,8 @@ then.
 If the update installed both halves: reboot.
 If the mismatch survives a reboot, two installations are mixed (a `.run` installer beside packages, or a module that
 was not rebuilt): install both halves again from one source.
+If a library of the right release is there and another comes before it (`LD_LIBRARY_PATH`, a folder of the loader's
+cache), take that other one away.
 In a container the libraries come from the host: create the container anew.
 
 ```sh
@@ -43,8 +45,10 @@ from cudadoctor.facts.libraries import Libraries
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import REBOOT, install_driver
+from cudadoctor.rules.commands import REBOOT
+from cudadoctor.rules.driver_commands import install_driver
 from cudadoctor.rules.kernel_log.events import of_kind, shown
+from cudadoctor.rules.libraries.foreign import WITHOUT_DRIVER_FOLDERS, by_variable, hides_the_right_one
 from cudadoctor.rules.libraries.pairing import Pairing, mismatch
 from cudadoctor.rules.reading import container_of, driver_files, said, seen, version_of
 
@@ -123,11 +127,11 @@ def driver_library_mismatch(
         cause="The driver was updated while the old kernel module stayed loaded, or two installations are mixed.",
         confidence="proven" if by_number or (kernel and library and pair.step is not None) else "supported",
         evidence=evidence,
-        fix=_fix(host, pair, package),
+        fix=_fix(host, pair, package, libraries),
     )
 
 
-def _fix(host: Host | Missing, pair: Pairing, package: Known[str] | Missing) -> Fix:
+def _fix(host: Host | Missing, pair: Pairing, package: Known[str] | Missing, libraries: Libraries | Missing) -> Fix:
     if container_of(host):
         return Fix(
             "The libraries of a container are mounted when it is created. Make sure that nvidia-smi works on the host "
@@ -135,6 +139,20 @@ def _fix(host: Host | Missing, pair: Pairing, package: Known[str] | Missing) -> 
             ("ls -l /proc/driver/nvidia/version && ldconfig -p | grep -E 'libcuda|libnvidia-ml'",),
         )
     kernel = known(pair.kernel)
+    soname = "libcuda" if "libcuda" in pair.mapped_path else "libnvidia-ml"
+    hidden = hides_the_right_one(libraries, soname, kernel)
+    if hidden is not None:
+        first, fitting = hidden
+        text = f"{fitting.real_path} fits the kernel's driver, but the loader comes to {first.real_path} before it, "
+        text += f"by {first.found_via}: a reboot changes nothing. "
+        if by_variable(first, fitting):
+            return Fix(
+                f"{text}Take that folder out of the variable, here and where it is set.", (WITHOUT_DRIVER_FOLDERS,)
+            )
+        return Fix(
+            f"{text}Remove the installation that it belongs to.",
+            (*_remove_run_file(), "sudo ldconfig", "ldconfig -p | grep -E 'libcuda|libnvidia-ml'"),
+        )
     if isinstance(package, Known) and package.value.split("-")[0] == kernel:
         text = "The driver package is the one that the kernel runs, so the libraries are left over from another "
         text += "installation: remove that one, and install the driver again."

@@ -45,7 +45,8 @@ from cudadoctor.facts.libraries import Libraries
 from cudadoctor.facts.nvml import Nvml
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import family_of, install_libcuda
+from cudadoctor.rules.commands import family_of
+from cudadoctor.rules.driver_commands import install_libcuda
 from cudadoctor.rules.reading import (
     container_of,
     driver_files,

@@ -46,7 +46,7 @@ from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import CannotJudgeError, finding, rule
-from cudadoctor.rules.commands import rebuild_module
+from cudadoctor.rules.driver_commands import rebuild_module
 from cudadoctor.rules.kernel_driver.on_disk import module_for_running_kernel
 from cudadoctor.rules.reading import card_evidence, kernel_of, names_of, owns_its_driver, seen, sign_of_driver
 

@@ -82,7 +82,7 @@ from cudadoctor.rules.reading import card_evidence, names_of, owns_its_driver, s
     },
     commands_here=lambda machine: (*_enrol(machine.host, unsigned=True), REBOOT),
     confirm=Confirm(
-        "mokutil --sb-state; /sbin/modinfo -F signer nvidia; mokutil --list-enrolled | grep Subject:",
+        "mokutil --sb-state; /sbin/modinfo -F signer nvidia nvidia-current; mokutil --list-enrolled | grep Subject:",
         '"SecureBoot enabled", and a signer that is missing or none of those enrolled',
     ),
 )
@@ -159,7 +159,7 @@ def _confidence(
         return "proven" if refused else "supported"
     if _enrolled(module_build):
         return "possible" if refused else None
-    if refused:
+    if refused or (isinstance(kernel_log, Missing) and _built_here_and_unknown(path, module_build)):
         return "supported"
     held_back = any(entry.module.startswith("nvidia") for entry in module_build.blacklists)
     taken = any(text_of(card.bound_driver) for card in pci.devices)
@@ -167,6 +167,15 @@ def _confidence(
     if isinstance(kernel_log, KernelLog) or held_back or taken or "/kernel/" in path:
         return None
     return "possible"
+
+
+def _built_here_and_unknown(path: str, module_build: ModuleBuilds) -> bool:
+    """Say whether DKMS or akmods built the module and signed it with a key that was read and is not enrolled.
+
+    Where the kernel log may not be read, as for most users of Debian and Ubuntu, this says it before nouveau does.
+    """
+    both = isinstance(module_build.module_signer, Known) and isinstance(module_build.owner_keys, Known)
+    return both and not _enrolled(module_build) and ("/dkms/" in path or "/extra/" in path)
 
 
 def _enrolled(module_build: ModuleBuilds) -> bool:

@@ -9,6 +9,7 @@ from cudadoctor.rules.pasted.text import Pasted
 from cudadoctor.rules.reading import version_of
 from cudadoctor.tables.builds import host_limits
 from cudadoctor.tables.card_names import capability_of, names_in
+from cudadoctor.tables.cards import pci_card
 from cudadoctor.tables.drivers import minimum_driver
 from cudadoctor.tables.support import capability_support
 
@@ -26,6 +27,8 @@ _CAPABILITY = re.compile(r"\bdevice: ?\d.{0,160}\b(?:cuda|compute) ?capability: 
 _DRIVER = re.compile(
     r"\b(?:driver(?: version)?|nvidia(?:-driver)?|nvidia-smi)[ :=-]{1,3}(\d{3})(?:\.(\d{2,3}))?\b(?!\.\d\.)"
 )
+# How the kernel module names a card that it does not take.
+_REFUSED = re.compile(r"nvrm: .{0,80}\bpci id: 10de:([0-9a-f]{4})\b")
 _HALF = re.compile(r"\b(libcuda|kernel) reported version is: ?([\d.]{3,20})")
 _MISSING_LIBRARY = re.compile(
     r"\b(?:lib)?(cudart|cublas|cufft|cusolver|cusparse|curand|nvrtc)(?:64_|\.so\.)(\d{1,3})(?:[._](\d))?"
@@ -66,6 +69,7 @@ Version = tuple[int, ...]
 def note_fits(pasted: Pasted, note: Callable[[str, int], None]) -> None:
     """Note `card-beyond-toolkit`, `card-before-toolkit`, `driver-beyond-card`, `driver-below-toolkit` and the like."""
     cards: dict[str, int] = {}
+    refused: dict[str | None, int] = {}
     toolkits: dict[Version, int] = {}
     drivers: dict[Version, int] = {}
     libraries: dict[Version, int] = {}
@@ -77,6 +81,10 @@ def note_fits(pasted: Pasted, note: Callable[[str, int], None]) -> None:
             capability = capability_of(name)
             if capability is not None:
                 cards.setdefault(capability, index)
+        for match in _REFUSED.finditer(low):
+            # The module writes this on three lines, each of which may come alone.
+            if "not supported by" in " ".join(pasted.lines[index : index + 3]).lower():
+                refused.setdefault(_of_id(match[1]), index)
         for match in _CAPABILITY.finditer(low):
             cards.setdefault(f"{match[1]}.{match[2]}", index)
         for version in _toolkits_in(low):
@@ -95,6 +103,7 @@ def note_fits(pasted: Pasted, note: Callable[[str, int], None]) -> None:
         note("driver-told", place)
     _cards_and_toolkits(cards, toolkits, note)
     _cards_and_drivers(cards, drivers, note)
+    _refused_by_the_driver(refused, drivers, note)
     _drivers_and_toolkits(drivers, toolkits, note)
     _libraries_and_toolkits(libraries, toolkits, note)
     _compilers_and_toolkits(pasted, toolkits, note)
@@ -188,6 +197,26 @@ def _cards_and_toolkits(cards: dict[str, int], toolkits: dict[Version, int], not
         if last is not None and oldest > last:
             note("card-before-toolkit", line)
             note("card-before-toolkit", toolkits[oldest])
+
+
+def _of_id(device_id: str) -> str | None:
+    card = pci_card(device_id)
+    return card.compute_capability if card is not None else None
+
+
+def _refused_by_the_driver(
+    cards: dict[str | None, int], drivers: dict[Version, int], note: Callable[[str, int], None]
+) -> None:
+    """Note `card-newer-than-driver` for a card, from Turing on, that a driver from before its days refused."""
+    for capability, line in cards.items():
+        support = capability_support(capability or "")
+        first = minimum_driver(support.first_toolkit, "Linux") if support is not None else None
+        branch = version_of(first.corresponding) if first is not None else None
+        recent = branch is not None and (version_of(capability) or (0,)) >= (7, 5)
+        if recent and branch is not None and drivers and all(driver[0] < branch[0] for driver in drivers):
+            note("card-newer-than-driver", line)
+        else:
+            note("legacy-driver", line)
 
 
 def _cards_and_drivers(cards: dict[str, int], drivers: dict[Version, int], note: Callable[[str, int], None]) -> None:

@@ -46,7 +46,8 @@ from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.pci import Pci
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import REBOOT, install_driver, rebuild_initramfs
+from cudadoctor.rules.commands import REBOOT, rebuild_initramfs
+from cudadoctor.rules.driver_commands import install_driver
 from cudadoctor.rules.kernel_driver.on_disk import driver_is_installed, module_for_running_kernel
 from cudadoctor.rules.kernel_log.events import of_kind, shown
 from cudadoctor.rules.reading import (
@@ -94,7 +95,8 @@ _NO_NOUVEAU = f'for m in nouveau nova_core nova_drm; do echo "blacklist $m"; don
     },
     commands_here=lambda machine: (_NO_NOUVEAU, rebuild_initramfs(machine.host), REBOOT),
     confirm=Confirm(
-        "grep -h -B2 PCI_ID=10DE /sys/bus/pci/devices/*/uevent; find /lib/modules/$(uname -r) -name 'nvidia.ko*'",
+        "grep -h -B2 PCI_ID=10DE /sys/bus/pci/devices/*/uevent; "
+        "find /lib/modules/$(uname -r) -name 'nvidia.ko*' -o -name 'nvidia-current*.ko*'",
         "DRIVER=nouveau, nova_core or vfio-pci, and a module of NVIDIA below",
     ),
 )

@@ -13,12 +13,13 @@ import msgspec
 from cudadoctor.facts.base import Known, known
 from cudadoctor.facts.host import Host
 from cudadoctor.facts.machine import Machine
+from cudadoctor.facts.nvml import Nvml
 from cudadoctor.facts.packages import Packages
 from cudadoctor.facts.toolkits import Toolkits
 from cudadoctor.findings import Finding, Plan, PlanStep
 from cudadoctor.rules.base import Rule
 from cudadoctor.rules.commands import install_compiler
-from cudadoctor.rules.reading import card_name, cards, on_wsl, passed, system_of, version_of
+from cudadoctor.rules.reading import card_name, cards, cuda_error, on_wsl, passed, system_of, text_of, version_of
 from cudadoctor.rules.setup import macos
 from cudadoctor.rules.setup.shell import path_line, set_line, shell_of, start_up_file
 from cudadoctor.rules.setup.step import from_findings
@@ -143,6 +144,11 @@ def _driver(machine: Machine, findings: Sequence[Finding]) -> PlanStep:
         told = f"Driver release {release.value}." if isinstance(release, Known) else "A context was created."
         lent = " It is that of Windows; install none inside WSL2." if on_wsl(machine.host, machine.device_nodes) else ""
         return PlanStep(title=title, state="done", why=told + lent)
+    answers = isinstance(machine.nvml, Nvml) and (known(machine.nvml.device_count) or 0) > 0
+    if answers and cuda_error(machine.ladder, 100) is not None and isinstance(machine.nvml, Nvml):
+        # Nothing of the driver is found to be wrong: what hides its GPU from CUDA is a step of its own.
+        told = f"Driver release {text_of(machine.nvml.driver_release) or 'unknown'} shows the GPU to NVML."
+        return PlanStep(title=title, state="done", why=f"{told} What hides it from CUDA comes below.")
     why = "The driver was not asked, or gave no context."
     if on_wsl(machine.host, machine.device_nodes):
         why += " It belongs in Windows (nvidia.com/drivers); install none inside WSL2."

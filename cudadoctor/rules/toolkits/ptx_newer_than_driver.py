@@ -57,7 +57,8 @@ from cudadoctor.facts.pci import Pci
 from cudadoctor.facts.toolkits import Toolkits
 from cudadoctor.findings import Confirm, Evidence, Finding, Fix, Severity
 from cudadoctor.rules.base import finding, rule
-from cudadoctor.rules.commands import NUMPY, install_compiler, update_driver
+from cudadoctor.rules.commands import NUMPY, install_compiler
+from cudadoctor.rules.driver_commands import newer_driver
 from cudadoctor.rules.reading import (
     cuda_error,
     driver_release,
@@ -84,7 +85,7 @@ from cudadoctor.tables.drivers import minimum_driver
         "cuda:218": 4,
         "driver-older-ptx": 8,
     },
-    commands_here=update_driver,
+    commands_here=newer_driver,
     confirm=Confirm(
         "nvidia-smi | grep -i 'cuda.*version'; nvcc --version; python -m pip list | grep -iE 'cu1[1-9]|cuda'",
         "a compiler (nvcc, or the packages nvrtc and nvvm) newer than the driver's CUDA version",
