@@ -38,7 +38,7 @@ class Facts(Machine, frozen=True, kw_only=True):
 
         Args:
             path: The file; one that is there is written over.
-            redact: Take home folders, user and host names out.
+            redact: Take names, home folders, serials, UUIDs, addresses and tokens out.
 
         Raises:
             OSError: The file cannot be written.

@@ -15,6 +15,7 @@ from cudadoctor.cli.source import (
     examination,
     is_device_word,
     load_or_examine,
+    meant_by,
     not_in_file,
     read_facts,
 )
@@ -122,8 +123,9 @@ def find(section: Devices, wanted: str) -> Device:
         views = [view for view in (device.driver, device.nvml) if not isinstance(view, Missing)]
         if isinstance(device.driver, DriverView) and str(device.driver.index) == wanted:
             return device
-        uuids = [(known(view.uuid) or "").lower() for view in views]
-        if not wanted.isdigit() and any(uuid.startswith(wanted.lower()) for uuid in uuids):
+        uuids = [known(view.uuid) or "" for view in views]
+        beginning = meant_by(wanted, uuids).lower()
+        if not wanted.isdigit() and any(uuid.lower().startswith(beginning) for uuid in uuids):
             return device
     from cudadoctor.report.devices import device_name, device_title
 

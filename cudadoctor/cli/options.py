@@ -74,7 +74,7 @@ RedactOption = Annotated[
     bool | None,
     typer.Option(
         "--redact/--no-redact",
-        help="Take home folders, user and host names out. On for all but text on the screen.",
+        help="Take names, home folders, serials, UUIDs, addresses and tokens out. On for all but text on the screen.",
         show_default=False,
     ),
 ]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Set
+from collections.abc import Iterable, Set
 
 import msgspec
 
 from cudadoctor.cli.delivery import RefusedError
 from cudadoctor.doctor import AREAS, Examination, examine
-from cudadoctor.facts.base import Known, Missing
+from cudadoctor.facts.base import Known, Missing, known
 from cudadoctor.facts.document import MAX_BYTES, FactsError, decode_facts
 from cudadoctor.facts.machine import Machine
 
@@ -97,6 +97,16 @@ def check_device_word(device: str | None) -> None:
         raise RefusedError(f"--device {device}: give an index such as 0, or a UUID such as GPU-0ef4b282")
 
 
+def meant_by(device: str, uuids: Iterable[str]) -> str:
+    """Return the UUID of these whose stand-in, out of a report that was shared, this is; else what was given."""
+    if not device.lower().startswith(("gpu-0000", "mig-0000")):
+        return device
+    from cudadoctor.report.identifiers import without_identifiers
+
+    stand_in = device[:4].upper() + device[4:].lower()
+    return next((uuid for uuid in uuids if uuid and without_identifiers(uuid) == stand_in), device)
+
+
 def choose_device(machine: Machine, device: str | None) -> int:
     """Return the driver API's index of the wanted GPU.
 
@@ -107,7 +117,8 @@ def choose_device(machine: Machine, device: str | None) -> int:
 
     if device is None or isinstance(machine.driver, Missing) or not machine.driver.devices:
         return 0
-    index = gpu_index(machine, device)
+    uuids = [known(gpu.uuid) or "" for gpu in machine.driver.devices]
+    index = gpu_index(machine, meant_by(device, uuids))
     if index is None:
         there = ", ".join(
             f"{gpu.index} ({gpu.name.value if isinstance(gpu.name, Known) else 'name unknown'})"

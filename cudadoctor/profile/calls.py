@@ -17,7 +17,7 @@ _PATTERNS = (
     (CallKind.COPY, r"Mem[cC]py|MemPrefetch"),
     (CallKind.SYNC, r"(Ctx|Stream|Event|Device|Thread)Synchronize|StreamWaitValue"),
     (CallKind.EVENT, r"Event|StreamWaitEvent|StreamQuery|LaunchHostFunc|StreamAddCallback"),
-    (CallKind.MODULE, r"Module|Library|Link|KernelGetFunction|KernelSet|Func(Set|Load|IsLoaded)"),
+    (CallKind.MODULE, r"Module|Library|Link|KernelGetFunction|FuncLoad"),
     (CallKind.QUERY, r".*Get|Peek|Occupancy|Ctx(Set|Push|Pop)Current|SetDevice"),
     (CallKind.CONTEXT, r"Ctx|DevicePrimaryCtx|Init|Device|SetDevice|GetDevice|SetValidDevices|Stream|ProfilerSt"),
 )

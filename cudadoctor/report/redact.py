@@ -4,32 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
 
+from cudadoctor.report import identifiers
+
 S = TypeVar("S", bound=msgspec.Struct)
 
 _HOME = re.compile(r"(?<![\w.-])(/home/|/Users/|/root(?=/|$)|[A-Za-z]:\\Users\\)([^/\\\s:;,'\"]*)")
-_URL_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
 
 
 def redacted(value: S, *, names: Iterable[str] = ()) -> S:
-    """Return the struct with home folders, user and host names and credentials in URLs taken out.
+    """Return the struct with what tells of its user, host or card taken out.
 
-    Addresses are not looked for: no fact holds one, and a version such as 10.4.0.35 looks the same.
+    That is home folders, names of user and host, serial numbers, UUIDs, addresses of networks, passwords and tokens.
+    A UUID gets another in its place, the same one wherever it stands and in every report, so that GPUs can still be
+    told apart and found again; a place on the PCI bus tells nothing of anybody, and stays.
 
     Args:
         value: A `Diagnosis` or a `Machine`.
         names: Names of this user and this host, to be replaced wherever they stand as a word.
     """
-    return msgspec.convert(_walk(msgspec.to_builtins(value), _pattern(names)), type=type(value))
+    raw = msgspec.to_builtins(value)
+    whole = identifiers.whole_uuids(_strings(raw))
+    return msgspec.convert(_walk(raw, _cleaner(names, whole)), type=type(value))
 
 
 def redacted_text(text: str, *, names: Iterable[str] = ()) -> str:
     """Return a text with the same taken out."""
-    return _clean(text, _pattern(names))
+    return _cleaner(names, identifiers.whole_uuids([text]))(text)
 
 
 def own_names() -> list[str]:
@@ -54,17 +59,32 @@ _COMMON = frozenset(
 )
 
 
-def _walk(value: Any, names: re.Pattern[str] | None) -> Any:
+def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
-        return _clean(value, names)
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _strings(item)
+
+
+def _walk(value: Any, clean: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return clean(value)
     if isinstance(value, dict):
-        return {key: _walk(item, names) for key, item in value.items()}
+        return {key: _walk(item, clean) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_walk(item, names) for item in value]
+        return [_walk(item, clean) for item in value]
     return value
 
 
-def _clean(text: str, names: re.Pattern[str] | None) -> str:
-    text = _HOME.sub("~", text)
-    text = _URL_CREDENTIALS.sub("", text)
-    return text if names is None else names.sub("[name]", text)
+def _cleaner(names: Iterable[str], whole: frozenset[str]) -> Callable[[str], str]:
+    words = _pattern(names)
+
+    def clean(text: str) -> str:
+        text = identifiers.without_identifiers(_HOME.sub("~", text), whole)
+        return text if words is None else words.sub("[name]", text)
+
+    return clean

@@ -195,10 +195,15 @@ def test_a_closed_standard_output_is_no_defect() -> None:
 
 def test_a_device_can_be_named_by_the_beginning_of_its_uuid(doctor: Doctor, fake_driver: FakeDriver) -> None:
     environment = fake_driver.scenario(device_count=2)
-    devices = doctor("check", "--quick", "--format", "json", env=environment).document["facts"]["driver"]["devices"]
-    uuid = devices[1]["uuid"]["value"]
-    run = doctor("check", "--quick", "--device", uuid[:12], "--format", "json", env=environment)
-    assert run.step("context")["device"] == 1
+    uuids = []
+    for shared in ("--no-redact", "--redact"):
+        run = doctor("check", "--quick", "--format", "json", shared, env=environment)
+        uuids.append(run.document["facts"]["driver"]["devices"][1]["uuid"]["value"])
+    real, stand_in = uuids
+    assert stand_in.startswith("GPU-00000000-0000-0000-")
+    for named in (real[:12], real, stand_in):
+        run = doctor("check", "--quick", "--device", named, "--format", "json", env=environment)
+        assert run.step("context")["device"] == 1
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ from tests.profile.programs import variables
         ("cuKernelGetAttribute", CallKind.QUERY),
         ("cuKernelGetName", CallKind.QUERY),
         ("cuOccupancyMaxActiveBlocksPerMultiprocessor", CallKind.QUERY),
-        ("cudaFuncSetAttribute_v9000", CallKind.MODULE),
+        ("cudaFuncSetAttribute_v9000", CallKind.OTHER),
         ("cuCtxSetCurrent", CallKind.QUERY),
         ("cudaSetDevice_v3020", CallKind.QUERY),
         ("cuInit", CallKind.CONTEXT),

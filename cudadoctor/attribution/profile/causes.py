@@ -53,6 +53,7 @@ _NEEDS_SIGNS = (
     "launch-bound-small-work",
     "transfer-bound",
     "pageable-transfer",
+    "compile-every-step",
 )
 
 
