@@ -6,7 +6,7 @@ import io
 import textwrap
 from collections.abc import Sequence
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -123,13 +123,30 @@ def _title(finding: Finding) -> Text:
 
 
 def _areas(areas: Sequence[Area], verbose: int) -> RenderableType:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for column in (tuple(_AREA_STYLE), tuple(area.name for area in areas)):
-        table.add_column(no_wrap=True, min_width=max(map(len, column)))
-    table.add_column(no_wrap=not verbose, overflow="fold" if verbose else "ellipsis")
-    for area in areas:
-        table.add_row(Text(area.state, style=_AREA_STYLE[area.state]), area.name, _plain(area.detail))
+    table = _Areas(areas, bool(verbose))
     return Group(_plain("Area by area", style="bold"), Padding(table, (0, 0, 0, 2)))
+
+
+class _Areas:
+    """A line an area, cut where the terminal ends, or with all of its detail."""
+
+    def __init__(self, areas: Sequence[Area], whole: bool) -> None:
+        self._areas, self._whole = areas, whole
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        wide = [max(map(len, column)) + 2 for column in (tuple(_AREA_STYLE), tuple(area.name for area in self._areas))]
+        room = max(1, options.max_width - sum(wide))
+        table = Table.grid()
+        for width in wide:
+            table.add_column(width=width, no_wrap=True)
+        table.add_column(width=room, overflow="fold")
+        for area in self._areas:
+            told = printable(area.detail)
+            if not self._whole and len(told) > room:
+                told = f"{told[: room - 3].rstrip(' ,;:')}..."
+            detail = Text(told)
+            table.add_row(Text(area.state, style=_AREA_STYLE[area.state]), area.name, detail)
+        yield table
 
 
 def _road(ladder: Ladder, verbose: int) -> RenderableType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from ctypes.util import find_library
 from pathlib import Path
@@ -223,3 +224,17 @@ def test_each_area_has_one_line_in_a_pipe_of_80_columns(doctor: Doctor, tmp_path
     ]
     assert "--skip python: it was left out" in block[4]
     assert all(len(line) <= 80 for line in block)
+
+
+def test_a_line_of_an_area_that_is_too_long_says_so_and_is_whole_with_v(doctor: Doctor, tmp_path: Path) -> None:
+    arguments = ("check", "--sysroot", desktop(tmp_path, driver="nouveau").root)
+    narrow = {**os.environ, "COLUMNS": "44"}
+    blocks = [
+        doctor(*arguments, *more, env=narrow).out.partition("Area by area\n")[2].partition("\n\n")[0].splitlines()
+        for more in ((), ("-v",))
+    ]
+    assert re.fullmatch(r"  passed   host     Ubuntu 24.04.1 LTS, .*\.\.\.", blocks[0][0])
+    assert len(blocks[0]) == 6
+    assert all(len(line) <= 44 for line in blocks[0] + blocks[1])
+    assert len(blocks[1]) > 6
+    assert "..." not in " ".join(blocks[1])
