@@ -61,6 +61,9 @@ def _parts(diagnosis: Diagnosis, lines: Sequence[str]) -> Iterator[tuple[str, li
         title = "what was measured or read"
         yield title, _folded(title.capitalize(), block) if len(lines) > _OPEN_LINES else block
     yield "the machine", _machine(diagnosis)
+    if diagnosis.areas:
+        listed = "\n".join(f"{area.name:10} {area.state:8} {area.detail}" for area in diagnosis.areas)
+        yield "the areas", _folded("Area by area", _block(listed))
     if isinstance(diagnosis.facts.ladder, Ladder):
         steps = rows(diagnosis.facts.ladder)
         road = "\n".join(f"{row.name:15} {row.state:12} {row.detail}".rstrip() for row in steps)

@@ -30,7 +30,7 @@ from cudadoctor.report.html.profile import profile_parts
 from cudadoctor.report.html.race import race_parts
 from cudadoctor.report.html.race_predicted import predicted_parts
 from cudadoctor.report.html.race_why import why_parts
-from cudadoctor.report.html.road import framework_parts, road_parts
+from cudadoctor.report.html.road import area_parts, framework_parts, road_parts
 from cudadoctor.report.markdown import machine_rows
 from cudadoctor.report.plan import wants_check
 from cudadoctor.text import printable
@@ -155,6 +155,7 @@ def _parts(diagnosis: Diagnosis, only_device: int | None, everything: bool) -> l
         return fleet_parts(facts.fleet)
     parts: list[Part] = []
     if command == "check" or diagnosis.error is not None:
+        parts += area_parts(diagnosis.areas)
         parts += road_parts(facts.ladder) if isinstance(facts.ladder, Ladder) else []
         parts += framework_parts(facts.frameworks) if isinstance(facts.frameworks, Frameworks) else []
     if command in ("check", "profile") and isinstance(facts.profile, Profile):

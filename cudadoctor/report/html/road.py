@@ -1,18 +1,30 @@
-"""The road from the PCI bus to a kernel, and the frameworks, as a part of the page."""
+"""The areas of `check`, the road from the PCI bus to a kernel, and the frameworks, as parts of the page."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cudadoctor.facts.frameworks import Frameworks
 from cudadoctor.facts.ladder import Ladder
+from cudadoctor.findings import Area
 from cudadoctor.report.frameworks import TITLE as FRAMEWORKS_TITLE
 from cudadoctor.report.frameworks import rows as framework_rows
 from cudadoctor.report.html.parts import Cell, Figure, Part, Row, Table, numbers
 from cudadoctor.report.road import rows
 
-_STATE = {"passed": "ok", "failed": "error", "timed out": "error", "crashed": "error", "not reached": "later"}
+_STATE = {
+    "passed": "ok", "warning": "warning", "error": "error", "failed": "error", "timed out": "error", "crashed": "error",
+    "skipped": "later", "not reached": "later",
+}  # fmt: skip
 _WORD = {"passed": "ok", "timed out": "hung"}
+
+
+def area_parts(areas: Sequence[Area]) -> list[Part]:
+    """Return the areas of `check`, each with how it ended; nothing for other commands."""
+    if not areas:
+        return []
+    table = _table("Areas", "area", [(area.name, area.state, area.detail) for area in areas], {})
+    return [Part(title="Area by area", figures=(Figure(title="", tables=(table,)),))]
 
 
 def road_parts(ladder: Ladder) -> list[Part]:
@@ -34,9 +46,9 @@ def framework_parts(frameworks: Frameworks) -> list[Part]:
     return [Part(title=FRAMEWORKS_TITLE, figures=(Figure(title="", tables=(table,)),))]
 
 
-def _table(caption: str, what: str, steps: Sequence[tuple[str, str, str]]) -> Table:
+def _table(caption: str, what: str, steps: Sequence[tuple[str, str, str]], words: Mapping[str, str] = _WORD) -> Table:
     made = [
-        Row((Cell(name), Cell(_WORD.get(state, state), state=_STATE.get(state, "")), Cell(detail)))
+        Row((Cell(name), Cell(words.get(state, state), state=_STATE.get(state, "")), Cell(detail)))
         for name, state, detail in steps
     ]
     return numbers(caption, (what, "", "what was seen"), made, texts=3, folds=False)

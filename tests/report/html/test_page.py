@@ -19,6 +19,7 @@ from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Confirm, Diagnosis, Plan, PlanStep
 from cudadoctor.report.bandwidth import compare
 from cudadoctor.report.html.page import render_html, render_list, render_page
+from cudadoctor.report.markdown import render_markdown
 from cudadoctor.rules.catalogue import RULES
 from tests.attribution.races import explanation, race
 from tests.report import profiles
@@ -272,3 +273,18 @@ def test_latencies_that_lie_near_each_other_are_bars_from_zero() -> None:
     source, _ = shown(doctor.diagnose(facts, "bandwidth"))
     drawing = source.partition(">Latencies<")[2].partition("</svg>")[0]
     assert re.findall(r">(\d+ µs)</text>", drawing)[:3] == ["0 µs", "2 µs", "4 µs"]
+
+
+def test_the_areas_of_check_stand_before_the_road_and_in_markdown() -> None:
+    facts = facts_of(next(machine for machine in recorded() if machine.name == "docker-h100-no-uvm"))
+    found = doctor.diagnose(facts)
+    assert {area.state for area in found.areas} >= {"passed", "error", "skipped"}
+    source, page = shown(found)
+    assert source.index(">Area by area<") < source.index(">The road from the PCI bus to a kernel<")
+    folded = render_markdown(found, "Answer.")
+    for area in found.areas:
+        row = next(each.text for each in page.elements if each.tag == "tr" and area.detail in each.text)
+        assert area.name in row
+        assert area.state in row
+        assert re.search(rf"^{area.name} +{area.state} +{re.escape(area.detail)}$", folded, re.M)
+    assert "Area by area" not in shown(doctor.diagnose(facts, "bandwidth"))[0]
