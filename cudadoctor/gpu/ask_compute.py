@@ -138,6 +138,11 @@ class _ContextsAhead:
 def _import() -> None:
     # numba refuses to import with packages that it does not work with, and says so.
     from cudadoctor.gpu.checks import axpy, matmul, memory, reduction  # noqa: F401
+    from cudadoctor.gpu.numba_cuda import load_registries
+
+    # What fails there fails again at the first kernel, which then says so in its own step.
+    with suppress(Exception):
+        load_registries()
 
 
 def _try(action: Callable[[], Any]) -> Exception | None:

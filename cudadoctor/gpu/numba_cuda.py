@@ -39,6 +39,14 @@ def gpu_function(function: Callable[..., Any]) -> Any:
     return cuda.jit(device=True, **inline)(function)
 
 
+def load_registries() -> None:
+    """Import what numba knows of functions and types, which it does at the first kernel: half a second, no driver."""
+    from numba.cuda.descriptor import cuda_target
+
+    cuda_target.typing_context.refresh()
+    cuda_target.target_context.refresh()
+
+
 def allow_shared_memory(compiled: Any, size_bytes: int) -> None:
     """Let a compiled kernel be launched with more dynamic shared memory than 48 KiB, which numba does not ask for.
 

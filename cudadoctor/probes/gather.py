@@ -75,28 +75,29 @@ def machine(
     root = Root(sysroot)
     ours = sysroot is None or live
     asks = "driver" in areas and ours
+    runs_kernels = "kernel" in areas and root.system != "Darwin"
     environ = os.environ if live else None
+    # What takes longest begins first: this child imports numba, and asks no driver before it is told to.
+    kernel = start_kernels(limit_s=limit_s) if asks and runs_kernels and _has_node() else None
 
     def section(area: str, gather: Callable[[], T | Missing]) -> T | Missing:
         return gather() if area in areas else Missing(left_out)
 
-    # NVML wakes a card that sleeps: its power state is read before anything asks for the card.
-    found_pci: Pci | Missing = section("pci", lambda: pci.gather(root))
-    addresses = tuple(c.address for c in found_pci.devices if c.address) if isinstance(found_pci, Pci) else ()
-    found_power = section("pci", lambda: power.gather(root, addresses))
-    found_libraries = section("driver", lambda: libraries.gather(root, environ))
     contact: DriverContact | None = None
-    if asks:
-        # A library that only another machine's files lack is none that this machine lacks.
-        absent = _absent(found_libraries) if sysroot is None else frozenset[str]()
-        if root.system == "Darwin":
-            # NVML was never made for macOS, and CUDA only for some.
-            absent = frozenset({NVML_LIBRARY} if macos.may_have_driver(root) else {NVML_LIBRARY, CUDA_LIBRARY})
-        contact = DriverContact(limit_s=limit_s, device=device, absent=absent)
-    kernel: Worker | None = None
-
     try:
-        # Files are read while the two children import and call.
+        # NVML wakes a card that sleeps: its power state is read before anything asks for the card.
+        found_pci: Pci | Missing = section("pci", lambda: pci.gather(root))
+        addresses = tuple(c.address for c in found_pci.devices if c.address) if isinstance(found_pci, Pci) else ()
+        found_power = section("pci", lambda: power.gather(root, addresses))
+        found_libraries = section("driver", lambda: libraries.gather(root, environ))
+        if asks:
+            # A library that only another machine's files lack is none that this machine lacks.
+            absent = _absent(found_libraries) if sysroot is None else frozenset[str]()
+            if root.system == "Darwin":
+                # NVML was never made for macOS, and CUDA only for some.
+                absent = frozenset({NVML_LIBRARY} if macos.may_have_driver(root) else {NVML_LIBRARY, CUDA_LIBRARY})
+            contact = DriverContact(limit_s=limit_s, device=device, absent=absent)
+        # Files are read while the children import and call.
         found_host = section("host", lambda: host.gather(root, environ))
         found_macos = section("driver", lambda: macos.gather(root, found_host))
         found_windows = section("driver", lambda: windows.gather(root, environ))
@@ -104,9 +105,7 @@ def machine(
             found_pci = section("pci", lambda: macos.bus(found_macos))
         elif root.system == "Windows":
             found_pci = section("pci", lambda: windows.bus(found_windows))
-        runs_kernels = "kernel" in areas and root.system != "Darwin"
-        likely = asks and runs_kernels and ((isinstance(found_pci, Pci) and found_pci.devices) or _has_node())
-        if likely:
+        if kernel is None and asks and runs_kernels and isinstance(found_pci, Pci) and found_pci.devices:
             kernel = start_kernels(limit_s=limit_s)
         found_environment = environment.gather(root, environ)
         found_containers = section("host", lambda: containers.gather(root, found_host, environ))
