@@ -50,7 +50,13 @@ def examine(examination: Examination) -> Machine:
         device=examination.device,
         limit_s=examination.limit_s,
         ask_frameworks=examination.ask_frameworks,
+        meanwhile=_import_rules,
     )
+
+
+def _import_rules() -> None:
+    """Import what judges, while drivers are asked: a tenth of a second on a slow disk."""
+    from cudadoctor.rules import areas, catalogue, diagnose, verdict  # noqa: F401
 
 
 def diagnose(machine: Machine, command: str = "check") -> Diagnosis:

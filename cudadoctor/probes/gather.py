@@ -60,6 +60,7 @@ def machine(
     device: int | None,
     limit_s: float,
     ask_frameworks: bool = False,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Machine:
     """Gather the facts of one machine.
 
@@ -71,6 +72,7 @@ def machine(
         device: The driver API's index of the only device to try; all of them by default, the first one first.
         limit_s: Longest that one driver call may take.
         ask_frameworks: Let each installed framework use the GPU, after all else.
+        meanwhile: What to do while the children ask drivers and compile, and nothing is left to read.
     """
     root = Root(sysroot)
     ours = sysroot is None or live
@@ -128,6 +130,7 @@ def machine(
         asked: dict[str, Step] = {}
         further: tuple[Step, ...] = ()
         if contact is not None:
+            meanwhile()
             nvml, steps = contact.nvml()
             asked.update(steps)
             driver, steps = contact.driver()

@@ -158,6 +158,11 @@ PLANTED = (
         instead=("transfer-bound",),
     ),
     Planted(name="pageable-transfer/cupy", fix="page-locked batches", second=("transfer-bound",)),
+    Planted(
+        name="pageable-transfer/cupy_frames",
+        fix="page-locked frames, two on the device",
+        second=("transfer-bound", "launch-bound-small-work"),
+    ),
     Planted(name="transfer-bound/numba", fix="the table stays on the device"),
     Planted(
         name="implicit-host-copies/numba",
@@ -181,6 +186,7 @@ PLANTED = (
     Planted(name="readback-every-step/numba", fix="reads every hundredth probe", second=("sync-every-step",)),
     Planted(name="readback-every-step/torch", fix="reads every 500th norm", second=("sync-every-step",)),
     Planted(name="readback-every-step/jax", fix="keeps losses on the device", second=("sync-every-step",)),
+    Planted(name="readback-every-step/jax_residual", fix="reads every 500th", second=("sync-every-step",)),
     Planted(name="readback-every-step/cupy", fix="fetches every 200th point", second=("sync-every-step",)),
     Planted(name="allocation-in-loop/numba", fix="two arrays allocated once", second=("sync-every-step",)),
     Planted(name="allocation-in-loop/torch", fix="does not empty the cache", second=("sync-every-step",)),
@@ -197,6 +203,12 @@ PLANTED = (
         second=("host-bound-not-gpu",),
     ),
     Planted(name="low-occupancy-grid/numba", fix="a thread an element", tiny={"SIZE": "16"}),
+    Planted(
+        name="low-occupancy-grid/numba_paths",
+        fix="128 blocks",
+        second=("warmup-in-timing",),
+        tiny={"SIZE": "1"},
+    ),
     Planted(
         name="uncoalesced-access/numba",
         fix="neighbouring threads on neighbouring bytes",

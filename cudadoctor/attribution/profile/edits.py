@@ -26,6 +26,11 @@ _NUMBER_BYTES = 16
 """A constant of an expression, as JAX brings it to the device where nothing compiles it in."""
 _MOST_IN_GRAPH = 32
 """Launches that one launch of a graph stands for at most, where nothing else ends the sequence."""
+_AWAKE = 0.55
+"""Part of its time that the host takes for a launch where nothing is waited for in between, beside a wait after each.
+
+Measured on H100s: 35 µs of 62 with JAX, 28 of 53 with numba.
+"""
 _PINNED_COST = 6_000.0
 """Host nanoseconds for an asynchronous copy, where none was recorded; measured on an H100 with numba."""
 
@@ -86,6 +91,14 @@ def chained(excerpt: Excerpt) -> Mask:
         heads = np.maximum.accumulate(np.where(~chain, np.arange(len(chain)), 0))
         follows[mine] = chain & ((np.arange(len(chain)) - heads) % _MOST_IN_GRAPH != 0)
     return follows
+
+
+def in_sequences(excerpt: Excerpt) -> Mask:
+    """Return the launches that follow another or are followed by one: what a kernel of many steps may take in."""
+    made = chained(excerpt)
+    following = next_work(excerpt)
+    made |= (following >= 0) & made[np.maximum(following, 0)]
+    return made
 
 
 def with_pinned(excerpt: Excerpt, to_device: float | None, to_host: float | None) -> Edit:
@@ -162,6 +175,11 @@ def with_faster_kernels(excerpt: Excerpt, factor: Floats) -> Edit:
         return script._replace(duration=script.duration * factor)
 
     return edit
+
+
+def with_host_awake(script: Script) -> Script:
+    """Let the host be as fast as it may be where it does not wait in each step: its caches and clocks stay up."""
+    return script._replace(gap=script.gap * _AWAKE, cost=script.cost * _AWAKE, tail=script.tail * _AWAKE)
 
 
 def both(first: Edit, second: Edit) -> Edit:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from cudadoctor.attribution.profile import kernels
 from cudadoctor.attribution.profile.charges import NAMES, At
 from cudadoctor.attribution.profile.decomposition import Busy, decompose, name_of
 from cudadoctor.attribution.profile.host import Host
 from cudadoctor.attribution.profile.model import Model
 from cudadoctor.attribution.profile.steps import Found
-from cudadoctor.attribution.profile.trace import Overhead
+from cudadoctor.attribution.profile.trace import CallKind, Overhead
 from cudadoctor.facts.profile import Sign, WhatIf
 
 MOST = 0.75
@@ -47,6 +49,8 @@ def warm_up(model: Model, host: Host, found: Found, busy: Busy, *, wall: float, 
             "ptx-jit-first-run", jit, wall, error, "the driver's cache keeps what it has compiled",
             (_sign("time in which the driver compiled PTX, s", jit / 1e9),),
         )  # fmt: skip
+    if _left_out(model, found):
+        return
     once = max(loading, min(extra, begin))
     saved = max(loading + importing, once)
     if once >= MOST * (once + steps) and jit < 0.5 * once:
@@ -74,6 +78,19 @@ def ramp(model: Model, *, wall: float, error: float) -> Iterator[WhatIf]:
             ),
             where=(name_of(model, found.name),),
         )  # fmt: skip
+
+
+def _left_out(model: Model, found: Found) -> bool:
+    """Say whether the program waits for the device between its warm-up and its steps, and not in these: it times them.
+
+    That is what one does who warms up on purpose, and looks at the clock afterwards.
+    """
+    calls = model.calls
+    first, last = int(found.calls[found.warm_up]), int(found.calls[-1])
+    waits = calls.kind == CallKind.SYNC
+    loads = np.flatnonzero(calls.kind[:first] == CallKind.MODULE)
+    after = int(loads[-1]) + 1 if len(loads) else 0
+    return bool(waits[after:first].any()) and float(waits[first:last].sum()) < 0.5 * found.steady
 
 
 def warm_up_cost(found: Found) -> float:

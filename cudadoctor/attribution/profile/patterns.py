@@ -45,14 +45,16 @@ def _read_back(window: Window, implicit: Mask) -> Candidate | None:
     excerpt = window.excerpt
     copies = calls & (excerpt.kind == CallKind.COPY)
     moved = excerpt.ops["bytes"][(excerpt.op_call >= 0) & copies[np.maximum(excerpt.op_call, 0)]]
+    edit = edits.without_calls(excerpt, calls)
     return Candidate(
         "readback-every-step",
-        edits.without_calls(excerpt, calls),
+        edit,
         "results are added up on the device and read back at the end",
         (
             window.sign("read-backs, a step", window.per_step(copies)),
             window.sign("bytes of one, median", float(np.median(moved)) if len(moved) else 0.0),
         ),
+        at_best=edits.both(edit, edits.with_host_awake),
     )
 
 
@@ -77,14 +79,16 @@ def _sync(window: Window, implicit: Mask) -> Candidate | None:
     syncs = (excerpt.kind == CallKind.SYNC) & ~read_backs(excerpt, implicit)
     if not syncs.any() or not window.regular(syncs):
         return None
+    edit = edits.without_calls(excerpt, syncs)
     return Candidate(
         "sync-every-step",
-        edits.without_calls(excerpt, syncs),
+        edit,
         "the host goes on without waiting",
         (
             window.sign("waits, a step", window.per_step(syncs)),
             window.sign("share in which the GPU is idle after them", window.parts.share("idle", "synchronizing")),
         ),
+        at_best=edits.both(edit, edits.with_host_awake),
     )
 
 
@@ -181,6 +185,7 @@ def _launch(window: Window, implicit: Mask) -> Candidate | None:
             window.sign("share of launches that find the GPU idle", idle, "replay"),
         ),
         fits=exposed >= EXPOSED_LAUNCHES and kernel < host and idle >= IDLE_BEFORE,
+        at_best=edits.without_calls(excerpt, edits.in_sequences(excerpt)),
     )
 
 

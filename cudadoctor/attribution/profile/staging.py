@@ -1,7 +1,9 @@
 """Pageable arrays that a runtime copies into pinned memory by itself, before it asks for a copy to the device.
 
-XLA does that with every large NumPy array. The copy to the device then runs at the rate of the link, so nothing of it
-looks pageable; but before each one the host is at work, and for as long as it takes one core to move these bytes.
+XLA does that with every large NumPy array, on a thread of its pool, and CuPy's `asarray` on the thread that calls it.
+The copy to the device then runs at the rate of the link, so nothing of it looks pageable; but before each one the host
+is at work, and for as long as it takes one core to move these bytes. CuPy makes an event for each such copy, to know
+when the buffer may be filled again; who keeps pinned buffers of their own makes theirs once.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from cudadoctor.attribution.profile.by_callback import helpers
 from cudadoctor.attribution.profile.causes import STAGING_RATE
 from cudadoctor.attribution.profile.charges import OWN, At
 from cudadoctor.attribution.profile.edits import Edit, Mask
+from cudadoctor.attribution.profile.excerpt import Excerpt
 from cudadoctor.attribution.profile.model import Floats
 from cudadoctor.attribution.profile.replay import Script
 from cudadoctor.attribution.profile.trace import DeviceKind, Memory
@@ -35,7 +38,8 @@ def staged(window: Window, around: Mask) -> Candidate | None:
     large = (ops["kind"] == DeviceKind.COPY_TO_DEVICE) & (ops["bytes"] >= _LEAST_BYTES) & (excerpt.op_call >= 0)
     large &= (ops["source"] == Memory.PINNED) & ~around[np.maximum(excerpt.op_call, 0)]
     threads = excerpt.model.trace.calls["thread"][excerpt.calls]
-    large &= np.isin(threads[np.maximum(excerpt.op_call, 0)], pool)
+    by_runtime = np.isin(threads, pool) | _with_an_event(excerpt)
+    large &= by_runtime[np.maximum(excerpt.op_call, 0)]
     if not large.any():
         return None
     moved = np.zeros(len(excerpt.kind))
@@ -73,6 +77,23 @@ def staged(window: Window, around: Mask) -> Candidate | None:
         fits=share >= _LEAST_SHARE and at_work >= _AT_WORK,
         bound=True,
     )
+
+
+def _with_an_event(excerpt: Excerpt) -> Mask:
+    """Return the calls after which the lane makes a new event and records it."""
+    makes, records = _called(excerpt, "cuEventCreate"), _called(excerpt, "cuEventRecord")
+    made = np.zeros(len(excerpt.kind), bool)
+    for lane in np.unique(excerpt.base.lane):
+        mine = np.flatnonzero(excerpt.base.lane == lane)
+        made[mine[:-2]] = makes[mine[1:-1]] & records[mine[2:]]
+    return made
+
+
+def _called(excerpt: Excerpt, name: str) -> Mask:
+    trace = excerpt.model.trace
+    numbers = [i for i, each in enumerate(trace.names) if each.startswith(name)]
+    made: Mask = np.isin(trace.calls["name"][excerpt.calls], numbers)
+    return made
 
 
 def _with_gaps(kept: Floats) -> Edit:

@@ -1,10 +1,12 @@
 """What the program would take without each cause: edit its calls, play them again, and say how sure that is.
 
-The figures are of a steady step. The interval holds the spread of the savings over the steps (bootstrap of their mean)
-and the error of the replay: how far it is from the trace itself, and from the untraced runs. Where only whole runs
-could be compared, start-up and all, what is off may lie in the start-up; then it counts up to half of the tracer's
-share of the steps, within which the tracer's cost is known. Where the steps themselves could be, the figures are those
-of the untraced run: of its step, the part that the replay says.
+The figures are of a steady step. The interval holds the spread of the savings over the steps (bootstrap of their mean),
+what fixes differ by, and the error of the replay: how far it is from the trace itself, and from the untraced runs.
+Where only whole runs could be compared, start-up and all, what is off may lie in the start-up; then it counts up to
+half of the tracer's share of the steps, within which the tracer's cost is known. Where the steps themselves could be,
+the figures are those of the untraced run: of its step, the part that the replay says. Where more may go than a trace
+can show (kernels that are fused and not only launched at once, a host that no longer falls asleep), the upper end says
+how much.
 
 Causes are put in order one by one: first what saves most (or, where several save much the same, the one that comes
 first among the patterns, which explains the others), and then what saves most once that is gone. So no time is
@@ -29,6 +31,8 @@ _ROUNDS = 400
 _ALIKE = 0.85
 """Savings of which the smaller is this part of the larger are much the same."""
 _TRACER_KNOWN = 0.5
+_FIXES_DIFFER = 0.1
+"""By this part of the saving a fixed program may do better or worse than its cause taken out: see the measurements."""
 
 
 def predict(window: Window, replayed: Replayed, *, steps: int) -> tuple[WhatIf, ...]:
@@ -76,7 +80,12 @@ def _what_if(
     now = excerpt.now
     saved = float(excerpt.lengths.sum() - lengths.sum()) / excerpt.steps
     ratio = 1.0 - saved / now
-    half = math.hypot(_half_width(excerpt, lengths), error * now * max(abs(1.0 - ratio), min(ratio, 0.5)))
+    of_replay = error * now * max(abs(1.0 - ratio), min(ratio, 0.5))
+    half = math.hypot(_half_width(excerpt, lengths), of_replay, _FIXES_DIFFER * saved)
+    most = saved + half
+    if candidate.at_best is not None and saved > 0:
+        at_best = _lengths(excerpt, candidate.at_best(excerpt.base))
+        most = max(most, float(excerpt.lengths.sum() - at_best.sum()) / excerpt.steps)
     return WhatIf(
         cause=candidate.cause,
         scope="step",
@@ -85,7 +94,7 @@ def _what_if(
         predicted_ms=(now - saved) * scale / 1e6,
         saved_ms=saved * scale / 1e6,
         low_ms=(saved - half) * scale / 1e6,
-        high_ms=(saved + half) * scale / 1e6,
+        high_ms=min(most, now) * scale / 1e6,
         further_ms=further * scale / 1e6,
         run_saved_s=saved * scale * steps / 1e9,
         bound=candidate.bound,

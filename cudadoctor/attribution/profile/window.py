@@ -27,6 +27,8 @@ class Candidate(NamedTuple):
     fits: bool = True
     bound: bool = False
     kernels: tuple[int, ...] = ()
+    at_best: Edit | None = None
+    """The program without what else may go with the cause, which no trace can tell: the upper end of its saving."""
 
 
 class Window(NamedTuple):

@@ -47,6 +47,8 @@ PLANTED = {
     "launch-bound-small-work/numba_lorenz": Seen(("launch-bound-small-work",), 7),
     "launch-bound-small-work/torch_batch": Seen(("launch-bound-small-work",), 22),
     "low-occupancy-grid/numba": Seen(("low-occupancy-grid",), 1),
+    "low-occupancy-grid/numba_paths": Seen(("low-occupancy-grid",), 1),
+    "pageable-transfer/cupy_frames": Seen(("pageable-transfer",), 13),
     "pageable-transfer/jax": Seen(("pageable-transfer",), 11),
     "pageable-transfer/numba_back": Seen(("pageable-transfer",), 2),
     "pageable-transfer/torch": Seen(("pageable-transfer",), 5),
@@ -84,7 +86,7 @@ def test_every_file_is_judged_here_and_small() -> None:
     files = {each.name: each.stat().st_size for each in FOLDER.glob("*.xz")}
     assert set(files) == {path_of(name).name for name in ALL}
     assert max(files.values()) < 60_000
-    assert sum(files.values()) < 550_000
+    assert sum(files.values()) < 620_000
     provenance = (FOLDER / "provenance.md").read_text(encoding="utf-8")
     assert [name for name in ALL if f"`{name}`" not in provenance] == []
 

@@ -47,6 +47,19 @@ def read_back(m: Machine, number: int) -> None:
     value_of(m, number)
 
 
+def short_read_back(m: Machine, number: int) -> None:
+    """The kernels are done before the launching thread is with its calls."""
+    execute(m, 1.5, 1.5)
+    m.python(15)
+    value_of(m, number)
+    m.python(5)
+
+
+def not_short_read_back(m: Machine, _: int) -> None:
+    execute(m, 1.5, 1.5)
+    m.python(20)
+
+
 def not_read_back(m: Machine, _: int) -> None:
     execute(m, 35, 2, 2)
 
@@ -109,6 +122,7 @@ def made_there(m: Machine, number: int) -> None:
 
 PLANTED: dict[str, tuple[str, Program, Program]] = {
     "read-back": ("readback-every-step", loop(read_back), loop(not_read_back)),
+    "short read-back": ("readback-every-step", loop(short_read_back, 3000), loop(not_short_read_back, 3000)),
     "sync": ("sync-every-step", loop(synced, 3000), loop(not_read_back, 3000)),
     "constants": ("launch-bound-small-work", loop(constants), loop(compiled)),
     "staged": ("pageable-transfer", loop(staged, 200), loop(filled_ahead, 200)),
