@@ -161,7 +161,7 @@ PLANTED = (
     Planted(
         name="pageable-transfer/cupy_frames",
         fix="page-locked frames, two on the device",
-        second=("transfer-bound", "launch-bound-small-work"),
+        second=("transfer-bound", "launch-bound-small-work", "host-bound-not-gpu"),
     ),
     Planted(name="transfer-bound/numba", fix="the table stays on the device"),
     Planted(
@@ -214,6 +214,7 @@ PLANTED = (
         fix="neighbouring threads on neighbouring bytes",
         tiny={"SIZE": "2", "STEPS": "1"},
     ),
+    Planted(name="uncoalesced-access/numba_rows", fix="a block a row", tiny={"SIZE": "2", "STEPS": "1"}),
     Planted(
         name="fp64-on-consumer-gpu/numba",
         fix="float32 constants",

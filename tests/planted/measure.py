@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -92,12 +93,17 @@ def execute(command: Sequence[str], limit: float, sizes: Mapping[str, str]) -> s
     Raises:
         CannotMeasure: It did not end within `limit` seconds.
     """
-    try:
-        return subprocess.run(
-            command, cwd=ROOT, env=environment(sizes), capture_output=True, text=True, timeout=limit, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise CannotMeasure(f"did not end within {limit:.0f} s") from None
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment(sizes), stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as process:
+        try:
+            output, error = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            # With what it has started: a program that is left behind would hold up those that are measured next.
+            os.killpg(process.pid, signal.SIGKILL)
+            raise CannotMeasure(f"did not end within {limit:.0f} s") from None
+    return subprocess.CompletedProcess(command, process.returncode, output, error)
 
 
 def own_words(output: str) -> tuple[float, float]:

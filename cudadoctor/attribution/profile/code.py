@@ -33,7 +33,9 @@ class KernelCode(NamedTuple):
 
     `bytes` are those that a thread reads and writes in global memory in one pass of the code, `far_bytes` those of them
     whose neighbours lie 32 bytes and more apart. `loops` says that the code goes back, so that these may come again.
-    `float64` and `float32` are how many instructions compute in each.
+    `float64` and `float32` are how many instructions compute in each. Of what stands within loops, `loop_bytes` and
+    `loop_far_bytes` are as those of all, `loop_far` is how many such accesses there are, and `loop_sums` how many
+    instructions compute in either precision.
     """
 
     bytes: int
@@ -41,6 +43,10 @@ class KernelCode(NamedTuple):
     loops: bool
     float64: int
     float32: int
+    loop_bytes: int = 0
+    loop_far_bytes: int = 0
+    loop_far: int = 0
+    loop_sums: int = 0
 
 
 def read_ptx(text: str) -> dict[str, KernelCode]:
@@ -71,26 +77,43 @@ def _read(lines: list[str]) -> KernelCode:
     for _ in range(_PASSES):
         for line in lines:
             _follow(line, apart)
-    seen: set[str] = set()
-    loops, moved, far, double, single = False, 0, 0, 0, 0
-    for line in lines:
-        label = _LABEL.match(line)
-        if label:
-            seen.add(label.group(1))
-        branch = _BRANCH.search(line)
-        loops |= branch is not None and branch.group(1) in seen
+    looped = _looped(lines)
+    moved, far, double, single = 0, 0, 0, 0
+    loop_bytes, loop_far_bytes, loop_far, loop_sums = 0, 0, 0, 0
+    for place, line in enumerate(lines):
         access, address = _ACCESS.match(line), _ADDRESS.search(line)
         if access and address:
             size = int(access.group(4)) // 8 * (int(access.group(2)[2:]) if access.group(2) else 1)
             distance = abs(apart.get(address.group(1), 0))
             if distance:  # what all threads read alike counts once
+                apart_bytes = size if distance >= max(_FAR, 2 * size) else 0
                 moved += size
-                far += size if distance >= max(_FAR, 2 * size) else 0
+                far += apart_bytes
+                if looped[place]:
+                    loop_bytes += size
+                    loop_far_bytes += apart_bytes
+                    loop_far += apart_bytes > 0
         operation = line.split(None, 1)[0]
         if not operation.startswith(("ld", "st", "mov", "cvt", "setp", "selp")):
             double += operation.endswith(".f64")
             single += operation.endswith(".f32")
-    return KernelCode(moved, far, loops, double, single)
+            loop_sums += looped[place] and operation.endswith((".f32", ".f64"))
+    return KernelCode(moved, far, any(looped), double, single, loop_bytes, loop_far_bytes, loop_far, loop_sums)
+
+
+def _looped(lines: list[str]) -> list[bool]:
+    """Say of each line whether it stands between a label and a branch back to it."""
+    labels: dict[str, int] = {}
+    made = [False] * len(lines)
+    for place, line in enumerate(lines):
+        label = _LABEL.match(line)
+        if label:
+            labels[label.group(1)] = place
+        branch = _BRANCH.search(line)
+        if branch is not None and branch.group(1) in labels:
+            begin = labels[branch.group(1)]
+            made[begin : place + 1] = [True] * (place + 1 - begin)
+    return made
 
 
 def _follow(line: str, apart: dict[str, int]) -> None:

@@ -3,7 +3,8 @@
 A trace holds a kernel's grid, name and time. So a grid that leaves most of the GPU empty is seen at once. Double
 precision is read off names and types, or off the code where it is known. Memory that is read in a slow order is seen in
 code whose neighbouring threads reach far apart: where that code does not loop, a thread moves a known number of bytes,
-and the time tells how slowly.
+and the time tells how slowly. Where it loops, and does little but read like that, it may be slow for that: how much a
+cache makes good is not known, so no more than the bound is told.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ _CONSUMER = 16.0
 """Consumer cards do 1:16 and less of their float32 in float64, those of data centres 1:2."""
 _SLOW_READS = 0.25
 """Part of the device's bandwidth: a kernel that only moves bytes reaches 0.7 and more in order."""
+_FEW_SUMS = 4
+"""Sums for each number that is read: a loop of fewer waits for memory, on any GPU of these years."""
+_SECTOR = 32
+"""Bytes that are moved where one thread asks for a number of its own, far from its neighbours'."""
 _RAMP = 1.2
 _SETTLED = 1.1
 _FEWEST = 20
@@ -121,6 +126,37 @@ def _double(window: Window, kernels: NDArray[np.bool_]) -> Candidate | None:
 
 
 def _far_apart(window: Window, kernels: NDArray[np.bool_]) -> Candidate | None:
+    """Judge kernels that read far apart: by their time where they do not loop, else by what their loops do."""
+    return _slow_reads(window, kernels) or _looped_reads(window, kernels)
+
+
+def _looped_reads(window: Window, kernels: NDArray[np.bool_]) -> Candidate | None:
+    excerpt = window.excerpt
+    ops, duration = excerpt.ops, excerpt.base.duration
+    part = np.ones(len(excerpt.model.trace.names) + 1)
+    for name, code in excerpt.model.trace.codes.items():
+        far = code.loop_far > 0 and 2 * code.loop_far_bytes >= code.loop_bytes
+        if 0 <= name < len(part) - 1 and far and code.loop_sums <= _FEW_SUMS * code.loop_far:
+            part[name] = min(1.0, code.loop_far_bytes / code.loop_far / _SECTOR)
+    index = np.where((ops["name"] >= 0) & (ops["name"] < len(part)), ops["name"], len(part) - 1)
+    mine = kernels & (part[index] < 1.0) & (duration >= _LONG_KERNEL)
+    if not mine.any():
+        return None
+    return Candidate(
+        "uncoalesced-access",
+        edits.with_faster_kernels(excerpt, np.where(mine, part[index], 1.0)),
+        "neighbouring threads read neighbouring elements, and no cache made good for it before",
+        (
+            window.sign("share of kernel time in such kernels", float(duration[mine].sum() / duration[kernels].sum())),
+            window.sign("part of what is moved that is asked for", float(np.median(part[index][mine])), "code"),
+        ),
+        fits=False,  # how often the loop runs, and what the cache holds, a trace cannot tell
+        bound=True,
+        kernels=_names(excerpt, mine),
+    )
+
+
+def _slow_reads(window: Window, kernels: NDArray[np.bool_]) -> Candidate | None:
     """Judge kernels whose code does not loop: each thread moves a known number of bytes, most of them far apart."""
     excerpt, peak = window.excerpt, window.peaks.device_memory
     ops, duration = excerpt.ops, excerpt.base.duration

@@ -3,7 +3,8 @@
 ## What it checks
 Whether neighbouring threads of a kernel reach far apart in memory, by its PTX where that is known (32 bytes or more,
 or a factor that is known at run time only), and whether kernels of such code that does not loop move their bytes at a
-quarter of this device's bandwidth or less.
+quarter of this device's bandwidth or less. Where the code loops, whether its loops read like that and compute little:
+at most four sums or products for each number read. Then the finding is *possible*.
 
 ## Why it matters
 A warp of 32 threads gets its memory in pieces of 32 bytes or more.
@@ -19,8 +20,9 @@ ncu --section MemoryWorkloadAnalysis --launch-count 1 python train.py
 ```
 
 ## Limits
-A kernel whose code loops moves a number of bytes that nobody knows, and is not judged; neither is one whose code is not
-known (numba keeps its PTX, other libraries do not).
+A kernel whose code loops moves a number of bytes that nobody knows, and a cache may keep what neighbours do not use
+until it is asked for; so there the saving is what the bytes alone would say. A kernel whose code is not known is not
+judged (numba keeps its PTX, other libraries do not).
 The saving is an upper bound.
 What does not save 5 % of the time and twice its own error is not reported, and nothing is predicted if the replay
 misses the untimed run by more than 5 %.
@@ -51,7 +53,7 @@ def uncoalesced_access(profile: Profile) -> Iterator[Finding]:
     yield from program_finding(
         uncoalesced_access,
         profile,
-        seen="moves bytes far below this device's bandwidth, with neighbouring threads far apart in memory",
+        seen="reads with neighbouring threads far apart in memory, slowly or in a loop that does little else",
         cause="Neighbouring threads read elements that lie far apart, so most of what is fetched is thrown away.",
         fix=Fix("Let neighbouring threads read neighbouring elements."),
     )

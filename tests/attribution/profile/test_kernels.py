@@ -30,6 +30,7 @@ def code(name: str) -> KernelCode:
         ("smooth", False, False),  # a[i - 1], a[i], a[i + 1]
         ("rows", True, True),
         ("columns", False, True),
+        ("heavy", True, True),  # as rows, with twelve sums and products of each number
         ("series", False, True),
     ],
 )
@@ -76,8 +77,19 @@ def test_code_that_does_not_loop_and_reads_far_apart_is_slow_at_what_it_moves() 
     assert told.where == ("standardise",)
 
 
-@pytest.mark.parametrize("name", ["smooth", "rows", "series", "standardise_by_feature"])
-def test_code_that_loops_or_reads_in_order_is_not_accused(name: str) -> None:
+def test_a_loop_that_reads_far_apart_and_does_little_else_is_possibly_slow_for_that() -> None:
+    """Each 4 bytes cost a sector of 32, unless a cache keeps the rest until it is asked for."""
+    slower = loop(lambda m, _: m.launch("standardise", 800, blocks=200_000), 100)
+    told = what_if(analysed(slower, with_code(slower, standardise=code("rows"))), "uncoalesced-access")
+    assert told is not None
+    assert (told.fits, told.bound) == (False, True)
+    assert told.predicted_ms == pytest.approx(0.1, rel=0.05)
+    assert code("rows").loop_sums == code("rows").loop_far == 5
+    assert code("heavy").loop_sums == 13 * code("heavy").loop_far  # of which the next test says what comes
+
+
+@pytest.mark.parametrize("name", ["smooth", "columns", "heavy", "series", "standardise_by_feature"])
+def test_code_that_reads_in_order_or_computes_most_of_the_time_is_not_accused(name: str) -> None:
     slower = loop(lambda m, _: m.launch("standardise", 9000, blocks=200_000), 30)
     assert what_if(analysed(slower, with_code(slower, standardise=code(name))), "uncoalesced-access") is None
 
