@@ -54,7 +54,7 @@ def _read_back(window: Window, implicit: Mask) -> Candidate | None:
             window.sign("read-backs, a step", window.per_step(copies)),
             window.sign("bytes of one, median", float(np.median(moved)) if len(moved) else 0.0),
         ),
-        at_best=edits.both(edit, edits.with_host_awake),
+        at_best=edits.both(edit, edits.with_host_awake(excerpt)),
     )
 
 
@@ -88,7 +88,7 @@ def _sync(window: Window, implicit: Mask) -> Candidate | None:
             window.sign("waits, a step", window.per_step(syncs)),
             window.sign("share in which the GPU is idle after them", window.parts.share("idle", "synchronizing")),
         ),
-        at_best=edits.both(edit, edits.with_host_awake),
+        at_best=edits.both(edit, edits.with_host_awake(excerpt)),
     )
 
 

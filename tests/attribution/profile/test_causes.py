@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 
@@ -9,10 +11,10 @@ from cudadoctor.attribution.profile import analyse
 from cudadoctor.attribution.profile.causes import PROBED, Judgement, judge
 from cudadoctor.attribution.profile.trace import Doing, Trace
 from cudadoctor.facts.explanation import ClockReading
-from cudadoctor.facts.profile import Probe, Profile, Program, Tracer
+from cudadoctor.facts.profile import Probe, Profile, Program, Tracer, WhatIf
 from cudadoctor.profile.probe import CLASSES
 from tests.attribution.profile import build
-from tests.attribution.profile.build import PEAKS, control, loop, traced, wall
+from tests.attribution.profile.build import PEAKS, Machine, control, loop, traced, wall
 from tests.attribution.profile.programs import (
     MB,
     PLANTED,
@@ -73,6 +75,42 @@ def test_a_short_program_that_compiles_for_long_is_mostly_warm_up() -> None:
     assert [(each.id, each.lead) for each in found.causes] == [("warmup-in-timing", True)]
     assert found.causes[0].what_if.saved_ms == pytest.approx(354, rel=0.1)
     assert judged(loop(first_step_compiles, 400)).causes == ()
+
+
+def test_a_warm_up_that_the_program_waits_for_is_not_blamed() -> None:
+    """Who synchronizes after the first step, and not after the others, looks at the clock then."""
+
+    def waits_once(m: Machine, number: int) -> None:
+        first_step_compiles(m, number)
+        if number == 0:
+            m.sync()
+
+    def waits_always(m: Machine, number: int) -> None:
+        first_step_compiles(m, number)
+        m.sync()
+
+    assert judged(loop(waits_once, 40)).causes == ()
+    assert [each.id for each in judged(loop(waits_always, 40)).causes] == ["warmup-in-timing"]
+
+
+def test_the_upper_end_of_a_saving_holds_what_else_may_go_with_the_cause() -> None:
+    """Fused kernels need not be done one by one; ways into calls may shorten, and the program's own Python does not."""
+
+    def own_python(m: Machine, number: int) -> None:
+        m.python(900)
+        synced(m, number)
+
+    def what_if(step: Callable[[Machine, int], None], cause: str) -> WhatIf:
+        program = loop(step)
+        return next(each for each in analyse(traced(program), control(program), PEAKS).what_ifs if each.cause == cause)
+
+    fused = what_if(tiny, "launch-bound-small-work")
+    assert 0.7 * fused.now_ms < fused.saved_ms < 0.8 * fused.now_ms  # as a graph: eight kernels of 4 µs stay
+    assert fused.high_ms == pytest.approx(fused.now_ms, rel=0.02)
+    bare, busy = what_if(synced, "sync-every-step"), what_if(own_python, "sync-every-step")
+    # Without its waits the first is bound by the device, so a faster host adds nothing to what fixes differ by.
+    assert bare.high_ms - bare.saved_ms == pytest.approx(0.1 * bare.saved_ms, rel=0.05)
+    assert 0.15 * busy.saved_ms < busy.high_ms - busy.saved_ms < 0.1 * 0.9  # and of its 0.9 ms of Python nothing goes
 
 
 def test_where_steps_can_be_compared_a_noisy_start_up_does_no_harm() -> None:
