@@ -223,8 +223,8 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
     """What the program would take without one cause: the trace is edited and played again.
 
     `scope` is `step` where the figures are of one steady step, `run` where they are of the whole run (what happens
-    once). `low_ms` and `high_ms` hold the saving (95 % of its spread over the steps, the error of the replay, a tenth
-    of the saving for what fixes differ by, and above it what else may go with the cause). `further_ms` is what would
+    once). `low_ms` and `high_ms` hold the saving (its spread over the steps, 95 %; the error of the replay; a tenth
+    of the saving for what fixes differ by; and above it what else may go with the cause). `further_ms` is what would
     still be saved where the causes before this one were gone, `run_saved_s` what the whole run would lose.
     `bound` says that the saving is what can be had at most. `seen` are the signs of the cause, and `fits` says that
     they are those that this cause needs. `assumes` says what the program would do instead, `where` names the lines or

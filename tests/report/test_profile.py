@@ -51,7 +51,7 @@ def test_lines_keep_to_the_width_and_the_answer_to_two_sentences(name: str, widt
 def test_the_answer_names_the_cause_what_it_costs_and_what_would_be_left() -> None:
     assert re.fullmatch(
         r"Of the 1\d\d µs that a step takes, 1\d\d µs \(\d\d %\) pass while the host launches one small kernel after "
-        r"another\. Without that it would take \S+ µs \(predicted, 95 %: .* µs\), and the whole run .* ms less\.",
+        r"another\. Without that it would take \S+ µs \(predicted; .* µs\), and the whole run .* ms less\.",
         said(profiles.profile("launches")),
     )
     assert "data is copied from pageable memory" in said(profiles.profile("pageable"))
@@ -94,7 +94,7 @@ def test_a_saving_that_is_a_bound_is_told_as_one() -> None:
     profile = msgspec.structs.replace(profiles.profile("launches"), analysis=profiles.predicted(what_if))
     assert said(profile) == (
         "Of the 10 ms that a step takes, at most 6 ms (60 %) pass while the program waits for its next data. Without "
-        "that it would take at least 4 ms (predicted, 95 %: 3.50 to 4.50 ms), and the whole run 1.20 s less."
+        "that it would take at least 4 ms (predicted; 3.50 to 4.50 ms), and the whole run 1.20 s less."
     )
     assert "<= 6 ms" in text(profile)
 

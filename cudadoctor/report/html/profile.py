@@ -126,7 +126,8 @@ def _gains(analysis: Analysis) -> list[Figure]:
     ]
     chart = bars_with_intervals("What each cause costs, predicted", bars, _PERCENT)
     notes = [
-        "Predicted: the recorded run is played again without one cause. Savings do not add up. 95 % intervals.",
+        "Predicted: the recorded run is played again without one cause. Savings do not add up. Each range holds the "
+        "noise, the error of the replay, and what fixes differ by.",
         *(f"{note}." for note in rows.what_if_notes(analysis)),
     ]
     table = _table(listed)

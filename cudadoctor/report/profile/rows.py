@@ -104,7 +104,7 @@ def _line(row: LineRow) -> tuple[str, ...]:
 
 def what_ifs(analysis: Analysis) -> Listed:
     """Return what each cause costs; those whose signs are there come first."""
-    heads = ("now", "without", "saved", "95 %", "in all")
+    heads = ("now", "without", "saved", "range", "in all")
     return Listed("what if", heads, [_what_if(each) for each in ordered(analysis)])
 
 

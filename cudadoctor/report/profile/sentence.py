@@ -81,7 +81,7 @@ def _gain(cause: Cause) -> str:
     run = ""
     if what_if.scope == "step" and what_if.run_saved_s > 0:
         run = f", and the whole run {seconds(what_if.run_saved_s)} less"
-    return f"Without that it would take {least}{ms(what_if.predicted_ms)} (predicted, 95 %: {span(low, high)}){run}."
+    return f"Without that it would take {least}{ms(what_if.predicted_ms)} (predicted; {span(low, high)}){run}."
 
 
 def _without_lead(judgement: Judgement) -> str:

@@ -87,12 +87,13 @@ def pageable_transfer(
         pageable_transfer,
         profile,
         seen="copies from or to ordinary (pageable) memory in each step",
-        cause="The runtime (XLA) first copies the array into pinned memory, with one core of the processor."
+        cause="The library (XLA, or CuPy) first copies the array into pinned memory, with one core of the processor."
         if by_runtime
         else "The driver copies pageable memory through a pinned buffer of its own, and the host waits for it.",
         fix=Fix(
-            "Put the arrays on the device once, before the loop; or let another thread put the next batch there "
-            "(jax.device_put) while this one is computed."
+            "Put the arrays on the device once, before the loop. JAX: let another thread put the next batch there "
+            "(jax.device_put) while this one is computed. CuPy: keep them in page-locked memory "
+            "(cupyx.empty_pinned) and copy by set() into an array that is there already."
             if by_runtime
             else "Fill a pinned buffer in place and copy that, on a stream; or keep the data on the device.",
             ("cudadoctor bandwidth",),
