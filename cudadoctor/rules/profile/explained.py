@@ -90,11 +90,10 @@ def cost(cause: Cause) -> str:
     if if_gone.scope == "run":
         seconds = f"{if_gone.saved_ms / 1e3:.2f} of the {if_gone.now_ms / 1e3:.2f} s"
         return f"That costs {seconds} of the run ({100 * cause.share:.0f} %)."
-    saved, error, now, unit = _scaled(if_gone.saved_ms, cause.error_ms, if_gone.now_ms)
+    saved, low, high, now, unit = _scaled(if_gone.saved_ms, max(0.0, if_gone.low_ms), if_gone.high_ms, if_gone.now_ms)
     run = f"; {if_gone.run_saved_s:.2f} s of the run" if if_gone.run_saved_s >= 0.01 else ""
-    return (
-        f"That costs {saved} ± {error} of the {now} {unit} that a step takes ({100 * cause.share:.0f} %, {how}){run}."
-    )
+    of = f"the {now} {unit} that a step takes"
+    return f"That costs {saved} ({low} to {high}) of {of} ({100 * cause.share:.0f} %, {how}){run}."
 
 
 def evidence_of(judgement: Judgement, cause: Cause) -> tuple[Evidence, ...]:
@@ -116,10 +115,12 @@ def _replayed(profile: Profile) -> Iterator[Evidence]:
         yield Evidence("replay over untraced run", f"{100 * (round(replay.error, 3) + 0.0):+.1f} %", "replay")
 
 
-def _scaled(saved: float, error: float, now: float) -> tuple[str, str, str, str]:
+def _scaled(*values: float) -> tuple[str, ...]:
+    """Return times in milliseconds in the unit of the last of them, and that unit."""
+    now = values[-1]
     factor, unit = (1e3, "µs") if now < 1 else (1.0, "ms") if now < 1e4 else (1e-3, "s")
     digits = 0 if now * factor >= 100 else 1 if now * factor >= 10 else 2
-    return (*(f"{each * factor:.{digits}f}" for each in (saved, error, now)), unit)  # type: ignore[return-value]
+    return (*(f"{each * factor:.{digits}f}" for each in values), unit)
 
 
 def _place(judgement: Judgement, cause: Cause) -> str:
