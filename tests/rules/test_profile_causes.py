@@ -32,7 +32,7 @@ def test_each_cause_has_one_finding_with_its_cost_and_what_was_seen(cause: str) 
     (told,) = found(profile(what_if(cause)))
     assert told.id == cause
     assert told.summary.startswith("The program ")
-    assert "4.0 ± 0.2 of the 10.0 ms that a step takes (40 %, predicted by replay" in told.summary
+    assert "4.0 (3.8 to 4.2) of the 10.0 ms that a step takes (40 %, predicted by replay" in told.summary
     assert ("what was seen", 3.0) in [(each.name, each.value) for each in told.evidence]
     assert told.confidence == "supported"
     assert told.confirm is None
