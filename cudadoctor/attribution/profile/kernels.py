@@ -34,7 +34,7 @@ _CONSUMER = 16.0
 _SLOW_READS = 0.25
 """Part of the device's bandwidth: a kernel that only moves bytes reaches 0.7 and more in order."""
 _FEW_SUMS = 4
-"""Sums for each number that is read: a loop of fewer waits for memory, on any GPU of these years."""
+"""Sums for each number that is read: a loop of so few is taken to wait for memory. By judgement, not by measurement."""
 _SECTOR = 32
 """Bytes that are moved where one thread asks for a number of its own, far from its neighbours'."""
 _RAMP = 1.2
