@@ -11,6 +11,7 @@ from cudadoctor.facts.bandwidth import Bandwidth
 from cudadoctor.findings import Change, Diagnosis
 from cudadoctor.report.bandwidth import compare, comparison_lines, comparison_sentence
 from cudadoctor.report.document import render_json
+from cudadoctor.report.identifiers import without_identifiers
 from cudadoctor.report.redact import redacted
 from tests.report.full_bandwidth import curve, everything, latency, result
 from tests.rules.build import bandwidth, link
@@ -40,11 +41,38 @@ def test_a_run_beside_itself_has_not_changed() -> None:
         (run(55.0, 54, 55, 56), run(40.0, 39, 40, 41), True),
         (run(52.0, 50, 52, 56), run(55.0, 54, 55, 56), False),  # the saved figure lies among the samples of this run
         (run(55.0, 54, 55, 56), run(52.0, 50, 52, 56), False),  # and the other way round
-        (run(54.8, 54.79, 54.8, 54.81), run(55.0, 54.99, 55.0, 55.01), False),  # 0.4 %: two runs differ by as much
+        (run(52.0, 50, 52, 54.5), run(55.0, 54, 55, 56), False),  # neither figure does, but samples do
+        (run(54.0, 53.9, 54.0, 54.1), run(55.0, 54.9, 55.0, 55.1), False),  # 1.8 %: two runs differ by as much
     ],
 )
 def test_marked_is_what_lies_outside_both_intervals(now: Bandwidth, then: Bandwidth, marked: bool) -> None:
     assert one(now, then).marked is marked
+
+
+@pytest.mark.parametrize(
+    ("key", "percent", "marked"),
+    [
+        ("h2d_pinned", 4, True),
+        ("h2d_bidirectional", 10, False),
+        ("h2d_bidirectional", 15, True),
+        ("d2h_pageable", 27, False),
+        ("d2h_pageable_fresh", 40, True),
+        ("numba_d2h", 27, False),
+        ("numba_d2h_pinned", 4, True),
+    ],
+)
+def test_how_much_two_runs_of_one_machine_differ_depends_on_the_kind(key: str, percent: float, marked: bool) -> None:
+    now, then = (everything(results=(result(key, rate),)) for rate in (10 * (1 - percent / 100), 10.0))
+    assert one(now, then, key).marked is marked
+
+
+def test_the_stand_in_of_a_saved_file_is_the_same_gpu() -> None:
+    uuid = "GPU-5d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77"
+    then = everything(device_uuid=without_identifiers(uuid))
+    assert then.device_uuid != uuid
+    assert compare(everything(device_uuid=uuid), then, "f").notes == ()
+    other = everything(device_uuid="GPU-6d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77")
+    assert compare(other, then, "f").notes == ("another GPU of the same model",)
 
 
 def test_the_change_is_in_percent_of_the_saved_run() -> None:
