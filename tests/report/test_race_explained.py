@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from unittest.mock import patch
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from cudadoctor.attribution.causes import judge
 from cudadoctor.attribution.decomposition import decompose
 from cudadoctor.facts.explanation import BreakEvenPoint, Call, Explanation, Violation
 from cudadoctor.report.race import explanation_lines, race_lines, verdict
@@ -33,9 +35,19 @@ def test_a_race_that_was_not_explained_says_nothing() -> None:
 def test_the_verdict_names_what_the_gpu_waits_for_and_what_helps() -> None:
     assert verdict(WHOLE) == (
         "gpu-copied is slower than the CPU: of the 610 µs that a minibatch takes, its GPU computes for 48.0 (8 %), and "
-        "428 pass while the host launches one small kernel after another. Without that it would take 182 ± 2.7 µs "
-        "(predicted); the best way that was tried (R7) takes 16.0 µs, and the CPU 300."
+        "428 pass while the host launches one small kernel after another. Without that it would take 182 µs "
+        "(predicted; 180 to 185); the best way that was tried (R7) takes 16.0 µs, and the CPU 300."
     )
+
+
+def test_a_prediction_with_a_large_error_is_not_below_what_the_gpu_computes() -> None:
+    judgement = judge(WHOLE)
+    assert judgement is not None
+    assert judgement.lead is not None
+    causes = (msgspec.structs.replace(judgement.lead, error_us=285.0), *judgement.causes[1:])
+    unsure = msgspec.structs.replace(judgement, causes=causes)
+    with patch("cudadoctor.report.race.why.judge", return_value=unsure):
+        assert "it would take 182 µs (predicted; 48.0 to 467);" in verdict(WHOLE)
 
 
 def test_it_stands_after_the_epochs() -> None:

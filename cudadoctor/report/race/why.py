@@ -9,7 +9,7 @@ from cudadoctor.facts.explanation import Decomposition
 from cudadoctor.facts.race import Race
 from cudadoctor.report.race.ladder import decomposition_lines, ladder_lines
 from cudadoctor.report.race.surroundings import break_even_lines, clock_lines, cpu_lines, neighbour_line
-from cudadoctor.report.race.words import ADVICE, WAITS_FOR, error, us, wrapped
+from cudadoctor.report.race.words import ADVICE, WAITS_FOR, us, wrapped
 
 
 def verdict(race: Race) -> str:
@@ -86,7 +86,7 @@ def _what_helps(race: Race, judgement: Judgement) -> str:
             f"With everything removed that can be ({slower[0].id}) it takes {us(slower[0].median_us)} µs, and the CPU "
             f"{us(slower[1])}: for work of this size this GPU is not faster."
         )
-    told = _predicted(judgement.lead) if judgement.lead is not None else ""
+    told = _predicted(judgement, judgement.lead) if judgement.lead is not None else ""
     if best is None or best.median_us is None or best.id == judgement.rung.id:
         return told
     beside = f", and the CPU {us(cpu)}" if cpu is not None else ""
@@ -94,9 +94,13 @@ def _what_helps(race: Race, judgement: Judgement) -> str:
     return f"{told[:-1]}; {measured}" if told else f"{measured[:1].upper()}{measured[1:]}"
 
 
-def _predicted(cause: Cause) -> str:
-    wall = cause.saving_us / cause.share
-    return f"Without that it would take {us(wall - cause.saving_us)} ± {error(cause.error_us)} µs (predicted)."
+def _predicted(judgement: Judgement, cause: Cause) -> str:
+    left = cause.saving_us / cause.share - cause.saving_us
+    made = judgement.decomposition
+    # However large the error, the kernels that stay take their time.
+    computes = sum(part.us for part in made.parts if part.kind == "kernels") if made is not None else 0.0
+    low, high = max(left - cause.error_us, min(computes, left)), left + cause.error_us
+    return f"Without that it would take {us(left)} µs (predicted; {us(low)} to {us(high)})."
 
 
 def _advice(judgement: Judgement | None) -> list[str]:
