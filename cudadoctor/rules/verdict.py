@@ -45,7 +45,8 @@ def status(machine: Machine, findings: tuple[Finding, ...], skipped: tuple[Skipp
     """Return `error` or `warning` after the worst finding, `ok` if enough was proven, else `unknown`.
 
     Enough is: a kernel whose result was right and a copy that was; a context where an option asked for no more; or, for
-    a command that only measures, a measurement that ended well, and whose copies were not too slow to be judged.
+    facts of a command that only measures, a measurement that ended well, and whose copies were not too slow to be
+    judged.
     """
     worst = min((finding.severity.rank for finding in findings), default=Severity.NOTE.rank)
     if worst == Severity.ERROR.rank:
@@ -54,7 +55,7 @@ def status(machine: Machine, findings: tuple[Finding, ...], skipped: tuple[Skipp
         return "warning"
     if isinstance(machine.profile, Profile):
         return "unknown" if judge(machine.profile).unknown else "ok"
-    if isinstance(machine.ladder, Ladder):
+    if isinstance(machine.ladder, Ladder) and not _left_for_a_measurement(machine, machine.ladder):
         return "ok" if _kernel_ran(machine.ladder) or _ended_as_asked(machine.ladder) else "unknown"
     return "ok" if _measured(machine) and not _slow_for_no_known_reason(machine, skipped) else "unknown"
 
@@ -99,6 +100,8 @@ def _road(machine: Machine, ladder: Ladder) -> str:
         if proven:
             return f"The GPU works: {gpu}: {proven} computed on it and the result was right. {none}."
         return f"The driver works: {gpu}: a context was created. {none}, so it is not proven that the GPU computes."
+    if _left_for_a_measurement(machine, ladder):
+        return f"The driver works: {gpu}: a context was created. {_measured(machine)} No kernel was tried by itself."
     if ladder.passed("context") and system_of(machine.host) == "Darwin":
         return (
             f"The road of this Mac is complete as far as it can be seen: {gpu}: a context was created. No kernel was "
@@ -127,6 +130,18 @@ def _ended_as_asked(ladder: Ladder) -> str:
     if not ladder.passed("context") or any(step.state != "not reached" for step in steps):
         return ""
     return next((printable(step.detail.partition(":")[0]) for step in steps if step.detail.startswith("--")), "")
+
+
+def _left_for_a_measurement(machine: Machine, ladder: Ladder) -> bool:
+    """Say whether no kernel was tried by itself, and something was measured on the GPU instead."""
+    steps = [step for name in KERNEL_STEPS if (step := ladder.step(name)) is not None]
+    if not ladder.passed("context") or not steps or any(step.state != "not reached" for step in steps):
+        return False
+    copied = isinstance(machine.bandwidth, Bandwidth) and bool(_copies(machine.bandwidth))
+    raced = isinstance(machine.race, Race) and any(
+        lane.state == "finished" and lane.device.startswith("gpu") for lane in machine.race.lanes
+    )
+    return copied or raced
 
 
 def _end_of_road(ladder: Ladder) -> tuple[Step | None, Step | None]:

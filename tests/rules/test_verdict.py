@@ -120,3 +120,23 @@ def test_a_race_tells_how_many_lanes_ran_to_the_end() -> None:
         "ok",
         "1 lane of the race finished and learned; 1 did not run to the end.",
     )
+
+
+def test_a_saved_measurement_that_left_the_kernel_out_is_ok_and_claims_no_kernel() -> None:
+    left_out = b.stopped(b.step("kernel-compile", "not reached", detail="bandwidth does not run a kernel"))
+    state, sentence = verdict(b.machine(ladder=left_out, bandwidth=b.bandwidth()))
+    assert state == "ok"
+    assert "Pinned copies reach 55.0 GB/s to the device" in sentence
+    assert sentence.endswith("No kernel was tried by itself.")
+
+
+def test_a_measurement_does_not_make_up_for_a_kernel_that_was_tried_and_did_not_end() -> None:
+    no_copy = b.stopped(b.step("copy", "not reached", detail="out of time"))
+    assert verdict(b.machine(ladder=no_copy, bandwidth=b.bandwidth()))[0] == "unknown"
+
+
+def test_a_race_on_the_cpu_alone_says_nothing_of_the_gpu() -> None:
+    left_out = b.stopped(b.step("kernel-compile", "not reached", detail="the race runs its own kernels"))
+    on_cpu, on_gpu = (b.race(b.lane("one", device, (0.287, 0.084))) for device in ("cpu", "gpu:0"))
+    assert verdict(b.machine(ladder=left_out, race=on_cpu))[0] == "unknown"
+    assert verdict(b.machine(ladder=left_out, race=on_gpu))[0] == "ok"
