@@ -10,6 +10,7 @@ import msgspec
 from cudadoctor.facts.base import Missing, known
 from cudadoctor.facts.document import Saved
 from cudadoctor.facts.fleet import Node, NodeFinding
+from cudadoctor.facts.ladder import KERNEL_STEPS
 from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Diagnosis, Finding
 from cudadoctor.fleet.figures import figures_of
@@ -28,7 +29,7 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
 
     `when` is when it was recorded, in seconds since 1970. `details` are the findings in full, for the first node that
     has each. `card_ids` are the PCI device ids of NVIDIA cards on the bus, `card_names` what a table calls them. `mark`
-    tells equal files from others.
+    tells equal files from others. `kernel_tried` says whether a kernel was tried by itself.
     """
 
     node: Node
@@ -38,6 +39,7 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
     card_ids: tuple[str, ...]
     card_names: tuple[str, ...]
     mark: bytes
+    kernel_tried: bool = False
 
 
 def digest(saved: Saved, file: str, *, changed: float, mark: bytes, judge: Judge) -> Digest:
@@ -76,7 +78,15 @@ def digest(saved: Saved, file: str, *, changed: float, mark: bytes, judge: Judge
         card_ids=tuple(sorted({card.device_id for card in cards})),
         card_names=tuple(sorted({known(card.name) or f"card 10de:{card.device_id}" for card in cards})),
         mark=mark,
+        kernel_tried=_kernel_tried(machine),
     )
+
+
+def _kernel_tried(machine: Machine) -> bool:
+    if isinstance(machine.ladder, Missing):
+        return False
+    steps = (machine.ladder.step(name) for name in KERNEL_STEPS)
+    return any(step is not None and step.state != "not reached" for step in steps)
 
 
 def _gpus(machine: Machine) -> tuple[tuple[str, ...], tuple[str, ...]]:

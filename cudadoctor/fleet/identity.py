@@ -54,7 +54,8 @@ def _nested(one: set[str], other: set[str]) -> bool:
 
 def _older(this: Digest, newer: Digest) -> SkippedFile:
     more = {figure.key for figure in this.node.figures} - {figure.key for figure in newer.node.figures}
-    lost = " (it holds measurements that the newer one lacks)" if more else ""
+    only = ["measurements"] * bool(more) + ["a kernel that was tried"] * (this.kernel_tried and not newer.kernel_tried)
+    lost = f" (it holds {' and '.join(only)}, which the newer one lacks)" if only else ""
     return SkippedFile(this.node.file, "older", f"is an older report of the same GPUs{lost} as", newer.node.file)
 
 

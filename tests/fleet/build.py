@@ -56,6 +56,7 @@ def digest(name: str, *, traits: dict[str, str] | None = None, when: float = 0.0
     """Return a node as it was read; `card_ids` are those on its bus, `found` its findings by id and severity."""
     card_ids = values.pop("card_ids", ())
     found = values.pop("found", ())
+    kernel_tried = values.pop("kernel_tried", False)
     details = tuple(detail(id, severity) for id, severity in found)
     values.setdefault("findings", tuple(finding(id, severity) for id, severity in found))
     return Digest(
@@ -66,6 +67,7 @@ def digest(name: str, *, traits: dict[str, str] | None = None, when: float = 0.0
         card_ids=tuple(card_ids),
         card_names=tuple(f"card {id}" for id in card_ids),
         mark=f"{name}{when}".encode(),
+        kernel_tried=kernel_tried,
     )
 
 

@@ -92,6 +92,13 @@ def test_an_older_file_with_measurements_of_its_own_is_told_so() -> None:
     assert "holds measurements" in newest([old, new])[1][0].reason
 
 
+def test_an_older_file_whose_kernel_the_newer_one_did_not_try_is_told_so() -> None:
+    old, new = b.digest("a", when=1.0, kernel_tried=True), b.digest("b", when=2.0, gpu_uuids=("GPU-a",))
+    assert "holds a kernel that was tried" in newest([old, new])[1][0].reason
+    both = b.digest("b", when=2.0, gpu_uuids=("GPU-a",), kernel_tried=True)
+    assert "holds" not in newest([old, both])[1][0].reason
+
+
 def test_nodes_without_a_uuid_are_kept_apart_unless_file_and_name_are_equal() -> None:
     import msgspec
 
