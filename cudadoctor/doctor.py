@@ -125,6 +125,13 @@ def diagnose_fleet(merged: Merged, command: str) -> Diagnosis:
     )
 
 
+def may_have_gpu() -> bool:
+    """Say whether there is a device node of a GPU's driver; nothing is asked."""
+    from cudadoctor.probes.gather import has_node
+
+    return has_node()
+
+
 def usable_gpu(machine: Machine) -> bool:
     """Say whether the ladder came as far as a context: a CUDA program can use a GPU here."""
     return not isinstance(machine.ladder, Missing) and machine.ladder.passed("context")

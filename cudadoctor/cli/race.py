@@ -16,7 +16,7 @@ from cudadoctor.cli.interruptible import hear_out
 from cudadoctor.cli.options import FailOn, Format, ReportOptions
 from cudadoctor.cli.race_options import Hidden, Style, race_options
 from cudadoctor.cli.source import choose_device, examination, load_or_examine, not_in_file
-from cudadoctor.doctor import AREAS, diagnose, race_on, race_without_gpu, refusal, usable_gpu
+from cudadoctor.doctor import AREAS, diagnose, may_have_gpu, race_on, race_without_gpu, refusal, usable_gpu
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.machine import Machine
 from cudadoctor.facts.race import Race
@@ -25,6 +25,7 @@ from cudadoctor.gpu.worker import DRIVER_CALL_LIMIT_S
 
 if TYPE_CHECKING:
     from cudadoctor.dbn.events import Event, Options
+    from cudadoctor.dbn.race import Ahead
 
 
 def dbn_race(
@@ -122,24 +123,26 @@ def dbn_race(
     )
     areas = frozenset(AREAS) - {"kernel"}
     what = examination(sysroot=None, live=False, limit_s=timeout, areas=areas, left_out="the race runs its own kernels")
-    machine = load_or_examine(facts, what, device)
     streamed = False
-    if facts is None:
+    # The digits are made while drivers are asked; without a GPU that takes no time, and all cores make digits sooner.
+    with _ahead(wanted) if facts is None and may_have_gpu() else nullcontext() as ahead:
+        machine = load_or_examine(facts, what, device)
         gpu = usable_gpu(machine)
-        if require_gpu and not gpu:
+        if facts is None and require_gpu and not gpu:
             why = "--require-gpu: there is no GPU here that a CUDA program can use"
             return deliver(refusal(machine, "dbn-race", why), report)
-        on_screen = format is Format.TEXT and output is None
-        index = choose_device(machine, device) if gpu else None
-        asked = race_on(wanted, machine, index, explain)
-        stream = sys.stdout if on_screen else sys.stderr
-        with nullcontext(_silent) if quiet else watching(stream, asked) as tell:
-            raced = _race(machine, asked, _while_read(tell) if save is not None else tell)
-        if index is None and isinstance(raced.race, Race):
-            raced = msgspec.structs.replace(raced, race=race_without_gpu(raced.race, wanted, machine))
-        machine = raced
-        # Bars are gone when the race is over; lines stay.
-        streamed = on_screen and not quiet and not stream.isatty()
+        if facts is None:
+            on_screen = format is Format.TEXT and output is None
+            index = choose_device(machine, device) if gpu else None
+            asked = race_on(wanted, machine, index, explain)
+            stream = sys.stdout if on_screen else sys.stderr
+            with nullcontext(_silent) if quiet else watching(stream, asked) as tell:
+                raced = _race(machine, asked, _while_read(tell) if save is not None else tell, ahead)
+            if index is None and isinstance(raced.race, Race):
+                raced = msgspec.structs.replace(raced, race=race_without_gpu(raced.race, wanted, machine))
+            machine = raced
+            # Bars are gone when the race is over; lines stay.
+            streamed = on_screen and not quiet and not stream.isatty()
     race = machine.race
     if isinstance(race, Missing):
         why = (
@@ -158,7 +161,13 @@ def dbn_race(
     return deliver(diagnosis, report, sentence, race_result_lines(race) if streamed else race_lines(race))
 
 
-def _race(machine: Machine, options: Options, tell: Callable[[Event], None]) -> Machine:
+def _ahead(options: Options) -> Ahead:
+    from cudadoctor.dbn.race import Ahead
+
+    return Ahead(options)
+
+
+def _race(machine: Machine, options: Options, tell: Callable[[Event], None], ahead: Ahead | None) -> Machine:
     """Run the race and return the machine with it among its facts."""
     from cudadoctor.dbn.race import run
 
@@ -171,7 +180,7 @@ def _race(machine: Machine, options: Options, tell: Callable[[Event], None]) -> 
         else:
             tell(event)
 
-    hear_out(run(options), take)
+    hear_out(run(options, ahead=ahead), take)
     return msgspec.structs.replace(machine, race=result)
 
 

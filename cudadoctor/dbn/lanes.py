@@ -57,14 +57,21 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def work(arguments: dict[str, Any], reporter: Reporter) -> None:
-    """Run a race, or what is left of it; `arguments` are a `Task` as JSON."""
-    task = msgspec.convert(arguments, Task)
-    options = task.options
+    """Run a race, or what is left of it.
+
+    Args:
+        arguments: A `Task` as JSON; or, under `ahead`, the `Options` of one that is still to come: then the digits are
+            made first, and the parent is waited for.
+        reporter: Takes the messages.
+    """
     tick = _heartbeat(reporter)
-    with reporter.step("making the digits" if options.mnist is None else "reading MNIST"):
-        started = time.perf_counter()
-        digits = _digits(options, tick)
-        reporter.send("data", seconds=time.perf_counter() - started)
+    if "ahead" in arguments:
+        digits = _told_digits(msgspec.convert(arguments["ahead"], Options), reporter, tick)
+        task = msgspec.json.decode(reporter.wait(), type=Task)
+    else:
+        task = msgspec.convert(arguments, Task)
+        digits = _told_digits(task.options, reporter, tick)
+    options = task.options
     layers = first_weights(options.network, options.seed)
     waiting, choices = list(task.lanes), list["Choice"]()
     while waiting:
@@ -86,6 +93,14 @@ def work(arguments: dict[str, Any], reporter: Reporter) -> None:
                 return  # and the parent starts another process for the rest
     if task.ladder_without is not None:
         _climb(options, layers, digits, task.ladder_without, reporter, tick, choices[-1] if choices else None)
+
+
+def _told_digits(options: Options, reporter: Reporter, tick: Callable[[], None]) -> Digits:
+    with reporter.step("making the digits" if options.mnist is None else "reading MNIST"):
+        started = time.perf_counter()
+        digits = _digits(options, tick)
+        reporter.send("data", seconds=time.perf_counter() - started)
+    return digits
 
 
 def _digits(options: Options, tick: Callable[[], None]) -> Digits:

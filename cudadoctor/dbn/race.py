@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import TracebackType
 
 import msgspec
 
@@ -25,7 +26,36 @@ _CACHE_PROBE_BYTES = 2_000_000
 """Several times what the compiled kernels of the host take; a quota shows only when something is written."""
 
 
-def run(options: Options, *, task: str = TASK) -> Generator[Event, None, None]:
+class Ahead:
+    """A child that makes the digits and imports what the lanes need while the machine is still examined.
+
+    As a context manager it kills the child on the way out, if no race took it over and ended it.
+    """
+
+    def __init__(self, options: Options, *, task: str = TASK) -> None:
+        """Start the child; the lanes and the GPU of these options may still change, digits and network may not."""
+        self._folders = ExitStack()
+        self._environment = self._folders.enter_context(kernel_cache())
+        try:
+            arguments = {"ahead": msgspec.to_builtins(options)}
+            self.worker = Worker(
+                task, arguments, limit_s=options.silence_limit_s, environment=self._environment, waits=True
+            )
+        except BaseException:
+            self._folders.close()
+            raise
+
+    def __enter__(self) -> Ahead:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.worker.kill()
+        self._folders.close()
+
+
+def run(options: Options, *, task: str = TASK, ahead: Ahead | None = None) -> Generator[Event, None, None]:
     """Run a race.
 
     Ctrl-C ends the race, not the program: the lane under way becomes "interrupted" and what was measured is kept. A
@@ -34,6 +64,7 @@ def run(options: Options, *, task: str = TASK) -> Generator[Event, None, None]:
     Args:
         options: What to run.
         task: The child's side, "module:function".
+        ahead: A child that was started for this race before.
 
     Yields:
         Events, and last the `Race`, or `Missing` if it ended before there were any digits.
@@ -44,7 +75,12 @@ def run(options: Options, *, task: str = TASK) -> Generator[Event, None, None]:
             with kernel_cache() as environment:
                 while (left := record.left()) is not None:
                     arguments = msgspec.to_builtins(left)
-                    with Worker(task, arguments, limit_s=options.silence_limit_s, environment=environment) as worker:
+                    if ahead is not None:
+                        child, ahead = ahead.worker, None
+                        child.go(arguments)
+                    else:
+                        child = Worker(task, arguments, limit_s=options.silence_limit_s, environment=environment)
+                    with child as worker:
                         watch.ours(worker.pid)
                         for message in worker:
                             event = record.take(message)

@@ -86,7 +86,7 @@ class Worker:
         """
         self.ending = Ending(state="failed", detail="the task was not run to its end")
         self._limit_s = limit_s
-        self._started = time.monotonic()
+        self._started = self._went = time.monotonic()
         self._messages: queue.Queue[tuple[float, bytes | None]] = queue.Queue()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as this object
         command = [sys.executable, *([] if hooks else ["-S"]), "-c", _BOOT, json.dumps(sys.path), task]
@@ -119,11 +119,11 @@ class Worker:
         step: str | None = None
         between_s = max(self._limit_s, BETWEEN_CALLS_LIMIT_S)
         limit_s = between_s
-        heard = self._started
+        heard = 0.0
         while True:
             # The limit runs from the arrival of the last message, so that a parent that was busy elsewhere (with
-            # another child that hung, say) does not wait a second time.
-            patience_s = max(0.0, heard + limit_s - time.monotonic())
+            # another child that hung, say) does not wait a second time; a child that waits to be told has no limit.
+            patience_s = max(0.0, max(heard, self._went) + limit_s - time.monotonic())
             try:
                 heard, line = self._messages.get(timeout=patience_s) if patience_s else self._messages.get_nowait()
             except queue.Empty:
@@ -158,6 +158,7 @@ class Worker:
     def go(self, message: Mapping[str, Any] | None = None) -> None:
         """Let a child go on that waits, and hand it a message."""
         assert self._process.stdin is not None
+        self._went = time.monotonic()
         with contextlib.suppress(OSError):  # it has died; reading its messages will tell how
             if message is not None:
                 self._process.stdin.write(json.dumps(dict(message)).encode("ascii"))

@@ -80,7 +80,7 @@ def machine(
     runs_kernels = "kernel" in areas and root.system != "Darwin"
     environ = os.environ if live else None
     # What takes longest begins first: this child imports numba, and asks no driver before it is told to.
-    kernel = start_kernels(limit_s=limit_s) if asks and runs_kernels and _has_node() else None
+    kernel = start_kernels(limit_s=limit_s) if asks and runs_kernels and has_node() else None
 
     def section(area: str, gather: Callable[[], T | Missing]) -> T | Missing:
         return gather() if area in areas else Missing(left_out)
@@ -214,7 +214,7 @@ def _has_trace(kernel_driver: KernelDriver | Missing, libraries: Libraries | Mis
     )
 
 
-def _has_node() -> bool:
+def has_node() -> bool:
     """Say whether there is a device node of a driver, where the PCI bus may be hidden (containers, WSL2)."""
     return os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/dxg")
 

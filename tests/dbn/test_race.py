@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from cudadoctor.dbn.events import (
 )
 from cudadoctor.dbn.lanes import why_nothing_was_learned
 from cudadoctor.dbn.network import Network
-from cudadoctor.dbn.race import kernel_cache, run
+from cudadoctor.dbn.race import Ahead, kernel_cache, run
 from cudadoctor.facts.base import Missing
 from cudadoctor.facts.race import Lane, Race
 
@@ -342,3 +343,43 @@ def test_ctrl_c_in_the_ladder_keeps_what_was_measured() -> None:
     assert last.explanation is not None
     assert last.explanation.rungs[0].samples_us == (7.0,)
     assert "interrupted" in last.explanation.notes[0]
+
+
+class TestAhead:
+    """A child that was started before the race is known."""
+
+    options = Options(**NO_GPU, lanes=("cpu-fast",))
+
+    def test_its_race_is_the_same_as_without(self) -> None:
+        wanted = Options(**NO_GPU, lanes=TWO)
+        with Ahead(wanted) as ahead:
+            # Without a GPU the lanes that need one are left out, after the child began.
+            early = race_of(self.options, ahead=ahead)
+        late = race_of(self.options)
+        assert [lane.name for lane in early.lanes] == ["cpu-fast"]
+        assert [epoch.loss for epoch in early.lanes[0].epochs] == [epoch.loss for epoch in late.lanes[0].epochs]
+        assert early.lanes[0].test_accuracy == late.lanes[0].test_accuracy
+
+    def test_it_makes_the_digits_before_it_is_told_to_race(self) -> None:
+        with Ahead(self.options) as ahead:
+            deadline = time.monotonic() + 30
+            while ahead.worker._messages.qsize() < 3 and time.monotonic() < deadline:  # begin, data, end
+                time.sleep(0.02)
+            assert ahead.worker._messages.qsize() == 3
+            assert isinstance(through(self.options, ahead=ahead)[0][0], DataReady)
+
+    def test_a_child_that_is_not_needed_is_gone_with_its_folder(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+        monkeypatch.setattr("cudadoctor.dbn.race._can_write", lambda folder: False)
+        with Ahead(self.options) as ahead:
+            folder = ahead._environment["NUMBA_CACHE_DIR"]
+            assert os.path.isdir(folder)
+        assert ahead.worker._process.poll() is not None
+        assert not os.path.exists(folder)
+
+    def test_one_that_dies_of_the_digits_ends_the_race_as_another_would(self) -> None:
+        task = "tests.dbn.tasks:dies_without_digits"
+        with Ahead(self.options, task=task) as ahead:
+            _, fact = through(self.options, ahead=ahead, task=task)
+        assert isinstance(fact, Missing)
+        assert "no memory for the digits" in fact.reason

@@ -103,3 +103,12 @@ def test_a_child_that_waits_ends_with_its_parent() -> None:
     with Worker(TASKS + "wait_for_the_word", waits=True) as worker:
         assert next(iter(worker))["value"] == "ready"
     assert worker._process.poll() is not None
+
+
+def test_the_time_before_a_child_is_told_to_go_on_does_not_count_against_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cudadoctor.gpu.worker.BETWEEN_CALLS_LIMIT_S", 0.5)
+    with Worker(TASKS + "wait_for_the_word", limit_s=0.5, waits=True) as worker:
+        time.sleep(1.0)
+        worker.go()
+        assert [message["value"] for message in worker] == ["ready", "gone on"]
+    assert worker.ending.state == "finished"
