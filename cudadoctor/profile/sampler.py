@@ -21,7 +21,7 @@ _MOST_THREADS = 16
 _DEEPEST = 200
 
 # The same numbers as attribution.profile.trace.Doing, which needs numpy and so stays out of the user's process.
-PYTHON, COMPILING, SLEEPING, READING, IMPORTING = 1, 2, 3, 4, 5
+PYTHON, COMPILING, SLEEPING, READING, IMPORTING, FEEDING = 1, 2, 3, 4, 5, 6
 
 # Parts of paths of what compiles kernels.
 _COMPILERS = (
@@ -45,6 +45,18 @@ _COMPILERS = (
     "jax/_src/compiler",
     "jax/_src/interpreters/mlir",
     "jax/_src/interpreters/partial_eval",
+)
+# And of what calls the user's code for each sample of a batch.
+_LOADERS = (
+    "torch/utils/data/",
+    "torchvision/datasets/",
+    "webdataset/",
+    "datasets/arrow_dataset",
+    "datasets/iterable_dataset",
+    "tensorflow/python/data/",
+    "keras/src/trainers/data_adapters/",
+    "grain/_src/",
+    "nvidia/dali/",
 )
 _WAITS = {
     "threading.py": ("wait", "join", "acquire", "_wait_for_tstate_lock"),
@@ -116,9 +128,23 @@ class Sampler:
             if told != PYTHON and doing == PYTHON:
                 doing = told
             if not foreign:
-                return self._line(code.co_filename, frame.f_lineno or 0, code.co_name), doing
+                line = self._line(code.co_filename, frame.f_lineno or 0, code.co_name)
+                return line, FEEDING if doing == PYTHON and self._feeds(frame.f_back) else doing
             frame = frame.f_back
         return None
+
+    def _feeds(self, frame: FrameType | None) -> bool:
+        """Say whether a data loader called what lies inside of this frame."""
+        for _ in range(_DEEPEST):
+            if frame is None:
+                return False
+            code = frame.f_code
+            if code not in self._known:
+                self._known[code] = self._judge(code)
+            if self._known[code][1] == FEEDING:
+                return True
+            frame = frame.f_back
+        return False
 
     def _line(self, file: str, line: int, function: str) -> int:
         key = (file, line, function)
@@ -140,6 +166,8 @@ class Sampler:
             return True, COMPILING
         if name in _WAITS.get(base, ()):
             return True, SLEEPING
+        if any(part in file for part in _LOADERS):
+            return True, FEEDING
         return True, READING if base in _READERS else PYTHON
 
 

@@ -128,7 +128,7 @@ def _waits_for_others(trace: Trace, thread: int, begin: Ints, end: Ints) -> NDAr
     """Say in and around which spans a thread was often seen sleeping, reading or compiling."""
     mine = trace.samples[trace.samples["thread"] == thread]
     at = mine["at"].astype(np.int64)
-    other = np.concatenate([[0], np.cumsum(mine["doing"] != Doing.PYTHON)])
+    other = np.concatenate([[0], np.cumsum(~np.isin(mine["doing"], (Doing.PYTHON, Doing.FEEDING)))])
     low = np.searchsorted(at, begin - _SAMPLES_AROUND)
     high = np.searchsorted(at, end + _SAMPLES_AROUND)
     made: NDArray[np.bool_] = other[high] - other[low] > _OFTEN * (high - low)

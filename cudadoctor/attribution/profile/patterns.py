@@ -14,8 +14,9 @@ from cudadoctor.attribution.profile import copying, edits, staging
 from cudadoctor.attribution.profile.charges import At
 from cudadoctor.attribution.profile.edits import SMALL_BYTES, Mask
 from cudadoctor.attribution.profile.excerpt import Excerpt
-from cudadoctor.attribution.profile.trace import CallKind, DeviceKind
+from cudadoctor.attribution.profile.trace import CallKind, DeviceKind, Doing
 from cudadoctor.attribution.profile.window import Candidate, Window
+from cudadoctor.facts.profile import Sign
 
 EXPOSED_LAUNCHES = 0.25
 EXPOSED_HOST = 0.25
@@ -23,6 +24,7 @@ BUSY_HOST = 0.8
 IDLE_HOST = 0.3
 IDLE_BEFORE = 0.5
 LEAST_SHARE = 0.05
+_MOSTLY = 0.5
 _GAP = 1_500.0
 """Nanoseconds between two kernels of a stream that were queued: not idle for want of work."""
 
@@ -142,7 +144,7 @@ def _host(window: Window, implicit: Mask) -> Candidate | None:
     if exposed < LEAST_SHARE:
         return None
     busy = shares[At.PYTHON] / exposed
-    seen = (
+    seen: tuple[Sign, ...] = (
         window.sign("share in which the GPU waits for the program's own code", exposed, "decomposition"),
         window.sign("part of it in which the thread used the CPU", busy, "CPU time of the thread"),
         window.sign("part of it in reading files", shares[At.READING] / exposed, "samples"),
@@ -155,10 +157,30 @@ def _host(window: Window, implicit: Mask) -> Candidate | None:
     if shares[At.WAITING] > shares[At.PYTHON]:
         fits = large and known and busy <= IDLE_HOST
         return Candidate("dataloader-bound", edit, "data is made ready beside the GPU's work", seen, fits, bound=True)
+    fed = _fed(window.excerpt)
     fits = large and known and busy >= BUSY_HOST
+    if fed >= _MOSTLY:
+        seen = (*seen, window.sign("part of it in a data loader that has no worker", fed, "samples"))
+        return Candidate("dataloader-bound", edit, "data is made ready beside the GPU's work", seen, fits, bound=True)
     return Candidate(
         "host-bound-not-gpu", edit, "that work is done elsewhere, or beside the GPU's", seen, fits, bound=True
     )
+
+
+def _fed(excerpt: Excerpt) -> float:
+    """Return which part of the Python that ran between the calls of an excerpt a data loader had asked for."""
+    trace, calls = excerpt.model.trace, excerpt.model.calls
+    made = asked = 0
+    for lane in np.unique(calls.lane[excerpt.calls]).tolist():
+        mine = np.flatnonzero(calls.lane == lane)
+        samples = trace.samples[np.isin(trace.samples["thread"], excerpt.model.lanes[lane])]
+        begin, end = calls.start[excerpt.calls][0], calls.end[excerpt.calls].max()
+        samples = samples[(samples["at"] >= begin) & (samples["at"] < end)]
+        before = np.maximum(np.searchsorted(calls.start[mine], samples["at"], side="right") - 1, 0)
+        doing = samples["doing"][samples["at"] > calls.end[mine[before]]]
+        made += int(np.isin(doing, (Doing.PYTHON, Doing.FEEDING)).sum())
+        asked += int((doing == Doing.FEEDING).sum())
+    return asked / max(1, made)
 
 
 def _launch(window: Window, implicit: Mask) -> Candidate | None:

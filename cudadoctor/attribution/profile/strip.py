@@ -33,6 +33,7 @@ CALL_NAMES: dict[int, SpanKind] = {
 
 _DOING_NAMES = {
     Doing.PYTHON: "Python",
+    Doing.FEEDING: "Python",
     Doing.COMPILING: "compiling and loading",
     Doing.SLEEPING: "waiting",
     Doing.READING: "reading files",
@@ -127,7 +128,7 @@ def _between_calls(trace: Trace, thread: int, calls: NDArray[Any], edges: Floats
     made = {"host": np.where(told, 0.0, 1.0)}
     for doing, name in _DOING_NAMES.items():
         part = np.bincount(bucket[samples["doing"] == doing], minlength=BUCKETS) / np.maximum(many, 1)
-        made[name] = np.where(told, part[np.maximum(last, 0)], 0.0)
+        made[name] = made.get(name, 0.0) + np.where(told, part[np.maximum(last, 0)], 0.0)
     return made
 
 

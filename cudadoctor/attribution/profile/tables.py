@@ -16,6 +16,7 @@ MOST_ROWS = 50
 _MOST_LINES = 20
 _DOING = {
     Doing.PYTHON: "Python",
+    Doing.FEEDING: "Python",
     Doing.COMPILING: "compiling",
     Doing.SLEEPING: "sleeping",
     Doing.READING: "reading",

@@ -92,6 +92,8 @@ class Doing(IntEnum):
     READING = 4
     """Reading or writing files."""
     IMPORTING = 5
+    FEEDING = 6
+    """Python at the bidding of a data loader, which makes the next batch on this thread."""
 
 
 DEVICE_OPS = np.dtype(

@@ -3,6 +3,8 @@
 ## What it checks
 Whether the GPU is idle for a quarter of a step of a profiled program or more while the thread that launches work waits
 (CPU time over wall time at most 0.3): for another thread or process, a queue, the network, or a plain sleep.
+Also whether it makes the batches itself meanwhile, because its data loader has no workers (`num_workers=0`): half of
+the Python that runs there or more is then called by the loader.
 
 ## Why it matters
 A step begins when its data is there.
@@ -51,6 +53,6 @@ def dataloader_bound(profile: Profile) -> Iterator[Finding]:
         dataloader_bound,
         profile,
         seen="lets the GPU wait for data",
-        cause="The thread that launches work waits for something that is not ready, and uses no CPU meanwhile.",
+        cause="The next batch is not ready: the thread that launches work waits for it, or makes it itself.",
         fix=Fix("Prepare the next batches in the background, in other threads or processes."),
     )

@@ -143,6 +143,12 @@ def computing(m: Machine, _: int) -> None:
     trains(m, _)
 
 
+def feeding(m: Machine, _: int) -> None:
+    m.python(2500, Doing.FEEDING)
+    m.python(500)
+    trains(m, _)
+
+
 def reading(m: Machine, _: int) -> None:
     m.sleep(2000, Doing.READING)
     m.python(1000, Doing.READING)
@@ -185,6 +191,7 @@ PLANTED: dict[str, tuple[str, Program, Program]] = {
     "compilation": ("compile-every-step", loop(compiles, 100), loop(compiled, 100)),
     "one block": ("low-occupancy-grid", loop(one_block, 200), loop(many_blocks, 200)),
     "sleeping loader": ("dataloader-bound", loop(sleeping, 200), loop(trains, 200)),
+    "busy loader": ("dataloader-bound", loop(feeding, 200), loop(trains, 200)),
     "busy Python": ("host-bound-not-gpu", loop(computing, 200), loop(trains, 200)),
     "files that no sample shows": ("storage-bound", loop(reading_unseen, 100), loop(trains, 100)),
     "reading files": ("storage-bound", loop(reading, 200), loop(trains, 200)),
