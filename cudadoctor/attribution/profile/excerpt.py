@@ -14,6 +14,8 @@ from cudadoctor.attribution.profile.steps import Found
 from cudadoctor.attribution.profile.trace import Memory
 
 MOST_CALLS = 30_000
+_PLACES, _NEAR = 8, 0.05
+"""Where else the steps to play may begin, and how near the first ones' mean time must be to that of all."""
 _BLOCKS = 10
 """Where nothing repeats, the window is cut into this many pieces, so that savings have a spread."""
 
@@ -64,9 +66,7 @@ class Excerpt(NamedTuple):
 
 def cut(model: Model, host: Host, found: Found) -> Excerpt | None:
     """Cut steady steps out of a trace; None where there is nothing to play."""
-    bounds = np.maximum.accumulate(found.calls[found.warm_up :])
-    fits = int(np.searchsorted(bounds, bounds[0] + MOST_CALLS, side="right"))
-    bounds = bounds[: max(fits, 2)]
+    bounds = _typical(model, np.maximum.accumulate(found.calls[found.warm_up :]))
     steps = float(len(bounds) - 1)
     if len(bounds) < 3:
         # One long step, or none at all: pieces of it.
@@ -91,6 +91,23 @@ def cut(model: Model, host: Host, found: Found) -> Excerpt | None:
         model, host, first, base, played, relative, steps, lengths, _error(model, first, last, relative, ops),
         model.calls.kind[first:last], op_call, ops,
     )  # fmt: skip
+
+
+def _typical(model: Model, bounds: Ints) -> Ints:
+    """Return as many consecutive steps as are played: the first ones, unless others take more nearly the mean time.
+
+    What compiles in the first of many thousand steps would else seem to happen all the time.
+    """
+    if len(bounds) < 3 or bounds[-1] - bounds[0] <= MOST_CALLS:
+        return bounds
+    at = model.calls.start[np.minimum(bounds, len(model.calls.start) - 1)].astype(np.float64)
+    mean = (at[-1] - at[0]) / (len(bounds) - 1)
+    places = np.linspace(0, np.searchsorted(bounds, bounds[-1] - MOST_CALLS), _PLACES).astype(np.int64)
+    ends = np.maximum(np.searchsorted(bounds, bounds[places] + MOST_CALLS, side="right"), places + 2)
+    ends = np.minimum(ends, len(bounds))
+    off = np.abs((at[ends - 1] - at[places]) / np.maximum(ends - 1 - places, 1) / max(mean, 1.0) - 1)
+    best = 0 if off[0] <= _NEAR else int(off.argmin())
+    return bounds[places[best] : ends[best]]
 
 
 def _error(model: Model, first: int, last: int, bounds: Ints, ops: NDArray[Any]) -> float:
