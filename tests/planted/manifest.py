@@ -229,6 +229,7 @@ PLANTED = (
     ),
     Planted(name="dataloader-bound/jax", fix="16 threads fetch ahead"),
     Planted(name="dataloader-bound/torch", fix="12 worker processes"),
+    Planted(name="dataloader-bound/torch_augment", fix="12 worker processes"),
     Planted(
         name="storage-bound/numba",
         fix="read once, then on the device",

@@ -6,6 +6,7 @@ signs are those that the cause needs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -25,6 +26,9 @@ IDLE_HOST = 0.3
 IDLE_BEFORE = 0.5
 LEAST_SHARE = 0.05
 _MOSTLY = 0.5
+_REDUCES = re.compile(r"reduc|(?:^|[_:\W])(?:dot|asum|nrm2|norm|sum|mean|amax|amin|max|min|any|all)(?:$|[_:\W])", re.I)
+_MOST_REDUCTIONS = 4
+"""Kernels that one sum, norm or maximum may take."""
 _GAP = 1_500.0
 """Nanoseconds between two kernels of a stream that were queued: not idle for want of work."""
 
@@ -47,7 +51,7 @@ def _read_back(window: Window, implicit: Mask) -> Candidate | None:
     excerpt = window.excerpt
     copies = calls & (excerpt.kind == CallKind.COPY)
     moved = excerpt.ops["bytes"][(excerpt.op_call >= 0) & copies[np.maximum(excerpt.op_call, 0)]]
-    edit = edits.without_calls(excerpt, calls)
+    edit, awake = edits.without_calls(excerpt, calls), edits.with_host_awake(excerpt)
     return Candidate(
         "readback-every-step",
         edit,
@@ -56,8 +60,24 @@ def _read_back(window: Window, implicit: Mask) -> Candidate | None:
             window.sign("read-backs, a step", window.per_step(copies)),
             window.sign("bytes of one, median", float(np.median(moved)) if len(moved) else 0.0),
         ),
-        at_best=edits.both(edit, edits.with_host_awake(excerpt)),
+        at_best=edits.both(edits.without_calls(excerpt, calls | _made_to_be_read(excerpt, copies)), awake),
     )
+
+
+def _made_to_be_read(excerpt: Excerpt, copies: Mask) -> Mask:
+    """Return the launches just before these copies that sum up what is copied: they may go with the read-backs."""
+    names = excerpt.model.trace.names
+    sums = np.array([_REDUCES.search(name) is not None for name in names] + [False])
+    summing = np.zeros(len(excerpt.kind), bool)
+    mine = (excerpt.ops["kind"] == DeviceKind.KERNEL) & (excerpt.op_call >= 0)
+    summing[excerpt.op_call[mine]] = sums[np.clip(excerpt.ops["name"][mine], -1, len(names) - 1)]
+    following = edits.next_work(excerpt)
+    made = np.zeros(len(excerpt.kind), bool)
+    leads = copies
+    for _ in range(_MOST_REDUCTIONS):
+        leads = summing & (following >= 0) & leads[np.maximum(following, 0)]
+        made |= leads
+    return made
 
 
 def read_backs(excerpt: Excerpt, implicit: Mask) -> Mask:

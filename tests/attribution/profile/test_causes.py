@@ -270,3 +270,37 @@ def test_pageable_copies_are_not_judged_where_the_link_was_not_measured() -> Non
     _, slow, _ = PLANTED["pageable"]
     analysis = analyse(traced(slow), control(slow), PEAKS._replace(to_device=None, to_host=None))
     assert "pageable-transfer" not in [each.cause for each in analysis.what_ifs]
+
+
+def test_a_sum_that_is_made_to_be_read_may_go_with_the_read_back() -> None:
+    def what_if(kernel: str) -> tuple[float, float]:
+        def step(m: build.Machine, _: int) -> None:
+            m.launch("update", 10)
+            m.launch(kernel, 12)
+            m.copy_out(4)
+
+        program = loop(step)
+        found = analyse(traced(program), control(program), PEAKS).what_ifs
+        one = next(each for each in found if each.cause == "readback-every-step")
+        return one.saved_ms / one.now_ms, one.high_ms / one.now_ms
+
+    kept, at_most = what_if("advance")
+    for name in ("cub::DeviceReduceKernel", "dot_kernel", "at::native::reduce_kernel", "input_reduce_fusion", "max"):
+        saved, with_the_sum = what_if(name)
+        assert saved == pytest.approx(kept, abs=0.01)
+        assert with_the_sum > at_most + 0.1
+
+
+def test_what_one_step_in_hundreds_compiles_is_not_taken_for_what_all_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cudadoctor.attribution.profile.excerpt.MOST_CALLS", 400)
+
+    def compiles_late(m: build.Machine, number: int) -> None:
+        if number == 20:
+            m.python(50_000, Doing.COMPILING)
+        tiny(m, number)
+
+    def share(program: build.Program) -> float:
+        (cause,) = judged(program).causes
+        return cause.share
+
+    assert share(loop(compiles_late)) == pytest.approx(share(loop(tiny)), abs=0.03)
