@@ -18,6 +18,7 @@ _BRANCH = re.compile(r"\bbra(?:\.uni)?\s+([$\w]+)")
 _ACCESS = re.compile(
     r"^(ld|st|red|atom)(?:\.volatile|\.relaxed|\.weak)*\.global\S*?((?:\.v[24])?)\.([bsuf])(8|16|32|64)\s"
 )
+_OF_FLOATS = re.compile(r"^\S*\.f(?:32|64)\s")
 _ADDRESS = re.compile(r"\[\s*(%\w+)")
 _FAR = 32
 """Bytes between neighbouring threads from which on each has a piece of memory of its own: a sector."""
@@ -35,7 +36,8 @@ class KernelCode(NamedTuple):
     whose neighbours lie 32 bytes and more apart. `loops` says that the code goes back, so that these may come again.
     `float64` and `float32` are how many instructions compute in each. Of what stands within loops, `loop_bytes` and
     `loop_far_bytes` are as those of all, `loop_far` is how many such accesses there are, and `loop_sums` how many
-    instructions compute in either precision.
+    instructions compute in either precision. `least_bytes` are `bytes` where each array's elements are counted once of
+    which neighbours in y read what a thread reads in x: a stencil with its axes swapped.
     """
 
     bytes: int
@@ -47,6 +49,7 @@ class KernelCode(NamedTuple):
     loop_far_bytes: int = 0
     loop_far: int = 0
     loop_sums: int = 0
+    least_bytes: int = 0
 
 
 def read_ptx(text: str) -> dict[str, KernelCode]:
@@ -73,12 +76,10 @@ def _lines(body: str) -> list[str]:
 
 
 def _read(lines: list[str]) -> KernelCode:
-    apart: dict[str, int] = {}
-    for _ in range(_PASSES):
-        for line in lines:
-            _follow(line, apart)
+    apart, in_y, arrays = _distances(lines, "%tid.x"), _distances(lines, "%tid.y"), _arrays(lines)
+    shared: set[tuple[str, str, int]] = set()
     looped = _looped(lines)
-    moved, far, double, single = 0, 0, 0, 0
+    moved, far, double, single, least = 0, 0, 0, 0, 0
     loop_bytes, loop_far_bytes, loop_far, loop_sums = 0, 0, 0, 0
     for place, line in enumerate(lines):
         access, address = _ACCESS.match(line), _ADDRESS.search(line)
@@ -89,6 +90,10 @@ def _read(lines: list[str]) -> KernelCode:
                 apart_bytes = size if distance >= max(_FAR, 2 * size) else 0
                 moved += size
                 far += apart_bytes
+                element = (access.group(1), arrays.get(address.group(1), line), size)
+                beside = apart_bytes > 0 and abs(in_y.get(address.group(1), 0)) == size
+                least += 0 if beside and element in shared else size
+                shared |= {element} if beside else set()
                 if looped[place]:
                     loop_bytes += size
                     loop_far_bytes += apart_bytes
@@ -98,7 +103,31 @@ def _read(lines: list[str]) -> KernelCode:
             double += operation.endswith(".f64")
             single += operation.endswith(".f32")
             loop_sums += looped[place] and operation.endswith((".f32", ".f64"))
-    return KernelCode(moved, far, any(looped), double, single, loop_bytes, loop_far_bytes, loop_far, loop_sums)
+    return KernelCode(moved, far, any(looped), double, single, loop_bytes, loop_far_bytes, loop_far, loop_sums, least)
+
+
+def _distances(lines: list[str], thread: str) -> dict[str, int]:
+    """Return for each register how far it is apart in neighbouring threads, which the register `thread` counts."""
+    apart: dict[str, int] = {thread: 1}
+    for _ in range(_PASSES):
+        for line in lines:
+            _follow(line, apart)
+    return apart
+
+
+def _arrays(lines: list[str]) -> dict[str, str]:
+    """Return for each address the register with the beginning of its array."""
+    made: dict[str, str] = {}
+    for _ in range(_PASSES):
+        for line in lines:
+            name, target, operands = _operands(line)
+            if name == "cvta":
+                made.setdefault(target, target)
+            elif name in ("add", "sub", "mov"):
+                begin = next((made[each] for each in operands if each in made), None)
+                if begin is not None:
+                    made.setdefault(target, begin)
+    return made
 
 
 def _looped(lines: list[str]) -> list[bool]:
@@ -118,33 +147,33 @@ def _looped(lines: list[str]) -> list[bool]:
 
 def _follow(line: str, apart: dict[str, int]) -> None:
     """Work out how far a result is apart in neighbouring threads."""
-    operation, _, rest = line.partition("\t") if "\t" in line else line.partition(" ")
-    name = operation.split(".")[0]
-    operands = [each.strip() for each in rest.rstrip(";").split(",")]
-    target = operands[0]
-    if not target.startswith("%") or len(operands) < 2:
+    name, target, operands = _operands(line)
+    if not target.startswith("%") or not operands:
         return
-    told = [_of(each, apart) for each in operands[1:]]
+    told = [apart.get(each, 0) for each in operands]
     if name in _COPIES:
         made = told[0]
     elif name in _SUMS:
         made = told[0] - told[1] if name == "sub" else told[0] + told[1] if name == "add" else max(told[:2], key=abs)
-    elif name in ("mul", "mad", "fma") and not operation.endswith((".f32", ".f64")):
-        made = _product(operands[1], operands[2], told[0], told[1]) + (told[2] if len(told) > 2 else 0)
+    elif name in ("mul", "mad", "fma") and not _OF_FLOATS.match(line):
+        made = _product(operands[0], operands[1], told[0], told[1]) + (told[2] if len(told) > 2 else 0)
     elif name == "shl":
-        made = told[0] << min(_number(operands[2]) or 0, 40)
+        made = told[0] << min(_number(operands[1]) or 0, 40)
     elif name == "rem":
         made = told[0]
     elif name == "and":
-        made = max(told[:2], key=abs) if _number(operands[2]) is not None else 0
+        made = max(told[:2], key=abs) if _number(operands[1]) is not None else 0
     else:
         made = 0  # a quotient, a sign, a value that was loaded: not known to differ with the thread
     made = max(-(1 << 40), min(made, 1 << 40))
     apart[target] = made if abs(made) >= abs(apart.get(target, 0)) else apart[target]
 
 
-def _of(operand: str, apart: dict[str, int]) -> int:
-    return 1 if operand == "%tid.x" else apart.get(operand, 0)
+def _operands(line: str) -> tuple[str, str, list[str]]:
+    """Return what an instruction does, where its result goes, and what it is of."""
+    operation, _, rest = line.partition("\t") if "\t" in line else line.partition(" ")
+    target, *operands = [each.strip() for each in rest.rstrip(";").split(",")]
+    return operation.split(".")[0], target, operands
 
 
 def _product(left: str, right: str, of_left: int, of_right: int) -> int:

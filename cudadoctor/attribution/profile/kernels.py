@@ -163,7 +163,7 @@ def _slow_reads(window: Window, kernels: NDArray[np.bool_]) -> Candidate | None:
     moved = np.zeros(len(excerpt.model.trace.names) + 1)
     for name, code in excerpt.model.trace.codes.items():
         if 0 <= name < len(moved) - 1 and not code.loops and 2 * code.far_bytes >= code.bytes:
-            moved[name] = code.bytes
+            moved[name] = code.least_bytes or code.bytes
     index = np.where((ops["name"] >= 0) & (ops["name"] < len(moved)), ops["name"], len(moved) - 1)
     useful = moved[index] * ops["blocks"] * ops["threads"]
     if not peak:

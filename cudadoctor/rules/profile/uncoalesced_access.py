@@ -21,7 +21,8 @@ ncu --section MemoryWorkloadAnalysis --launch-count 1 python train.py
 
 ## Limits
 A kernel whose code loops moves a number of bytes that nobody knows, and a cache may keep what neighbours do not use
-until it is asked for; so there the saving is what the bytes alone would say. A kernel whose code is not known is not
+until it is asked for; so there the saving is what the bytes alone would say. Of a stencil whose neighbours in y read
+what a thread reads in x, each element counts once. A kernel whose code is not known is not
 judged (numba keeps its PTX, other libraries do not).
 The saving is an upper bound.
 What does not save 5 % of the time and twice its own error is not reported, and nothing is predicted if the replay
