@@ -75,6 +75,9 @@ NUMBA_KEYS = ("numba_h2d", "numba_d2h", "numba_h2d_pinned", "numba_d2h_pinned")
 NUMBA_LATENCY_KEYS = ("numba_h2d_small", "numba_d2h_small", "numba_launch")
 """What is measured through numba's own calls."""
 
+SEVERAL = "several"
+"""What several GPUs do, each alone, all at once and with each other, is called as a whole."""
+
 NUMA = "numa"
 """What pinned copies with memory on the GPU's own and on the farthest NUMA node are called as a whole."""
 

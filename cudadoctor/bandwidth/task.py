@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cudadoctor.bandwidth.events import Started
-from cudadoctor.bandwidth.plan import KEYS, Plan, curve_name
+from cudadoctor.bandwidth.plan import KEYS, SEVERAL, Plan, curve_name
 from cudadoctor.facts.bandwidth import SkippedMeasurement
 from cudadoctor.gpu.child import Reporter
 from cudadoctor.gpu.driver_api import (
@@ -140,6 +140,10 @@ def _measure_all(driver: Driver, started: Started, plan: Plan, limit_s: float, r
         from cudadoctor.bandwidth.several_task import measure_several
 
         measure_several(driver, plan, limit_s, reporter)
+    elif plan.gpus:
+        count = driver.device_count()
+        why = "the driver shows one GPU" if count == 1 else f"of {count} GPUs one alone is free"
+        skip(reporter, SEVERAL, started.device, why)
 
 
 def loads_the_link(key: str) -> bool:

@@ -43,6 +43,15 @@ def test_each_gpu_is_measured_alone_before_all_copy_at_once(fake_driver: FakeDri
         assert (one.verified, len(one.samples_gb_per_s), one.size_bytes) == (True, 3, together.size_bytes)
 
 
+@pytest.mark.parametrize(("count", "why"), [(1, "the driver shows one GPU"), (3, "of 3 GPUs one alone is free")])
+def test_one_gpu_is_not_several_and_that_is_said(fake_driver: FakeDriver, count: int, why: str) -> None:
+    result = several(fake_driver, msgspec.structs.replace(TWO, gpus=(0,)), count=count)
+    assert [(one.key, one.reason) for one in result.skipped] == [("several", why)]
+    assert (result.alone, result.together, result.peers) == ((), (), ())
+    asked_for_one = several(fake_driver, msgspec.structs.replace(TWO, gpus=()), count=count)
+    assert asked_for_one.skipped == ()
+
+
 def test_all_are_held_until_the_last_is_queued(fake_driver: FakeDriver, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     several(fake_driver, trace=trace)

@@ -32,6 +32,7 @@ _OTHER = {
     "d2d_local": "device to device, copied",
     "d2d_local_kernel": "device to device, by a kernel",
     "numa": "near and far NUMA node",
+    "several": "each GPU alone, all at once, and from GPU to GPU",
     "p2p_read": "GPU to GPU, read",
     "p2p_write": "GPU to GPU, written",
     "pointer_chase_host": "GPU loads from host memory",
