@@ -112,8 +112,3 @@ def test_everything_is_given_back_whatever_happens(
     several(fake_driver, trace=trace, **scenario)
     assert "cuCtxEnablePeerAccess" in trace.read_text()
     assert left_over(trace) == {}
-
-
-def test_one_gpu_is_no_matrix(fake_driver: FakeDriver) -> None:
-    result = several(fake_driver, msgspec.structs.replace(TWO, gpus=(0,)), count=1)
-    assert (result.alone, result.together, result.peers, result.skipped) == ((), (), (), ())
