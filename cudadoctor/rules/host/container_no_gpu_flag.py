@@ -92,6 +92,7 @@ from cudadoctor.rules.reading import (
         "container not-available": 1,
         "docker-run-plain lib:libcuda": 3,
         "docker-run-plain not-available": 4,
+        "docker-run-plain no-nvidia-driver": 5,
         "docker-run-plain libcuda-not-found": 3,
         "singularity cuda:35": 8,
         "device-plugin nvml:12": 7,
