@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cudadoctor.dbn.events import Options
     from cudadoctor.facts.race import Race
     from cudadoctor.fleet.merge import Merged
+    from cudadoctor.rules.base import Rule
 
 AREAS = ("host", "pci", "driver", "toolkit", "python", "kernel")
 """What `--only` and `--skip` choose from: `driver` asks NVML and the driver API, `kernel` runs one with numba."""
@@ -64,8 +65,9 @@ def diagnose(machine: Machine, command: str = "check") -> Diagnosis:
 
     Args:
         machine: Facts, live or saved.
-        command: `check` judges the environment and any measurement in the facts; `bandwidth`, `dbn-race`,
-            `devices` and `profile` only their own section.
+        command: `check` judges the machine: its environment and any measurement in the facts, but not how well the
+            race's lanes or the user's program use it; `bandwidth`, `dbn-race`, `devices` and `profile` only their own
+            section.
     """
     from cudadoctor.rules.catalogue import RULES
     from cudadoctor.rules.diagnose import diagnose as judge
@@ -74,6 +76,8 @@ def diagnose(machine: Machine, command: str = "check") -> Diagnosis:
     section = {"bandwidth": "bandwidth", "dbn-race": "race", "devices": "devices", "profile": "profile"}.get(command)
     rules = RULES if section is None else tuple(rule for rule in RULES if section in rule.needs + rule.admits)
     findings, skipped = judge(machine, rules)
+    if section is None:
+        findings = _of_the_machine(findings, rules)
     # A measurement stands for itself: how far the check of the environment came does not make it better or worse.
     own = Machine(bandwidth=machine.bandwidth, race=machine.race, devices=machine.devices, profile=machine.profile)
     judged = machine if section is None else own
@@ -91,6 +95,19 @@ def diagnose(machine: Machine, command: str = "check") -> Diagnosis:
         facts=machine,
         areas=areas,
     )
+
+
+def _of_the_machine(findings: tuple[Finding, ...], rules: tuple[Rule, ...]) -> tuple[Finding, ...]:
+    """Return findings as the machine's: that a program, or a lane of the race, is slow by itself is a note there."""
+    sections = {rule.id: {*rule.needs, *rule.admits} for rule in rules}
+    of_programs = {id for id, judged in sections.items() if "profile" in judged and judged <= {"race", "profile"}}
+    made = [
+        msgspec.structs.replace(each, severity=Severity.NOTE)
+        if each.severity is Severity.WARNING and each.id in of_programs
+        else each
+        for each in findings
+    ]
+    return tuple(sorted(made, key=lambda each: each.severity.rank))
 
 
 def plan(machine: Machine, findings: tuple[Finding, ...]) -> Plan:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from cudadoctor.doctor import diagnose as of_command
 from cudadoctor.facts.machine import Machine
 from cudadoctor.findings import Severity
 from cudadoctor.rules.diagnose import diagnose
 from cudadoctor.rules.verdict import status, summary_sentence
+from tests.fleet import simulated
 from tests.rules import build as b
 
 
@@ -140,3 +142,22 @@ def test_a_race_on_the_cpu_alone_says_nothing_of_the_gpu() -> None:
     on_cpu, on_gpu = (b.race(b.lane("one", device, (0.287, 0.084))) for device in ("cpu", "gpu:0"))
     assert verdict(b.machine(ladder=left_out, race=on_cpu))[0] == "unknown"
     assert verdict(b.machine(ladder=left_out, race=on_gpu))[0] == "ok"
+
+
+def test_a_slow_lane_of_the_race_is_no_fault_of_the_machine() -> None:
+    race = simulated.base("ubuntu24-h100-race").race
+    machine = b.machine(race=race)
+    of_race = of_command(machine, "dbn-race")
+    slow = [found.id for found in of_race.findings if found.severity is Severity.WARNING]
+    assert slow
+    assert of_race.status == "warning"
+    of_machine = of_command(machine)
+    assert of_machine.status == "ok"
+    severities = {found.id: found.severity for found in of_machine.findings}
+    assert {severities[id] for id in slow} == {Severity.NOTE}
+
+
+def test_a_lane_that_fails_is_a_fault_of_the_machine_too() -> None:
+    lanes = (b.lane("cpu-fast", "cpu", (0.287, 0.084)),)
+    failed = b.race(*lanes, b.lane("gpu-copied", "gpu:0", state="failed", reason="CUDA_ERROR_ILLEGAL_ADDRESS"))
+    assert of_command(b.machine(race=failed)).status == "error"
