@@ -69,6 +69,7 @@ _FIRST_ERRORS = (
     ),
     shows={
         "dkms-failed": 8,
+        "dkms-failed smi-no-driver": 4,
         "make-log": 5,
         "dkms-failed make-log": 2,
         "cannot-load-module !module-built": 3,

@@ -31,6 +31,16 @@ _COMPLAINS = re.compile(
 )
 """What people and programs say of trouble without a word of `_WRONG`."""
 
+_OF_THE_PROGRAM = re.compile(
+    r"loading state_dict|(?:missing|unexpected) key\(s\) in state_dict|size mismatch for \S+:|"
+    r"shapes? .{0,40}cannot be multiplied|size of tensor .{0,60}must match|"
+    r"expected all tensors to be on the same device|input type .{0,60}weight type|"
+    r"expected (?:input|scalar type|object of|\d-?d).{0,60} but (?:got|found)|"
+    r"could not broadcast|operands could not be|incompatible shapes",
+    re.IGNORECASE,
+)
+"""Errors of a program's own making, on whatever machine it runs."""
+
 _ABOUT_GPUS = re.compile(
     r"cuda|nvidia|gpu|nvml|\+cu1?\d\d\b|ptxas|tensorrt|nccl|cublas|nvenc|optix|cupy|nvrm|cudnn|nvcc|\bcu[A-Z]\w+",
     re.IGNORECASE,
@@ -40,6 +50,11 @@ _ABOUT_GPUS = re.compile(
 def is_calm(pasted: Pasted) -> bool:
     """Say whether no line tells of trouble or complains."""
     return not any(_WRONG.search(line) or _COMPLAINS.search(line) for line in pasted.lines[-_LINES_READ:])
+
+
+def is_the_programs(pasted: Pasted) -> bool:
+    """Say whether a line tells of an error that no machine and no installation makes."""
+    return any(_OF_THE_PROGRAM.search(line) for line in pasted.lines[-_LINES_READ:])
 
 
 def gpu_trouble(pasted: Pasted) -> bool:

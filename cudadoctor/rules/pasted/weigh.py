@@ -13,7 +13,7 @@ from cudadoctor.rules.base import Rule
 from cudadoctor.rules.pasted.fixes import fix_of, section
 from cudadoctor.rules.pasted.signs import Signs, read_signs
 from cudadoctor.rules.pasted.text import Pasted
-from cudadoctor.rules.pasted.trouble import gpu_trouble, is_calm
+from cudadoctor.rules.pasted.trouble import gpu_trouble, is_calm, is_the_programs
 from cudadoctor.rules.pasted.words import NO_CAUSE, Leanings, leanings
 
 ENOUGH = 4
@@ -93,7 +93,7 @@ def weigh(pasted: Pasted, causes: Iterable[Rule]) -> tuple[Weighed, ...]:
 
 def _worth_naming(pasted: Pasted, every: list[Weighed], words: Leanings | None) -> bool:
     """Say whether a text that holds no sign of weight is to get candidates for its words."""
-    if words is None:
+    if words is None or is_the_programs(pasted):
         return False
     in_trouble = gpu_trouble(pasted)
     if in_trouble and words.probability.get(NO_CAUSE, 0.0) < _HARDLY_NONE:
