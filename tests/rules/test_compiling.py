@@ -184,6 +184,7 @@ def test_the_card_that_ran_the_kernel_is_the_one_of_the_context() -> None:
     [
         "NvvmSupportError: libNVVM cannot be found. Do `conda install cudatoolkit`",
         "DynamicLibNotFoundError: Failure finding libnvvm.so",
+        'DynamicLibNotFoundError: Failure finding "libcudart.so.13 or libcudart.so.12": No such file: libcudart.so.13',
         "RuntimeError: Missing libdevice file.",
         "ImportError: nvrtc could not be loaded: no such file",
     ],

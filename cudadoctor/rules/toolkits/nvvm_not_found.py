@@ -1,7 +1,8 @@
 """# No CUDA compiler was found
 
 ## What it checks
-Whether compiling a kernel failed because numba-cuda found no NVVM, libdevice, NVRTC or nvJitLink.
+Whether compiling a kernel failed because numba-cuda found no NVVM, libdevice, NVRTC or nvJitLink, or could not be
+imported because nothing led cuda-bindings to a CUDA runtime (libcudart), whose version numba-cuda asks for.
 
 ## Why it matters
 The driver runs kernels but does not compile Python. numba-cuda needs a CUDA toolkit, or the compiler wheels, for
@@ -64,7 +65,7 @@ from cudadoctor.rules.commands import install_compiler
 from cudadoctor.rules.reading import capabilities, said, seen, step_of, text_of, version_of
 from cudadoctor.rules.toolkits.choice import fitting_extra, selected, toolkit_evidence
 
-_COMPILER = re.compile(r"nvvm|libdevice|nvrtc|nvjitlink", re.IGNORECASE)
+_COMPILER = re.compile(r"nvvm|libdevice|nvrtc|nvjitlink|libcudart", re.IGNORECASE)
 _NOT_THERE = re.compile(
     r"NvvmSupportError|NvrtcSupportError|DynamicLibNotFound|not (be )?found|cannot (be found|open)|missing"
     r"|not available|unable to find|no such file|could not find|failed to load",
