@@ -122,9 +122,7 @@ class Sampler:
             if frame is None:
                 return None
             code = frame.f_code
-            if code not in self._known:
-                self._known[code] = self._judge(code)
-            foreign, told = self._known[code]
+            foreign, told = self._judged(code)
             if told != PYTHON and doing == PYTHON:
                 doing = told
             if not foreign:
@@ -138,10 +136,7 @@ class Sampler:
         for _ in range(_DEEPEST):
             if frame is None:
                 return False
-            code = frame.f_code
-            if code not in self._known:
-                self._known[code] = self._judge(code)
-            if self._known[code][1] == FEEDING:
+            if self._judged(frame.f_code)[1] == FEEDING:
                 return True
             frame = frame.f_back
         return False
@@ -152,6 +147,11 @@ class Sampler:
             self._lines[key] = len(self._lines)
             self._writer.tell("line", number=self._lines[key], file=file, line=line, function=function)
         return self._lines[key]
+
+    def _judged(self, code: CodeType) -> tuple[bool, int]:
+        if code not in self._known:
+            self._known[code] = self._judge(code)
+        return self._known[code]
 
     def _judge(self, code: CodeType) -> tuple[bool, int]:
         """Return whether a piece of code is a library's, and what its presence on a stack says."""
